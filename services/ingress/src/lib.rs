@@ -1,0 +1,1 @@
+//! Turns Tropo's webhooks into events on the bus.

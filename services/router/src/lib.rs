@@ -1,0 +1,1 @@
+//! Asks the applications for an answer and publishes it.

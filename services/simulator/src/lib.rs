@@ -1,0 +1,1 @@
+//! A stand-in for Tropo itself, with virtual phones.

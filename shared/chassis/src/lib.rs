@@ -1,0 +1,1 @@
+//! What every process needs: configuration, telemetry, tasks, shutdown, HTTP listeners, admin endpoints, exit codes.

@@ -1,0 +1,167 @@
+//! Events about a message.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Kind};
+use crate::{Address, EventId, MessageText, Network, SessionId, Timestamp};
+
+/// A person texted us.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageReceived {
+    /// The session that carried the text.
+    pub session_id: SessionId,
+    /// Who texted.
+    pub from: Address,
+    /// The number that was texted, where Tropo said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Address>,
+    /// The words.
+    pub text: MessageText,
+    /// The network it came on.
+    pub network: Network,
+}
+
+/// Send this. The id of the event is the id of the message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageSend {
+    /// Who shall get it.
+    pub to: Address,
+    /// The words.
+    pub text: MessageText,
+    /// The number to send from; the backend's own where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Address>,
+    /// The network to send it on.
+    #[serde(default = "Network::sms")]
+    pub network: Network,
+    /// The application that wants it sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// When it is no longer worth sending; the backend's time to live after [`super::Head::time`] where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Tropo has a session for it. Published as it happens, for those who watch; correctness never rests on it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageLaunched {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that Tropo created for it.
+    pub session_id: SessionId,
+    /// Which launch of the message this was, from 1.
+    pub attempt: u32,
+}
+
+/// The document was handed to a session: from now on the phone may ring.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageReleased {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that has it.
+    pub session_id: SessionId,
+    /// When the release ledger granted it.
+    pub released_at: Timestamp,
+}
+
+/// Tropo reported that it took the message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageSent {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that sent it.
+    pub session_id: SessionId,
+}
+
+/// The carrier reported a delivery.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageDelivered {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that sent it.
+    pub session_id: SessionId,
+    /// The carrier's word, as reported.
+    pub status: String,
+}
+
+/// It was not sent, and will not be unless somebody replays it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageFailed {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that failed, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// Why.
+    pub reason: FailureReason,
+    /// The reason in words, for people.
+    pub detail: String,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// Tropo refused to create a session: a wrong token, say.
+    Refused,
+    /// The session reported that the message could not be handed over (`incomplete`).
+    Incomplete,
+    /// The session reported an error of the platform (`error`).
+    SessionError,
+    /// The carrier reported that it could not deliver.
+    Undelivered,
+    /// It cannot be sent as it is: nobody to send it to, or an empty text.
+    Unsendable,
+}
+
+/// Released, and no result came in its time: it may or may not have been sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageUnconfirmed {
+    /// The message.
+    pub message_id: EventId,
+    /// The session that has it.
+    pub session_id: SessionId,
+    /// When it was released.
+    pub released_at: Timestamp,
+}
+
+/// Its time to live ran out before any session took it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageExpired {
+    /// The message.
+    pub message_id: EventId,
+    /// How often it was launched.
+    pub attempts: u32,
+    /// When it expired.
+    pub expired_at: Timestamp,
+}
+
+/// It may not be sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MessageSuppressed {
+    /// The message.
+    pub message_id: EventId,
+    /// Why.
+    pub reason: SuppressedReason,
+}
+
+/// Why a message may not be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressedReason {
+    /// The person opted out.
+    OptedOut,
+}
+
+macro_rules! events {
+    ($($data:ident)*) => {
+        $(impl Event for $data {
+            const KIND: Kind = Kind::$data;
+        })*
+    };
+}
+
+events! {
+    MessageReceived MessageSend MessageLaunched MessageReleased MessageSent MessageDelivered MessageFailed
+    MessageUnconfirmed MessageExpired MessageSuppressed
+}

@@ -1,0 +1,128 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::{Address, Network};
+
+fn head(event_type: EventType) -> Head {
+    Head {
+        id: "0b8f6a52-58c1-5c0e-9d3a-0e6f6d6f3a11".parse().unwrap(),
+        event_type,
+        backend: "my-tropo-backend".parse().unwrap(),
+        correlation_id: Some("9f0c4be1a27d4d7f8a53e6b1c0d92e44".parse().unwrap()),
+        causation_id: Some("5d2a61c0-7f43-5b4e-8a11-2c9e7a5f0d22".parse().unwrap()),
+        time: "2026-03-01T09:30:15.204Z".parse().unwrap(),
+    }
+}
+
+/// The event is written exactly as its fixture, and the fixture reads back as the event.
+#[track_caller]
+fn check<T: Event + PartialEq>(data: T) {
+    let envelope = Envelope { head: head(EventType { kind: T::KIND, version: T::VERSION }), data };
+    let name = format!("{}.json", envelope.head.event_type);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/event/fixtures").join(&name);
+    let written = serde_json::to_string_pretty(&envelope).unwrap() + "\n";
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &written).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}; run once with BLESS=1"));
+    assert_eq!(written, golden, "{name}");
+    assert_eq!(Envelope::<T>::from_body(golden.as_bytes()).unwrap(), envelope, "{name}");
+    assert_eq!(Envelope::<T>::from_body(&envelope.to_body()).unwrap(), envelope, "{name}");
+}
+
+fn message() -> EventId {
+    "f3b1c1de-0a5b-5a7c-bb0e-3f9d4c2e1a33".parse().unwrap()
+}
+
+fn session() -> SessionId {
+    "c2d0aa07b3c94e2d9d1b7d0c6e8f2a10".parse().unwrap()
+}
+
+fn number(written: &str) -> Address {
+    written.parse().unwrap()
+}
+
+#[test]
+fn every_event_is_written_as_its_golden_fixture() {
+    let (message_id, session_id) = (message(), session());
+    let at: Timestamp = "2026-03-01T09:30:16.011Z".parse().unwrap();
+    check(MessageReceived {
+        session_id: session_id.clone(),
+        from: number("+15555550177"),
+        to: Some(number("+15555550100")),
+        text: "BAL 4711 ✓".parse().unwrap(),
+        network: Network::sms(),
+    });
+    check(MessageSend {
+        to: number("+15555550177"),
+        text: "Balance is 12".parse().unwrap(),
+        from: Some(number("+15555550100")),
+        network: Network::sms(),
+        application: Some("keyword".to_owned()),
+        expires_at: Some(at),
+    });
+    check(MessageLaunched { message_id, session_id: session_id.clone(), attempt: 1 });
+    check(MessageReleased { message_id, session_id: session_id.clone(), released_at: at });
+    check(MessageSent { message_id, session_id: session_id.clone() });
+    check(MessageDelivered { message_id, session_id: session_id.clone(), status: "accepted".to_owned() });
+    check(MessageFailed {
+        message_id,
+        session_id: Some(session_id.clone()),
+        reason: FailureReason::Incomplete,
+        detail: "the session could not hand the message over".to_owned(),
+    });
+    check(MessageUnconfirmed { message_id, session_id: session_id.clone(), released_at: at });
+    check(MessageExpired { message_id, attempts: 7, expired_at: at });
+    check(MessageSuppressed { message_id, reason: SuppressedReason::OptedOut });
+    check(SessionResult {
+        message_id,
+        session_id: session_id.clone(),
+        handler: ResultHandler::Continue,
+        state: Some("ANSWERED".to_owned()),
+        error: None,
+    });
+    check(SessionIgnored { session_id: session_id.clone(), reason: IgnoredReason::NotText });
+    check(DeliveryReported { session_id, status: "accepted".to_owned() });
+}
+
+#[test]
+fn a_reader_tells_newer_other_and_broken_apart() {
+    let send = MessageSend {
+        to: number("+15555550177"),
+        text: "hi".parse().unwrap(),
+        from: None,
+        network: Network::sms(),
+        application: None,
+        expires_at: None,
+    };
+    let body = |version| {
+        let head = head(EventType { kind: Kind::MessageSend, version });
+        Envelope { head, data: send.clone() }.to_body()
+    };
+    assert!(Envelope::<MessageSend>::from_body(&body(1)).is_ok());
+    assert!(matches!(Envelope::<MessageSend>::from_body(&body(2)), Err(EnvelopeError::Newer { .. })));
+    assert!(matches!(Envelope::<MessageReceived>::from_body(&body(1)), Err(EnvelopeError::OtherKind { .. })));
+    assert!(matches!(Envelope::<MessageSend>::from_body(b"{}"), Err(EnvelopeError::Unreadable(_))));
+    assert!(matches!(Envelope::<MessageSend>::from_body(b"\xff"), Err(EnvelopeError::Unreadable(_))));
+}
+
+#[test]
+fn a_command_needs_only_what_a_person_would_write() {
+    let body = br#"{"id":"f3b1c1de-0a5b-5a7c-bb0e-3f9d4c2e1a33","type":"message.send.v1","backend":"b",
+        "time":"2026-03-01T09:30:15Z","later":{"field":1},"data":{"to":"1 555 555 0177","text":"hi","later":1}}"#;
+    let envelope = Envelope::<MessageSend>::from_body(body).unwrap();
+    assert_eq!(envelope.data.to, number("+15555550177"));
+    assert_eq!(envelope.data.network, Network::sms());
+}
+
+#[test]
+fn kinds_and_types_read_back() {
+    for kind in Kind::ALL {
+        assert_eq!(kind.as_str().parse(), Ok(kind));
+        let event_type = EventType { kind, version: 3 };
+        assert_eq!(event_type.to_string().parse(), Ok(event_type));
+    }
+    assert_eq!("message.received".parse::<EventType>(), Err(UnknownKind));
+    assert_eq!("message.eaten.v1".parse::<EventType>(), Err(UnknownKind));
+}

@@ -1,0 +1,50 @@
+//! tropomq's own language: the values, the events and the topology that every service shares.
+//!
+//! Pure: nothing here does I/O, reads a clock or starts a task. A string from outside becomes one of these types
+//! at the door; past the door nobody checks again. What names or quotes a person redacts itself in `Debug`.
+
+mod address;
+mod backend;
+mod event;
+mod id;
+mod network;
+mod session;
+mod text;
+pub mod topology;
+mod trace;
+
+pub use address::{Address, AddressError, PhoneNumber, ShortCode};
+pub use backend::{BackendName, BackendNameError};
+pub use event::{
+    DeliveryReported, Envelope, EnvelopeError, Event, EventType, FailureReason, Head, IgnoredReason, Kind,
+    MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased, MessageSend,
+    MessageSent, MessageSuppressed, MessageUnconfirmed, ResultHandler, SessionIgnored, SessionResult, SuppressedReason,
+    UnknownKind,
+};
+pub use id::EventId;
+pub use network::{Network, NetworkError};
+pub use session::{SessionId, SessionIdError};
+pub use text::{MessageText, TextError};
+pub use trace::TraceContext;
+
+/// When something happened: an instant in UTC, written as RFC 3339.
+pub type Timestamp = jiff::Timestamp;
+
+/// Implements `Serialize` and `Deserialize` through the type's string form.
+macro_rules! serde_as_string {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let written = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                written.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_as_string;

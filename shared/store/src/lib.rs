@@ -1,0 +1,1 @@
+//! The release ledger, on SQLite or PostgreSQL.

@@ -1,0 +1,1 @@
+//! A private RabbitMQ and PostgreSQL that a test may kill, and other real parts for tests.

@@ -1,0 +1,1 @@
+//! Tropo's language, both sides of it: session, result, document, launch, ticket. Pure.
