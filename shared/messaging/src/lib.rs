@@ -1,1 +1,29 @@
-//! The seam to the bus, the consume loop, and two buses behind it.
+//! The seam between the services and the bus.
+//!
+//! A [`Handler`] gets an event and returns what should be published; it neither publishes nor settles. [`consume`]
+//! publishes that, waits for the confirms, and acknowledges last. Behind the seam stand two buses, chosen by URL:
+//! [`amqp`] (RabbitMQ) and [`embedded`] (one directory, one process), which keep the same promises.
+//!
+//! Invariant: a delivery is acknowledged only after everything that it caused is published *and* confirmed.
+
+pub mod amqp;
+mod bus;
+mod consume;
+pub mod embedded;
+mod environment;
+mod handler;
+pub mod headers;
+mod observe;
+mod open;
+mod publisher;
+mod retry;
+pub mod trace;
+
+pub use bus::{BoxFuture, Bus, BusState, Delivery, Destination, Message, Properties, PublishError, Settler};
+pub use bus::{SubscribeError, Subscription};
+pub use consume::{Consumer, consume};
+pub use environment::{Chance, Clock, Environment};
+pub use handler::{Context, Disposition, Handler, Outgoing, Settle};
+pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};
+pub use publisher::Publisher;
+pub use retry::RetryPolicy;

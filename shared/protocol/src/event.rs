@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{BackendName, EventId, SessionId, Timestamp, serde_as_string};
+use crate::{BackendName, EventId, SessionId, Timestamp};
 pub use message::{
     FailureReason, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased,
     MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, SuppressedReason,

@@ -1,0 +1,233 @@
+//! The consume loop: handle, publish, wait for the confirms, acknowledge. In that order, whatever happens.
+
+mod failure;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
+use protocol::topology::QueueName;
+use protocol::{Envelope, TraceContext};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, info_span};
+
+use crate::headers::{ATTEMPT, TRACEPARENT, TRACESTATE};
+use crate::observe::{self, Settled};
+use crate::{
+    Context, Delivery, Environment, Handler, Outgoing, PublishError, Publisher, RetryPolicy, Subscription, trace,
+};
+use failure::{Decision, Failure};
+
+/// How often the consequences of one delivery are offered to a bus that does not confirm them, before the delivery
+/// is given back to be handled again.
+const PUBLISH_TRIES: u32 = 5;
+
+/// The wait before a subscription is asked for again; doubles up to [`SUBSCRIBE_LONGEST`].
+const SUBSCRIBE_FIRST: Duration = Duration::from_millis(100);
+const SUBSCRIBE_LONGEST: Duration = Duration::from_secs(2);
+
+/// How a queue is consumed.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// The queue.
+    pub queue: QueueName,
+    /// How many deliveries are handled at once, at most.
+    pub prefetch: u16,
+    /// When what failed is tried again.
+    pub retry: RetryPolicy,
+    /// How long what is in hand may take once shutdown was requested; the rest goes back to the bus.
+    pub drain: Duration,
+}
+
+/// Consumes a queue with a handler until shutdown is requested.
+///
+/// Never ends by itself: a subscription that ends or cannot be had is asked for again.
+pub async fn consume<H: Handler>(
+    publisher: Publisher,
+    consumer: Consumer,
+    handler: Arc<H>,
+    environment: Environment,
+    shutdown: CancellationToken,
+) {
+    let consuming = Consuming { publisher, consumer, handler, environment };
+    while let Some(subscription) = consuming.subscribe(&shutdown).await {
+        consuming.serve(subscription, &shutdown).await;
+    }
+}
+
+struct Consuming<H> {
+    publisher: Publisher,
+    consumer: Consumer,
+    handler: Arc<H>,
+    environment: Environment,
+}
+
+impl<H: Handler> Consuming<H> {
+    /// A subscription, however long it takes; `None` once shutdown is requested.
+    async fn subscribe(&self, shutdown: &CancellationToken) -> Option<Box<dyn Subscription>> {
+        let Consumer { queue, prefetch, .. } = &self.consumer;
+        let mut wait = SUBSCRIBE_FIRST;
+        loop {
+            let subscribed = shutdown.run_until_cancelled(self.publisher.bus().subscribe(queue, *prefetch)).await?;
+            match subscribed {
+                Ok(subscription) => {
+                    observe::subscribed(queue, *prefetch);
+                    return Some(subscription);
+                }
+                Err(error) => observe::not_subscribed(&error, wait),
+            }
+            let jittered = wait.mul_f64(0.5 + 0.5 * self.environment.chance.unit());
+            shutdown.run_until_cancelled(self.environment.clock.sleep(jittered)).await?;
+            wait = (wait * 2).min(SUBSCRIBE_LONGEST);
+        }
+    }
+
+    /// Handles what a subscription delivers until it ends or shutdown is requested.
+    ///
+    /// What is in hand when the subscription ends by itself is abandoned, as in a crash: it will come again.
+    async fn serve(&self, mut subscription: Box<dyn Subscription>, shutdown: &CancellationToken) {
+        let (progress, mut reported) = mpsc::unbounded_channel();
+        let mut in_hand = FuturesUnordered::new();
+        let mut progressing = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                delivery = subscription.next() => match delivery {
+                    Some(delivery) => in_hand.push(self.process(delivery, progress.clone())),
+                    None => return observe::subscription_ended(&self.consumer.queue),
+                },
+                Some(()) = in_hand.next() => {}
+                Some(outgoing) = reported.recv() => progressing.push(self.report(outgoing)),
+                Some(()) = progressing.next() => {}
+            }
+        }
+        drop(progress);
+        let finish = async {
+            subscription.cancel().await;
+            while in_hand.next().await.is_some() {}
+            reported.close();
+            while let Some(outgoing) = reported.recv().await {
+                self.report(outgoing).await;
+            }
+            while progressing.next().await.is_some() {}
+        };
+        tokio::select! {
+            () = finish => {}
+            () = self.environment.clock.sleep(self.consumer.drain) => {}
+        }
+    }
+
+    async fn report(&self, outgoing: Outgoing) {
+        if let Err(error) = self.publisher.publish(&outgoing).await {
+            observe::progress_lost(&error);
+        }
+    }
+
+    /// Handles one delivery, and settles it.
+    async fn process(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Outgoing>) {
+        let system = self.publisher.bus().system();
+        observe::delivered(system, &delivery.queue);
+        let queue = delivery.queue.clone();
+        let started = Instant::now();
+        let span = process_span(system, &delivery);
+        let settled = self.handle_and_settle(delivery, progress).instrument(span).await;
+        observe::settled(system, &queue, started.elapsed(), settled);
+    }
+
+    async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Outgoing>) -> Settled {
+        let context = Context {
+            attempt: attempt(&delivery),
+            queue: delivery.queue.clone(),
+            environment: self.environment.clone(),
+            progress,
+        };
+        let (outgoing, decision) = match self.handle(&delivery, &context).await {
+            Ok(outgoing) => (outgoing, None),
+            Err(failure) => {
+                let decision = failure.decide(&delivery, &context, &self.consumer.retry);
+                (failure.outgoing, Some(decision))
+            }
+        };
+        let published = self.insist(&delivery, async || self.publisher.publish_all(&outgoing).await).await;
+        let settled = match (&decision, published) {
+            (_, false) => Settled::Returned,
+            (None, true) => Settled::Handled,
+            (Some(Decision::Drop), true) => Settled::Dropped,
+            (Some(Decision::Move { message, settled }), true) => {
+                let moved = self.insist(&delivery, async || self.publisher.bus().publish(message.clone()).await).await;
+                if moved { *settled } else { Settled::Returned }
+            }
+        };
+        match settled {
+            Settled::Returned => delivery.settler.requeue().await,
+            Settled::Handled | Settled::Retried | Settled::Dead | Settled::Dropped => delivery.settler.ack().await,
+        }
+        settled
+    }
+
+    async fn handle(&self, delivery: &Delivery, context: &Context) -> Result<Vec<Outgoing>, Failure> {
+        let envelope = Envelope::from_body(&delivery.body).map_err(|error| Failure::unreadable(&error))?;
+        // A handler that panics must not take the others down with it; whatever state it leaves is behind its own
+        // `Arc`, and it is called again as after a crash.
+        match AssertUnwindSafe(self.handler.handle(envelope, context)).catch_unwind().await {
+            Ok(Ok(outgoing)) => Ok(outgoing),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(panic) => Err(Failure::panicked(panic.as_ref())),
+        }
+    }
+
+    /// Publishes until the bus confirms, a few times; whether it did.
+    async fn insist(&self, delivery: &Delivery, publish: impl AsyncFn() -> Result<(), PublishError>) -> bool {
+        let mut wait = Duration::from_millis(200);
+        for last in (0..PUBLISH_TRIES).map(|tried| tried + 1 == PUBLISH_TRIES) {
+            match publish().await {
+                Ok(()) => return true,
+                Err(error) => observe::not_published(&delivery.queue, id(delivery), &error),
+            }
+            if !last {
+                self.environment.clock.sleep(wait).await;
+                wait *= 2;
+            }
+        }
+        false
+    }
+}
+
+/// The message's own id, for logs.
+fn id(delivery: &Delivery) -> &str {
+    delivery.properties.message_id.as_deref().unwrap_or("without id")
+}
+
+/// Which attempt this is, from 1.
+fn attempt(delivery: &Delivery) -> u32 {
+    delivery.properties.headers.get(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(1).max(1)
+}
+
+/// The span of one delivery: a child of the span that published it, across the bus.
+fn process_span(system: &'static str, delivery: &Delivery) -> Span {
+    let Delivery { queue, properties, .. } = delivery;
+    let span = info_span!(
+        "process",
+        otel.name = format!("process {queue}"),
+        otel.kind = "consumer",
+        messaging.system = system,
+        messaging.operation.name = "process",
+        messaging.operation.type = "process",
+        messaging.destination.name = %queue,
+        messaging.message.id = properties.message_id,
+        messaging.message.conversation_id = properties.correlation_id,
+        messaging.message.body.size = delivery.body.len(),
+    );
+    let header = |name| properties.headers.get(name).map(String::as_str);
+    if let Some(context) = header(TRACEPARENT).and_then(|parent| TraceContext::from_headers(parent, header(TRACESTATE)))
+    {
+        trace::adopt(&span, &context);
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests;

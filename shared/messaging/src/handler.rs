@@ -1,0 +1,112 @@
+//! What a service writes: a handler. Data in, data out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::topology::QueueName;
+use protocol::{Envelope, Event, Head};
+use tokio::sync::mpsc;
+
+use crate::Environment;
+
+/// Handles one kind of event.
+///
+/// A handler neither publishes nor settles: it returns what should be published. It may be handed the same event
+/// again after any crash, so what it returns has derived ids, and what it does elsewhere is idempotent.
+pub trait Handler: Send + Sync + 'static {
+    /// The event that it handles.
+    type Event: Event;
+    /// What leaves an event unsettled. "No, never" is an outcome and becomes an event instead.
+    type Error: Settle;
+
+    /// Handles an event, and returns what it causes.
+    ///
+    /// # Errors
+    /// The error's [`Settle::disposition`] says what becomes of the event.
+    fn handle(
+        &self,
+        envelope: Envelope<Self::Event>,
+        context: &Context,
+    ) -> impl Future<Output = Result<Vec<Outgoing>, Self::Error>> + Send;
+}
+
+/// What becomes of an event whose handling failed.
+pub trait Settle: std::error::Error + Send + Sync + 'static {
+    /// Whether it is tried again, dead or dropped.
+    fn disposition(&self) -> Disposition;
+
+    /// What to publish all the same, before the event is settled so.
+    fn outgoing(&self) -> Vec<Outgoing> {
+        Vec::new()
+    }
+}
+
+/// A handler that cannot fail.
+impl Settle for std::convert::Infallible {
+    fn disposition(&self) -> Disposition {
+        match *self {}
+    }
+}
+
+/// What becomes of an event whose handling failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disposition {
+    /// It waits and is handled again, by the consumer's retry policy; it is dead when the policy has no more.
+    Retry {
+        /// The least wait, where the other side asked for one.
+        after: Option<Duration>,
+    },
+    /// It goes to the dead letters, with this error as the reason: visible, and replayable.
+    DeadLetter,
+    /// It is settled, and that is all: nobody needs it any more.
+    Drop,
+}
+
+/// The circumstances of handling.
+#[derive(Debug)]
+pub struct Context {
+    /// Which attempt this is, from 1. Redeliveries after a crash are not counted.
+    pub attempt: u32,
+    /// The queue that the event came from.
+    pub queue: QueueName,
+    /// Clock and chance.
+    pub environment: Environment,
+    pub(crate) progress: mpsc::UnboundedSender<Outgoing>,
+}
+
+impl Context {
+    /// Publishes an event about progress at once, for those who watch. Nothing may rest on it: it is not waited for,
+    /// and lost if the bus is away.
+    pub fn progress(&self, outgoing: Outgoing) {
+        // The consume loop has ended if nobody listens; then nobody watches either.
+        let _ = self.progress.send(outgoing);
+    }
+}
+
+/// An event to be published.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub(crate) head: Head,
+    pub(crate) routing_key: String,
+    pub(crate) body: Bytes,
+}
+
+impl Outgoing {
+    /// The event, written for the bus.
+    #[must_use]
+    pub fn new<T: Event>(envelope: &Envelope<T>) -> Self {
+        Self { head: envelope.head.clone(), routing_key: envelope.routing_key(), body: envelope.to_body().into() }
+    }
+
+    /// What the event says about itself.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Its body: for those who test a handler.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}

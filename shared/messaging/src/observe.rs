@@ -1,0 +1,138 @@
+//! What messaging tells: the only file of this crate that names a metric.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::{KeyValue, global};
+use protocol::topology::QueueName;
+use tracing::{debug, error, info, warn};
+
+use crate::{PublishError, SubscribeError};
+
+struct Metrics {
+    sent: Counter<u64>,
+    consumed: Counter<u64>,
+    operation: Histogram<f64>,
+    process: Histogram<f64>,
+    settled: Counter<u64>,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    let meter = global::meter("tropomq");
+    Metrics {
+        sent: meter.u64_counter("messaging.client.sent.messages").with_description("Messages published").build(),
+        consumed: meter
+            .u64_counter("messaging.client.consumed.messages")
+            .with_description("Messages delivered")
+            .build(),
+        operation: meter
+            .f64_histogram("messaging.client.operation.duration")
+            .with_unit("s")
+            .with_description("Time from publishing to the confirm")
+            .build(),
+        process: meter
+            .f64_histogram("messaging.process.duration")
+            .with_unit("s")
+            .with_description("Time a handler took")
+            .build(),
+        settled: meter
+            .u64_counter("tropomq.settled.messages")
+            .with_description("Messages settled, by outcome: handled, retried, dead, dropped, returned")
+            .build(),
+    }
+});
+
+/// How a delivery was settled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Settled {
+    Handled,
+    Retried,
+    Dead,
+    Dropped,
+    Returned,
+}
+
+impl Settled {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Handled => "handled",
+            Self::Retried => "retried",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+/// A publication ended, well or not. `destination` is of low cardinality: a kind, never a backend or an id.
+pub(crate) fn published(system: &'static str, destination: &str, took: Duration, result: &Result<(), PublishError>) {
+    let mut labels = vec![
+        KeyValue::new("messaging.system", system),
+        KeyValue::new("messaging.operation.name", "send"),
+        KeyValue::new("messaging.destination.name", destination.to_owned()),
+    ];
+    if let Err(error) = result {
+        let error_type = match error {
+            PublishError::Unavailable(_) => "unavailable",
+            PublishError::Refused => "refused",
+            PublishError::Unknown(_) => "unknown",
+        };
+        labels.push(KeyValue::new("error.type", error_type));
+    }
+    METRICS.operation.record(took.as_secs_f64(), &labels);
+    METRICS.sent.add(1, &labels);
+}
+
+/// A delivery came.
+pub(crate) fn delivered(system: &'static str, queue: &QueueName) {
+    METRICS.consumed.add(1, &labels(system, queue));
+}
+
+/// A delivery was settled.
+pub(crate) fn settled(system: &'static str, queue: &QueueName, took: Duration, settled: Settled) {
+    let mut labels = labels(system, queue).to_vec();
+    METRICS.process.record(took.as_secs_f64(), &labels);
+    labels.push(KeyValue::new("tropomq.outcome", settled.as_str()));
+    METRICS.settled.add(1, &labels);
+}
+
+fn labels(system: &'static str, queue: &QueueName) -> [KeyValue; 2] {
+    [KeyValue::new("messaging.system", system), KeyValue::new("messaging.destination.name", queue.as_str().to_owned())]
+}
+
+pub(crate) fn subscribed(queue: &QueueName, prefetch: u16) {
+    info!(queue = %queue, prefetch, "consuming from {queue}");
+}
+
+pub(crate) fn not_subscribed(error: &SubscribeError, again_in: Duration) {
+    warn!(queue = %error.queue, again_in_ms = ms(again_in), "{error}; trying again");
+}
+
+pub(crate) fn subscription_ended(queue: &QueueName) {
+    warn!(queue = %queue, "the bus ended the subscription to {queue}; subscribing again");
+}
+
+pub(crate) fn retrying(queue: &QueueName, id: &str, attempt: u32, delay: Duration, error: &str) {
+    warn!(queue = %queue, event.id = id, attempt, delay_ms = ms(delay), "event {id} failed, to be tried again: {error}");
+}
+
+pub(crate) fn dead(queue: &QueueName, id: &str, attempt: u32, error: &str) {
+    error!(queue = %queue, event.id = id, attempt, "event {id} goes to the dead letters: {error}");
+}
+
+pub(crate) fn dropped(queue: &QueueName, id: &str, error: &str) {
+    info!(queue = %queue, event.id = id, "event {id} is dropped: {error}");
+}
+
+pub(crate) fn not_published(queue: &QueueName, id: &str, error: &PublishError) {
+    warn!(queue = %queue, event.id = id, "what event {id} caused is not published yet: {error}");
+}
+
+pub(crate) fn progress_lost(error: &PublishError) {
+    debug!("progress was not published: {error}");
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
