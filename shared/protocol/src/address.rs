@@ -101,6 +101,15 @@ impl Address {
         }
     }
 
+    /// Whether it is a number or a short code, which a message on the telephone network can come from.
+    #[must_use]
+    pub fn is_dialable(&self) -> bool {
+        match self {
+            Self::Phone(_) | Self::ShortCode(_) => true,
+            Self::Name(_) | Self::Withheld => false,
+        }
+    }
+
     /// Whether a message can be sent to it.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
