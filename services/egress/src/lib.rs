@@ -1,1 +1,95 @@
-//! Runs Tropo's token-create and call-back dance, and releases each message at most once.
+//! Runs Tropo's way of sending a message, and releases each message at most once.
+//!
+//! ```text
+//! message.send ──► lane: create a session with token and ticket ──► Tropo
+//!                    │ waits                                          │ calls back, through ingress
+//!                    ◄── pending ◄── callback: claim in the ledger, answer with the document
+//! session.result ──► results: message.sent or message.failed
+//! ```
+//!
+//! Invariant: the message document leaves the process only after the release ledger granted the message to that one
+//! session. So sessions may be created again freely, after any crash, and nobody is texted twice.
+//!
+//! Invariant: no lock, permit or connection is held across a call to Tropo that its call-back needs: Tropo may call
+//! back before the create reply is read.
+
+mod callback;
+mod client;
+mod config;
+mod document;
+mod lane;
+mod observe;
+mod overdue;
+mod pace;
+mod pending;
+mod reports;
+mod results;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use messaging::Environment;
+use protocol::BackendName;
+use store::Ledger;
+use tropo::ticket::Keyring;
+
+pub use client::{Client, ClientError};
+pub use config::{Backend, Config};
+pub use lane::{Lane, SendError};
+pub use pending::Pending;
+pub use reports::Reports;
+pub use results::Results;
+
+/// What the parts of egress share.
+pub struct Egress {
+    config: Config,
+    backends: BTreeMap<BackendName, Backend>,
+    client: Client,
+    ledger: Arc<dyn Ledger>,
+    keyring: Keyring,
+    pending: Pending,
+    environment: Environment,
+}
+
+impl Egress {
+    /// Egress for these backends.
+    ///
+    /// # Errors
+    /// [`ClientError::Build`] when the HTTP client cannot be made.
+    pub fn new(
+        config: Config,
+        backends: BTreeMap<BackendName, Backend>,
+        ledger: Arc<dyn Ledger>,
+        keyring: Keyring,
+        environment: Environment,
+    ) -> Result<Arc<Self>, ClientError> {
+        let client = Client::new(&config)?;
+        let pending = Pending::default();
+        Ok(Arc::new(Self { config, backends, client, ledger, keyring, pending, environment }))
+    }
+
+    /// The handler of each backend's lane.
+    pub fn lanes(self: &Arc<Self>) -> impl Iterator<Item = (&BackendName, Lane)> {
+        let lane = |(name, backend): (_, &Backend)| {
+            (name, Lane::new(Arc::clone(self), BackendName::clone(name), backend.clone()))
+        };
+        self.backends.iter().map(lane)
+    }
+
+    /// The handler of what sessions report.
+    #[must_use]
+    pub fn results(self: &Arc<Self>) -> Results {
+        Results::new(Arc::clone(&self.ledger))
+    }
+
+    /// The handler of delivery reports.
+    #[must_use]
+    pub fn reports(self: &Arc<Self>) -> Reports {
+        Reports::new(Arc::clone(&self.ledger))
+    }
+
+    /// The HTTP side: where ingress forwards call-backs to.
+    pub fn callbacks(self: &Arc<Self>) -> axum::Router {
+        callback::router(Arc::clone(self))
+    }
+}

@@ -1,1 +1,40 @@
-fn main() {}
+//! tropomq: the command line, and every service in one process.
+
+mod check;
+mod command;
+mod demo;
+mod development;
+mod probe;
+mod send;
+mod settings;
+mod stack;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::{Command, CommandLine};
+use settings::Settings;
+use stack::Services;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    chassis::tls::install_provider();
+    let CommandLine { config, command } = CommandLine::parse();
+    let result = match command {
+        Command::Ingress => stack::serve(config, Services::INGRESS).await,
+        Command::Router => stack::serve(config, Services::ROUTER).await,
+        Command::Egress => stack::serve(config, Services::EGRESS).await,
+        Command::Simulator => stack::serve(config, Services::SIMULATOR).await,
+        Command::Up => stack::up(config).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Send(send) => send.run(config).await,
+        Command::Check => check::run(config),
+        Command::Health(probe) => probe.run().await,
+        Command::Config => {
+            command::print(settings::DEFAULTS);
+            Ok(())
+        }
+    };
+    chassis::exit::report(result)
+}

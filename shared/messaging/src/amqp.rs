@@ -1,11 +1,143 @@
 //! RabbitMQ behind the seam.
-use crate::Opened;
-use protocol::topology::Topology;
-/// Why.
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct OpenError;
-/// Opens.
-pub fn open(_url: &url::Url, _topology: Topology) -> Result<Opened, OpenError> {
-    Err(OpenError)
+//!
+//! Two connections: one publishes, one consumes, because a broker that is short of memory stops reading from a
+//! connection that publishes, and acknowledgements must not wait behind that. The driver alone publishes: lapin
+//! credits a confirm to the wrong message when several tasks publish on one channel. Neither connection mends itself;
+//! whatever fails on one drops it with its channels, and another is opened.
+
+mod backoff;
+mod broker;
+mod driver;
+mod observe;
+mod subscription;
+mod topology;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::topology::{QueueName, Topology};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::{BoxFuture, Bus, BusState, Message, Opened, PublishError, SubscribeError, Subscription};
+use broker::Broker;
+use driver::{CONFIRM_MAX, Driver, Request, WINDOW};
+use subscription::Consuming;
+use wire::Publication;
+
+/// The longest wait for the other side when a connection is closed.
+const CLOSE_MAX: Duration = Duration::from_secs(3);
+
+/// Why the URL of a RabbitMQ cannot be used. Never quotes the URL: it holds the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// It is no URL of an AMQP server.
+    #[error("must be amqp:// or amqps:// with a host")]
+    NotAmqp,
+    /// A part of it cannot be read, such as `heartbeat` in the query.
+    #[error("a part of the AMQP URL is unreadable: {0}")]
+    Unreadable(String),
+}
+
+/// Opens the bus on the RabbitMQ at `url`, and returns at once: its driver connects, declares `topology`, and does
+/// both again whenever the broker was away.
+///
+/// The query of the URL may set `heartbeat` (seconds, 10 unless set) and `connection_timeout` (milliseconds, 10 000
+/// unless set). Without a virtual host, or with an empty one, it is `/`.
+///
+/// # Errors
+/// [`OpenError`] says what is wrong with the URL.
+pub fn open(url: &url::Url, topology: Topology) -> Result<Opened, OpenError> {
+    let broker = Arc::new(Broker::new(url)?);
+    let topology = Arc::new(topology);
+    let closing = CancellationToken::new();
+    let (state, watched) = watch::channel(BusState::Away("not connected yet".to_owned()));
+    let (requests, requested) = mpsc::channel(WINDOW);
+    let driver = Driver::new(Arc::clone(&broker), Arc::clone(&topology), requested, state, closing.clone());
+    let bus = Amqp { requests, state: watched, closing, consuming: Consuming::new(broker, topology) };
+    Ok(Opened { bus: Arc::new(bus), driver: Box::pin(driver.run()) })
+}
+
+/// The bus: hands publications to its driver, and subscribes by itself.
+struct Amqp {
+    requests: mpsc::Sender<Request>,
+    state: watch::Receiver<BusState>,
+    closing: CancellationToken,
+    consuming: Consuming,
+}
+
+impl Amqp {
+    async fn hand_over(&self, message: Message) -> Result<(), PublishError> {
+        let publication = Publication::of(message).map_err(|unfit| {
+            observe::unfit(&unfit);
+            PublishError::Refused
+        })?;
+        match &*self.state.borrow() {
+            BusState::Ready => {}
+            BusState::Away(reason) | BusState::Blocked(reason) => {
+                return Err(PublishError::Unavailable(reason.clone()));
+            }
+            BusState::Closed => return Err(closed()),
+        }
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request { publication, reply }).await.map_err(|_| closed())?;
+        // The driver drops what it cannot answer for when it drops the channel that it was published on.
+        answer.await.unwrap_or_else(|_| Err(PublishError::Unknown("the connection was lost".to_owned())))
+    }
+}
+
+fn closed() -> PublishError {
+    PublishError::Unavailable("the bus is closed".to_owned())
+}
+
+impl Bus for Amqp {
+    /// Refuses what AMQP cannot carry, and never cuts it: a body over 16 MiB, headers over 64 KiB in all, and a
+    /// routing key, a property or the name of a header over 255 bytes.
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), PublishError>> {
+        Box::pin(self.hand_over(message))
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        prefetch: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>> {
+        Box::pin(async move {
+            let subscribing = self.closing.run_until_cancelled(self.consuming.subscribe(queue, prefetch));
+            let subscribed = subscribing.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
+            match subscribed {
+                Ok(subscription) => Ok(Box::new(subscription) as Box<dyn Subscription>),
+                Err(reason) => Err(SubscribeError { queue: queue.clone(), reason }),
+            }
+        })
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.state.clone()
+    }
+
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
+    /// Takes some 15 s at most: the longest wait for a confirm, and some more.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.closing.cancel();
+            let mut state = self.state.clone();
+            let ended = state.wait_for(|state| *state == BusState::Closed);
+            // Nothing is outstanding once the driver is gone, and no more can be done when it does not end.
+            let _ = timeout(CONFIRM_MAX + 2 * CLOSE_MAX, ended).await;
+            self.consuming.close().await;
+        })
+    }
+}
+
+impl fmt::Debug for Amqp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Amqp").field("state", &*self.state.borrow()).finish_non_exhaustive()
+    }
 }

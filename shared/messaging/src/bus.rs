@@ -89,7 +89,7 @@ impl fmt::Debug for Delivery {
 }
 
 /// Settles one delivery.
-pub trait Settler: Send {
+pub trait Settler: Send + Sync {
     /// Takes it off the queue. When the connection is gone meanwhile, nothing happens: it will come again.
     fn ack(self: Box<Self>) -> BoxFuture<'static, ()>;
 

@@ -17,7 +17,8 @@ use tracing::{Instrument, Span, info_span};
 use crate::headers::{ATTEMPT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::{
-    Context, Delivery, Environment, Handler, Outgoing, PublishError, Publisher, RetryPolicy, Subscription, trace,
+    BoxFuture, Context, Delivery, Environment, Handler, Outgoing, PublishError, Publisher, RetryPolicy, Subscription,
+    trace,
 };
 use failure::{Decision, Failure};
 
@@ -151,13 +152,13 @@ impl<H: Handler> Consuming<H> {
                 (failure.outgoing, Some(decision))
             }
         };
-        let published = self.insist(&delivery, async || self.publisher.publish_all(&outgoing).await).await;
+        let published = self.insist(&delivery, || Box::pin(self.publisher.publish_all(&outgoing))).await;
         let settled = match (&decision, published) {
             (_, false) => Settled::Returned,
             (None, true) => Settled::Handled,
             (Some(Decision::Drop), true) => Settled::Dropped,
             (Some(Decision::Move { message, settled }), true) => {
-                let moved = self.insist(&delivery, async || self.publisher.bus().publish(message.clone()).await).await;
+                let moved = self.insist(&delivery, || self.publisher.bus().publish(message.clone())).await;
                 if moved { *settled } else { Settled::Returned }
             }
         };
@@ -180,7 +181,11 @@ impl<H: Handler> Consuming<H> {
     }
 
     /// Publishes until the bus confirms, a few times; whether it did.
-    async fn insist(&self, delivery: &Delivery, publish: impl AsyncFn() -> Result<(), PublishError>) -> bool {
+    async fn insist<'a>(
+        &self,
+        delivery: &Delivery,
+        publish: impl Fn() -> BoxFuture<'a, Result<(), PublishError>>,
+    ) -> bool {
         let mut wait = Duration::from_millis(200);
         for last in (0..PUBLISH_TRIES).map(|tried| tried + 1 == PUBLISH_TRIES) {
             match publish().await {

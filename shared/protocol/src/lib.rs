@@ -5,7 +5,9 @@
 
 mod address;
 mod backend;
+mod chain;
 mod event;
+pub mod forward;
 mod id;
 mod network;
 mod session;
@@ -15,6 +17,7 @@ mod trace;
 
 pub use address::{Address, AddressError, PhoneNumber, ShortCode};
 pub use backend::{BackendName, BackendNameError};
+pub use chain::chain;
 pub use event::{
     DeliveryReported, Envelope, EnvelopeError, Event, EventType, FailureReason, Head, IgnoredReason, Kind,
     MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased, MessageSend,

@@ -1,1 +1,57 @@
 //! The release ledger, on SQLite or PostgreSQL.
+//!
+//! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
+//! claims the message for that session first; a message is claimed for one session and never for a second.
+
+mod error;
+mod ledger;
+mod location;
+mod outcome;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+pub use error::{Cause, LedgerError, OpenError};
+pub use ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+pub use outcome::{Outcome, UnknownOutcome};
+
+use location::Location;
+
+/// What may be set beside the URL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// How many connections to PostgreSQL at most.
+    pub connections_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { connections_max: 8 }
+    }
+}
+
+/// Opens the ledger that a URL names, and brings its schema up to date.
+///
+/// * `sqlite:PATH`: one file, made with its folder where there is none. For one machine.
+/// * `postgres://user:password@host/database?sslmode=…`: for several. `disable` is plain text, `prefer` uses TLS where
+///   the server offers it, `require` and `verify-full` insist on it; a server's certificate is always verified against
+///   the machine's own roots. Unless said, it is `disable` on this machine, and `prefer` elsewhere.
+///
+/// # Errors
+/// [`OpenError`] says whether the URL, the schema, or the database itself is the trouble. No text of it holds the
+/// password.
+pub async fn open(url: &str) -> Result<Arc<dyn Ledger>, OpenError> {
+    open_with(url, Settings::default()).await
+}
+
+/// As [`open`], with other settings.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(url: &str, settings: Settings) -> Result<Arc<dyn Ledger>, OpenError> {
+    Ok(match Location::parse(url)? {
+        Location::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
+        Location::Postgres(config) => Arc::new(postgres::Postgres::open(*config, settings).await?),
+    })
+}

@@ -35,12 +35,12 @@ pub(super) enum Decision {
 impl Failure {
     pub(super) fn of(error: &impl Settle) -> Self {
         let disposition = error.disposition();
-        Self { disposition, reason: "failed", error: chain(error), outgoing: error.outgoing() }
+        Self { disposition, reason: "failed", error: told(error), outgoing: error.outgoing() }
     }
 
     pub(super) fn unreadable(error: &EnvelopeError) -> Self {
         let disposition = Disposition::DeadLetter;
-        Self { disposition, reason: "unreadable", error: chain(error), outgoing: Vec::new() }
+        Self { disposition, reason: "unreadable", error: told(error), outgoing: Vec::new() }
     }
 
     pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
@@ -94,16 +94,9 @@ fn copy(delivery: &Delivery, destination: Destination, attempt: u32) -> Message 
     Message { destination, properties, body: delivery.body.clone() }
 }
 
-/// The error and its causes, outermost first.
-fn chain(error: &dyn Error) -> String {
-    let mut chain = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        chain.push_str(": ");
-        chain.push_str(&error.to_string());
-        cause = error.source();
-    }
-    let end = chain.floor_char_boundary(ERROR_BYTES_MAX);
-    chain.truncate(end);
+/// The error and its causes, short enough for a header.
+fn told(error: &dyn Error) -> String {
+    let mut chain = protocol::chain(error);
+    chain.truncate(chain.floor_char_boundary(ERROR_BYTES_MAX));
     chain
 }

@@ -1,0 +1,37 @@
+# The commands of this project. CONTRIBUTING.md tells what each is for.
+
+CARGO ?= cargo
+
+.PHONY: demo test lint parts
+
+# One conversation from a virtual phone and back to it, on the embedded bus. Needs nothing but Rust and a C compiler.
+demo:
+	$(CARGO) run -- demo
+
+# All tests, beside one private RabbitMQ and one private PostgreSQL that end with them. What is to be built is built
+# before these start. Without cargo-nextest, cargo itself runs the tests.
+#
+# The program that starts the servers is not run by `cargo run`: that sets variables for which the cargo within would
+# build ring again, and all that stands on it.
+test: parts
+	$(CARGO) build --package testkit
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --workspace --no-run && \
+	    $(TARGET)/debug/testkit-parts run -- $(CARGO) nextest run --workspace && \
+	    $(CARGO) test --workspace --doc; \
+	else \
+	    echo 'cargo-nextest is not installed (cargo install --locked cargo-nextest): tests run without a time limit'; \
+	    $(CARGO) test --workspace --no-run && \
+	    $(TARGET)/debug/testkit-parts run -- $(CARGO) test --workspace; \
+	fi
+
+# The form of the code, and all that clippy has to say.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+# RabbitMQ and PostgreSQL from Debian's packages, for the tests.
+parts:
+	.ci/parts
+
+TARGET = $$($(CARGO) metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')

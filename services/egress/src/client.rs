@@ -1,0 +1,85 @@
+//! The client of Tropo's session API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use messaging::Environment;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use tropo::launch::{self, LaunchRequest, Launched, Refusal};
+use tropo::ticket::Ticket;
+use url::Url;
+
+use crate::Config;
+
+/// The longest answer that is read, in bytes. Tropo's are a few hundred.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Creates Tropo sessions, over pooled connections.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    session_api: Url,
+}
+
+/// Why no session is known to have been created.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The client could not be made at all.
+    #[error("cannot make an HTTP client")]
+    Build(#[source] reqwest::Error),
+    /// No answer came: there may or may not be a session.
+    #[error("Tropo did not answer")]
+    Unreachable(#[source] reqwest::Error),
+    /// An answer came, and it was no.
+    #[error("Tropo refused to create a session")]
+    Refused(#[source] Refusal),
+}
+
+impl Client {
+    /// A client with the configured address and timeouts.
+    pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.request_timeout)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("tropomq/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ClientError::Build)?;
+        Ok(Self { http, session_api: config.session_api.clone() })
+    }
+
+    /// Creates a session that will call back with `ticket`.
+    pub(crate) async fn create(
+        &self,
+        token: &SecretString,
+        ticket: String,
+        environment: &Environment,
+    ) -> Result<Launched, ClientError> {
+        let request = LaunchRequest {
+            token: token.expose_secret().to_owned(),
+            parameters: BTreeMap::from([(Ticket::PARAMETER.to_owned(), ticket)]),
+        };
+        let request = self
+            .http
+            .post(self.session_api.clone())
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
+            .header(ACCEPT, "application/json")
+            .body(request.to_json_body());
+        // The address may hold credentials, and a person reads the error.
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable(error.without_url());
+        let mut answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if ANSWER_BYTES_MAX < body.len() {
+                return Err(ClientError::Refused(Refusal::Unreadable));
+            }
+        }
+        let verdict = launch::judge(status, retry_after.as_deref(), &body, environment.now());
+        verdict.map_err(|refusal| ClientError::Refused(refusal.without(token.expose_secret())))
+    }
+}

@@ -1,0 +1,66 @@
+//! The configuration of egress.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use protocol::Address;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+/// The `[egress]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where ingress forwards call-backs to.
+    pub listen: SocketAddr,
+    /// Tropo's session API.
+    pub session_api: Url,
+    /// The longest wait for a connection to it.
+    #[serde(with = "chassis::config::duration")]
+    pub connect_timeout: Duration,
+    /// The longest wait for its answer.
+    #[serde(with = "chassis::config::duration")]
+    pub request_timeout: Duration,
+    /// How long after its create reply a session is waited for to call back, before another is created.
+    #[serde(with = "chassis::config::duration")]
+    pub callback_timeout: Duration,
+    /// How long after the release a result is waited for, before the message is unconfirmed.
+    #[serde(with = "chassis::config::duration")]
+    pub result_timeout: Duration,
+    /// How long a message is worth sending, where it does not say.
+    #[serde(with = "chassis::config::duration")]
+    pub time_to_live: Duration,
+    /// How often other replicas' releases are looked up for what is waited for here.
+    #[serde(with = "chassis::config::duration")]
+    pub reconcile_interval: Duration,
+    /// How many messages of a backend are under way at once, at most.
+    pub prefetch: u16,
+    /// The limits of the listener.
+    pub limits: chassis::http::Limits,
+    /// `[egress.retry]`: when what failed for a time is tried again.
+    pub retry: Retry,
+}
+
+/// `[egress.retry]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// The first wait; it doubles with each attempt.
+    #[serde(with = "chassis::config::duration")]
+    pub first: Duration,
+    /// The longest wait.
+    #[serde(with = "chassis::config::duration")]
+    pub longest: Duration,
+}
+
+/// What egress needs to know of a backend.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// The token of the application's messaging URL.
+    pub messaging_token: SecretString,
+    /// The number that messages come from, where they do not say.
+    pub number: Address,
+    /// At most so many messages a second, over all replicas; their order is kept then.
+    pub rate: Option<f64>,
+}

@@ -1,0 +1,213 @@
+//! A backend's lane: one attempt to get a message to Tropo.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::{Context, Disposition, Handler, Outgoing, Settle, trace};
+use protocol::{
+    BackendName, Envelope, FailureReason, Head, MessageExpired, MessageFailed, MessageLaunched, MessageReleased,
+    MessageSend, Timestamp,
+};
+use store::{LedgerError, Release};
+use tropo::launch::{Launched, Refusal};
+use tropo::ticket::Ticket;
+
+use crate::pace::Pace;
+use crate::{Backend, ClientError, Egress, observe};
+
+/// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
+/// any replica's clock.
+const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+
+/// Handles what one backend shall send.
+pub struct Lane {
+    egress: Arc<Egress>,
+    name: BackendName,
+    backend: Backend,
+    pace: Option<Pace>,
+}
+
+/// Why a message is not released yet.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The ledger does not answer: nothing may be launched without knowing whether it was released.
+    #[error("the release ledger is not available")]
+    Ledger(#[source] LedgerError),
+    /// No session could be created.
+    #[error(transparent)]
+    Client(ClientError),
+    /// A session was created, and did not call back.
+    #[error("the session did not call back within {timeout:?}")]
+    NoCallBack {
+        /// How long it was waited for.
+        timeout: Duration,
+    },
+    /// Tropo will never take it as things are: the token is wrong, say.
+    #[error("Tropo rejected the message for good")]
+    Rejected {
+        /// Why.
+        #[source]
+        refusal: Refusal,
+        /// What to tell the others.
+        failed: Box<Envelope<MessageFailed>>,
+    },
+    /// Its time to live ran out.
+    #[error("the message expired before any session took it")]
+    Expired {
+        /// What to tell the others.
+        expired: Box<Envelope<MessageExpired>>,
+    },
+}
+
+impl Settle for SendError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Ledger(_) | Self::NoCallBack { .. } => Disposition::Retry { after: None },
+            Self::Client(ClientError::Build(_) | ClientError::Unreachable(_)) => Disposition::Retry { after: None },
+            Self::Client(ClientError::Refused(refusal)) => match refusal {
+                Refusal::Throttled { retry_after } => Disposition::Retry { after: *retry_after },
+                Refusal::Unavailable { .. } | Refusal::Unreadable => Disposition::Retry { after: None },
+                Refusal::Rejected { .. } => Disposition::DeadLetter,
+            },
+            Self::Rejected { .. } | Self::Expired { .. } => Disposition::DeadLetter,
+        }
+    }
+
+    fn outgoing(&self) -> Vec<Outgoing> {
+        match self {
+            Self::Rejected { failed, .. } => vec![Outgoing::new(failed)],
+            Self::Expired { expired } => vec![Outgoing::new(expired)],
+            Self::Ledger(_) | Self::Client(_) | Self::NoCallBack { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Handler for Lane {
+    type Event = MessageSend;
+    type Error = SendError;
+
+    async fn handle(&self, command: Envelope<MessageSend>, context: &Context) -> Result<Vec<Outgoing>, SendError> {
+        let Envelope { head, data } = command;
+        if let Some(release) = self.find(&head).await? {
+            return Ok(vec![released(&head, &release)]);
+        }
+        let now = context.environment.now();
+        if let Some(detail) = unsendable(&data) {
+            return Ok(vec![Outgoing::new(&failed(&head, now, FailureReason::Unsendable, detail.to_owned()))]);
+        }
+        let expires_at = self.expires_at(&head, &data);
+        if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
+            let attempts = context.attempt.saturating_sub(1);
+            let data = MessageExpired { message_id: head.id, attempts, expired_at: expires_at };
+            let expired = Box::new(Envelope::caused_by(&head, 0, now, data));
+            return Err(SendError::Expired { expired });
+        }
+        let release = self.launch_and_wait(&head, data, expires_at, context).await?;
+        Ok(vec![released(&head, &release)])
+    }
+}
+
+impl Lane {
+    pub(crate) fn new(egress: Arc<Egress>, name: BackendName, backend: Backend) -> Self {
+        let pace = backend.rate.map(Pace::new);
+        Self { egress, name, backend, pace }
+    }
+
+    async fn find(&self, head: &Head) -> Result<Option<Release>, SendError> {
+        let found = self.egress.ledger.find(&[head.id]).await.map_err(SendError::Ledger)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn expires_at(&self, head: &Head, data: &MessageSend) -> Timestamp {
+        let default = || head.time.saturating_add(self.egress.config.time_to_live).unwrap_or(Timestamp::MAX);
+        data.expires_at.unwrap_or_else(default)
+    }
+
+    /// Creates a session, and waits for its call-back.
+    async fn launch_and_wait(
+        &self,
+        head: &Head,
+        data: MessageSend,
+        expires_at: Timestamp,
+        context: &Context,
+    ) -> Result<Release, SendError> {
+        let environment = &context.environment;
+        if let Some(pace) = &self.pace {
+            pace.wait(environment).await;
+        }
+        let ticket = Ticket {
+            message_id: head.id,
+            backend: self.name.clone(),
+            attempt: context.attempt,
+            correlation_id: head.correlation_id.clone(),
+            to: data.to,
+            from: data.from,
+            text: data.text,
+            network: data.network,
+            trace: trace::current(),
+            expires_at,
+        };
+        // Before the session is created: its call-back may come before the create reply.
+        let mut wait = self.egress.pending.wait_for(head.id);
+        let ticket = self.egress.keyring.seal(&ticket);
+        let created = self.egress.client.create(&self.backend.messaging_token, ticket, environment).await;
+        match created {
+            Ok(launched) => self.launched(head, launched, context),
+            // Whatever the create reply says, a session that called back has the message.
+            Err(error) => return wait.now().ok_or_else(|| refused(head, error, environment.now())),
+        }
+        let timeout = self.egress.config.callback_timeout;
+        match wait.within(timeout, environment).await {
+            Some(release) => Ok(release),
+            // The call-back may have come to another replica a moment ago.
+            None => self.find(head).await?.ok_or(SendError::NoCallBack { timeout }),
+        }
+    }
+
+    fn launched(&self, head: &Head, launched: Launched, context: &Context) {
+        observe::launched(head, context.attempt);
+        let Some(session_id) = launched.session_id else { return };
+        let attempt = context.attempt;
+        let data = MessageLaunched { message_id: head.id, session_id: session_id.clone(), attempt };
+        let event = Envelope::caused_by(head, attempt, context.environment.now(), data);
+        context.progress(Outgoing::new(&event.correlated(&session_id)));
+    }
+}
+
+/// Why a message can never be sent.
+fn unsendable(data: &MessageSend) -> Option<&'static str> {
+    if !data.to.is_reachable() {
+        return Some("there is nobody to send it to: the address is withheld");
+    }
+    data.text.as_str().is_empty().then_some("the text is empty")
+}
+
+/// A refusal for good is told to the others; any other is tried again.
+fn refused(head: &Head, error: ClientError, now: Timestamp) -> SendError {
+    match error {
+        ClientError::Refused(refusal @ Refusal::Rejected { .. }) => {
+            let failed = Box::new(failed(head, now, FailureReason::Refused, refusal.to_string()));
+            SendError::Rejected { refusal, failed }
+        }
+        error @ (ClientError::Build(_) | ClientError::Unreachable(_) | ClientError::Refused(_)) => {
+            SendError::Client(error)
+        }
+    }
+}
+
+fn failed(head: &Head, now: Timestamp, reason: FailureReason, detail: String) -> Envelope<MessageFailed> {
+    let data = MessageFailed { message_id: head.id, session_id: None, reason, detail };
+    Envelope::caused_by(head, 0, now, data)
+}
+
+fn released(head: &Head, release: &Release) -> Outgoing {
+    observe::released(head, release);
+    let data = MessageReleased {
+        message_id: head.id,
+        session_id: release.session_id.clone(),
+        released_at: release.released_at,
+    };
+    // The time of the release itself, so that a redelivery says the same again.
+    let event = Envelope::caused_by(head, 0, release.released_at, data);
+    Outgoing::new(&event.correlated(&release.session_id))
+}

@@ -1,0 +1,105 @@
+//! What egress tells: the only file of this service that names a metric.
+
+use std::sync::LazyLock;
+
+use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::{KeyValue, global};
+use protocol::{BackendName, Head, chain};
+use store::{Claim, Claimed, LedgerError, Outcome, Release};
+use tracing::{debug, info, warn};
+
+use crate::callback::CallBackError;
+use crate::overdue::SweepError;
+
+struct Metrics {
+    launched: Counter<u64>,
+    claims: Counter<u64>,
+    refused: Counter<u64>,
+    outcomes: Counter<u64>,
+    release: Histogram<f64>,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    let meter = global::meter("tropomq");
+    Metrics {
+        launched: meter
+            .u64_counter("tropomq.launched.sessions")
+            .with_description("Sessions that Tropo created")
+            .build(),
+        claims: meter
+            .u64_counter("tropomq.ledger.claims")
+            .with_description("Claims in the release ledger: granted, again, refused")
+            .build(),
+        refused: meter
+            .u64_counter("tropomq.refused.callbacks")
+            .with_description("Call-backs that got no document")
+            .build(),
+        outcomes: meter
+            .u64_counter("tropomq.outcomes.messages")
+            .with_description("How released messages ended")
+            .build(),
+        release: meter
+            .f64_histogram("tropomq.release.duration")
+            .with_unit("s")
+            .with_description("Time from the command to the release of its message")
+            .build(),
+    }
+});
+
+/// Tropo has a session for a message.
+pub(crate) fn launched(head: &Head, attempt: u32) {
+    METRICS.launched.add(1, &[]);
+    debug!(message.id = %head.id, attempt, "launched message {}", head.id);
+}
+
+/// A lane heard of the release of its message.
+pub(crate) fn released(head: &Head, release: &Release) {
+    let took = release.released_at.duration_since(head.time).as_secs_f64();
+    METRICS.release.record(took.max(0.0), &[]);
+    debug!(message.id = %head.id, session.id = %release.session_id, "message {} is released", head.id);
+}
+
+/// A session asked for a message.
+pub(crate) fn claimed(claim: &Claim, claimed: &Claimed) {
+    let (word, holder) = match claimed {
+        Claimed::Granted { .. } => ("granted", &claim.session_id),
+        Claimed::Again { .. } => ("again", &claim.session_id),
+        Claimed::Refused { holder } => ("refused", holder),
+    };
+    METRICS.claims.add(1, &[KeyValue::new("tropomq.claim", word)]);
+    let (message, session) = (claim.message_id, &claim.session_id);
+    debug!(message.id = %message, session.id = %session, holder.id = %holder, "claim of {message} is {word}");
+}
+
+/// A call-back got no document.
+pub(crate) fn call_back_refused(error: &CallBackError) {
+    let word = match error {
+        CallBackError::UnknownBackend => "unknown_backend",
+        CallBackError::Unreadable(_) | CallBackError::NotACallBack => "unreadable",
+        CallBackError::Ticket(_) | CallBackError::OtherBackend => "ticket",
+        CallBackError::Ledger(_) => "ledger",
+    };
+    METRICS.refused.add(1, &[KeyValue::new("error.type", word)]);
+    warn!("a call-back was refused: {}", chain(error));
+}
+
+/// A message ended, as far as is known.
+pub(crate) fn settled(head: &Head, outcome: Outcome) {
+    METRICS.outcomes.add(1, &[KeyValue::new("tropomq.outcome", outcome.as_str())]);
+    debug!(event.id = %head.id, outcome = outcome.as_str(), "a message is {}", outcome.as_str());
+}
+
+/// A report is about nothing that we released, or says nothing new.
+pub(crate) fn stray_result(head: &Head) {
+    info!(event.id = %head.id, "report {} changes nothing", head.id);
+}
+
+/// The ledger does not answer.
+pub(crate) fn ledger_away(error: &LedgerError) {
+    warn!("releases of other replicas are not seen: {}", chain(error));
+}
+
+/// Overdue results could not all be told.
+pub(crate) fn sweep_failed(backend: &BackendName, error: &SweepError) {
+    warn!(backend = %backend, "overdue results of {backend} wait: {}", chain(error));
+}

@@ -1,0 +1,77 @@
+//! What goes on beside the lanes: reconciling with the ledger, and saying what stays unconfirmed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::{Outgoing, PublishError, Publisher};
+use protocol::{BackendName, Envelope, EventType, Head, Kind, MessageUnconfirmed};
+use store::{LedgerError, Outcome, Release};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Egress, observe};
+
+/// How often overdue results are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How many overdue releases of a backend are told at once.
+const SWEEP_MAX: u32 = 500;
+
+/// Why a sweep ended early; the next one begins anew.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error("the release ledger is not available")]
+    Ledger(#[from] LedgerError),
+    #[error("what is unconfirmed could not be published")]
+    Publish(#[from] PublishError),
+}
+
+impl Egress {
+    /// Looks up releases by other replicas, for what waits here, until shutdown is requested.
+    pub async fn reconcile(self: Arc<Self>, shutdown: CancellationToken) {
+        let every = self.config.reconcile_interval;
+        while shutdown.run_until_cancelled(self.environment.clock.sleep(every)).await.is_some() {
+            if let Err(error) = self.pending.reconcile(&*self.ledger).await {
+                observe::ledger_away(&error);
+            }
+        }
+    }
+
+    /// Publishes `message.unconfirmed` for what was released and got no result in its time, until shutdown is
+    /// requested.
+    pub async fn sweep(self: Arc<Self>, publisher: Publisher, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(self.environment.clock.sleep(SWEEP_INTERVAL)).await.is_some() {
+            for backend in self.backends.keys() {
+                if let Err(error) = self.sweep_backend(backend, &publisher).await {
+                    observe::sweep_failed(backend, &error);
+                }
+            }
+        }
+    }
+
+    async fn sweep_backend(&self, backend: &BackendName, publisher: &Publisher) -> Result<(), SweepError> {
+        let now = self.environment.now();
+        let Ok(released_before) = now.checked_sub(self.config.result_timeout) else { return Ok(()) };
+        for release in self.ledger.overdue(backend, released_before, SWEEP_MAX).await? {
+            // Told first, recorded second: a crash between the two tells it again, with the same id.
+            let event = unconfirmed(&release, now);
+            publisher.publish(&Outgoing::new(&event)).await?;
+            self.ledger.settle(release.message_id, &release.session_id, Outcome::Unconfirmed, now).await?;
+            observe::settled(&event.head, Outcome::Unconfirmed);
+        }
+        Ok(())
+    }
+}
+
+fn unconfirmed(release: &Release, now: protocol::Timestamp) -> Envelope<MessageUnconfirmed> {
+    let Release { message_id, session_id, backend, correlation_id, released_at, .. } = release.clone();
+    let cause = Head {
+        id: message_id,
+        event_type: EventType { kind: Kind::MessageSend, version: 1 },
+        backend,
+        correlation_id,
+        causation_id: None,
+        time: released_at,
+    };
+    let data = MessageUnconfirmed { message_id, session_id: session_id.clone(), released_at };
+    Envelope::caused_by(&cause, 0, now, data).correlated(&session_id)
+}

@@ -1,0 +1,100 @@
+//! The messages that wait here for their release.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use messaging::Environment;
+use protocol::EventId;
+use store::{Ledger, LedgerError, Release};
+use tokio::sync::oneshot;
+
+/// The lanes' messages that have a session, or are about to: each waits to hear of its release, from the call-back
+/// endpoint of this replica or, by the ledger, of another.
+#[derive(Debug, Default)]
+pub struct Pending {
+    waiting: Mutex<HashMap<EventId, Vec<Waiting>>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    released: oneshot::Sender<Release>,
+}
+
+/// One message's wait. Dropping it ends the wait.
+#[derive(Debug)]
+pub(crate) struct Wait<'a> {
+    pending: &'a Pending,
+    message_id: EventId,
+    ticket: u64,
+    released: oneshot::Receiver<Release>,
+}
+
+impl Pending {
+    /// Begins to wait. To be done before the session is created: its call-back may come before the create reply.
+    pub(crate) fn wait_for(&self, message_id: EventId) -> Wait<'_> {
+        let (sender, released) = oneshot::channel();
+        let mut waiting = self.lock();
+        let waits = waiting.entry(message_id).or_default();
+        let ticket = waits.last().map_or(0, |last| last.ticket + 1);
+        waits.push(Waiting { ticket, released: sender });
+        Wait { pending: self, message_id, ticket, released }
+    }
+
+    /// Tells whoever waits that the message was released.
+    pub(crate) fn released(&self, release: &Release) {
+        let waits = self.lock().remove(&release.message_id).unwrap_or_default();
+        for wait in waits {
+            // Nobody listens when the wait ended in this moment; the ledger knows all the same.
+            let _ = wait.released.send(release.clone());
+        }
+    }
+
+    /// Asks the ledger once for everything that waits: a call-back may have come to another replica.
+    ///
+    /// # Errors
+    /// The ledger's; what waits goes on waiting.
+    pub(crate) async fn reconcile(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
+        let ids: Vec<EventId> = self.lock().keys().copied().collect();
+        for batch in ids.chunks(500) {
+            for release in ledger.find(batch).await? {
+                self.released(&release);
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EventId, Vec<Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wait<'_> {
+    /// The release, or `None` when it did not come in time.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn within(&mut self, timeout: std::time::Duration, environment: &Environment) -> Option<Release> {
+        tokio::select! {
+            released = &mut self.released => released.ok(),
+            () = environment.clock.sleep(timeout) => None,
+        }
+    }
+
+    /// The release, if it came already.
+    pub(crate) fn now(&mut self) -> Option<Release> {
+        self.released.try_recv().ok()
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.pending.lock();
+        if let Some(waits) = waiting.get_mut(&self.message_id) {
+            waits.retain(|wait| wait.ticket != self.ticket);
+            if waits.is_empty() {
+                waiting.remove(&self.message_id);
+            }
+        }
+    }
+}

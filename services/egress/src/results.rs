@@ -1,0 +1,78 @@
+//! What sessions report about the messages that they were given.
+
+use std::sync::Arc;
+
+use messaging::{Context, Disposition, Handler, Outgoing, Settle};
+use protocol::{Envelope, FailureReason, MessageFailed, MessageSent, ResultHandler, SessionResult};
+use store::{Ledger, LedgerError, Outcome, Settled};
+
+use crate::observe;
+
+/// Handles what sessions report: it is how we learn that Tropo took a message.
+pub struct Results {
+    ledger: Arc<dyn Ledger>,
+}
+
+/// Why a report is not on record yet.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The ledger does not answer.
+    #[error("the release ledger is not available")]
+    Ledger(#[source] LedgerError),
+}
+
+impl Settle for ReportError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Ledger(_) => Disposition::Retry { after: None },
+        }
+    }
+}
+
+impl Results {
+    pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+}
+
+impl Handler for Results {
+    type Event = SessionResult;
+    type Error = ReportError;
+
+    async fn handle(&self, report: Envelope<SessionResult>, context: &Context) -> Result<Vec<Outgoing>, ReportError> {
+        let Envelope { head, data } = report;
+        let outcome = match data.handler {
+            ResultHandler::Continue => Outcome::Sent,
+            ResultHandler::Incomplete | ResultHandler::Error => Outcome::Failed,
+        };
+        let now = context.environment.now();
+        let settled =
+            self.ledger.settle(data.message_id, &data.session_id, outcome, now).await.map_err(ReportError::Ledger)?;
+        let told = match settled {
+            Settled::Recorded(_) => true,
+            // Handled before, perhaps without having told: the same event is told again, with the same id.
+            Settled::Unchanged(release) => release.outcome == Some(outcome),
+            Settled::NotHolder => false,
+        };
+        if !told {
+            observe::stray_result(&head);
+            return Ok(Vec::new());
+        }
+        observe::settled(&head, outcome);
+        let SessionResult { message_id, session_id, handler, error, .. } = data;
+        let failed = |reason, detail: &str| {
+            let detail = error.clone().unwrap_or_else(|| detail.to_owned());
+            let data = MessageFailed { message_id, session_id: Some(session_id.clone()), reason, detail };
+            Outgoing::new(&Envelope::caused_by(&head, 0, now, data))
+        };
+        let event = match handler {
+            ResultHandler::Continue => {
+                let data = MessageSent { message_id, session_id: session_id.clone() };
+                Outgoing::new(&Envelope::caused_by(&head, 0, now, data))
+            }
+            ResultHandler::Incomplete => failed(FailureReason::Incomplete, "the session could not send the message"),
+            ResultHandler::Error => failed(FailureReason::SessionError, "the session ended with an error"),
+        };
+        Ok(vec![event])
+    }
+}

@@ -1,0 +1,250 @@
+//! The one route that Tropo calls: tells its webhooks apart, and keeps or forwards each.
+
+mod answer;
+mod event;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::post;
+use bytes::Bytes;
+use messaging::{Outgoing, PublishError, trace};
+use protocol::{BackendName, Envelope, Event, EventId, SessionId, TraceContext};
+use tracing::{Instrument, Span, field, info_span};
+use tropo::document::Document;
+use tropo::session::Session;
+use tropo::ticket::{Receipt, Ticket, TicketError};
+use tropo::webhook::{Webhook, WebhookError};
+
+use crate::caller::{self, Caller, CallerError};
+use crate::forward::ForwardError;
+use crate::{Ingress, observe};
+
+/// Why a webhook is refused.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("no such backend")]
+    UnknownBackend,
+    #[error("the caller is not believed")]
+    Caller(#[source] CallerError),
+    #[error("the body is not a webhook of Tropo's")]
+    Unreadable(#[source] WebhookError),
+    #[error("the webhook holds a value that cannot be kept: {0}")]
+    Unusable(&'static str),
+    #[error("the ticket is not valid")]
+    Ticket(#[source] TicketError),
+    #[error("the event could not be kept")]
+    NotKept(#[source] PublishError),
+    #[error("the bus did not confirm the event in time")]
+    NotConfirmed,
+    #[error("egress is not available")]
+    EgressAway(#[source] Arc<ForwardError>),
+}
+
+/// What a webhook is answered with.
+pub(crate) enum Answered {
+    /// There is nothing more to do in this session.
+    Kept,
+    /// What egress said to a call-back.
+    Forwarded(crate::forward::Answer),
+}
+
+pub(crate) fn router(ingress: Arc<Ingress>) -> Router {
+    let webhook = post(receive).fallback(answer::method_not_allowed);
+    Router::new()
+        .route("/tropo/{backend}", webhook.clone())
+        .route("/tropo/{backend}/{secret}", webhook)
+        .fallback(answer::not_found)
+        .with_state(ingress)
+}
+
+async fn receive(
+    State(ingress): State<Arc<Ingress>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(path): Path<Vec<String>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<chassis::http::Body, chassis::http::BodyRejection>,
+) -> Response {
+    let span = info_span!(
+        "webhook",
+        otel.name = "POST /tropo/{backend}",
+        otel.kind = "server",
+        http.request.method = "POST",
+        http.route = "/tropo/{backend}",
+        http.response.status_code = field::Empty,
+        messaging.message.conversation_id = field::Empty,
+    );
+    let mut path = path.iter().map(String::as_str);
+    let (backend, path_secret) = (path.next().unwrap_or_default(), path.next());
+    let caller = Caller { peer, path_secret, uri: &uri, headers: &headers };
+    let response = match ingress.known(backend, &caller) {
+        // Who is not believed is not listened to: the body is judged only now.
+        Ok(backend) => match body {
+            Ok(chassis::http::Body(body)) => {
+                let answered = ingress.take(backend, &uri, body).instrument(span.clone()).await;
+                answer::response(answered)
+            }
+            Err(rejection) => answer::rejected(rejection),
+        },
+        Err(refused) => answer::response(Err(refused)),
+    };
+    span.record("http.response.status_code", response.status().as_u16());
+    observe::answered(response.status());
+    response
+}
+
+impl Ingress {
+    /// The backend, if there is one of that name and it believes the caller.
+    fn known(&self, backend: &str, caller: &Caller<'_>) -> Result<BackendName, Refused> {
+        let name: BackendName = backend.parse().map_err(|_| Refused::UnknownBackend)?;
+        let backend = self.backends.get(&name).ok_or(Refused::UnknownBackend)?;
+        caller::check(backend, caller, &self.config.trusted_proxies).map_err(Refused::Caller)?;
+        Ok(name)
+    }
+
+    async fn take(&self, backend: BackendName, uri: &Uri, body: Bytes) -> Result<Answered, Refused> {
+        let webhook = Webhook::read(&body, Ticket::PARAMETER).map_err(Refused::Unreadable)?;
+        match webhook {
+            Webhook::CallBack { session, ticket } => self.call_back(&backend, &session, &ticket, uri, body).await,
+            Webhook::Result(report) => {
+                let receipt = self.receipt(&backend, uri)?;
+                continue_trace(receipt.trace.as_ref());
+                let (id, correlation_id, data) = event::result(&backend, &report, &receipt)?;
+                self.keep(id, backend, correlation_id, data).await
+            }
+            Webhook::Inbound(session) if session.is_text() => {
+                let (id, data) = event::received(&backend, &session)?;
+                self.keep(id, backend, session.id, data).await
+            }
+            Webhook::Inbound(session) => self.ignore(backend, &session, protocol::IgnoredReason::NotText).await,
+            Webhook::ForeignLaunch(session) => {
+                self.ignore(backend, &session, protocol::IgnoredReason::ForeignLaunch).await
+            }
+            Webhook::DeliveryReport(report) => {
+                let (id, correlation_id, data) = event::reported(&backend, report)?;
+                self.keep(id, backend, correlation_id, data).await
+            }
+        }
+    }
+
+    async fn ignore(
+        &self,
+        backend: BackendName,
+        session: &Session,
+        reason: protocol::IgnoredReason,
+    ) -> Result<Answered, Refused> {
+        let (id, data) = event::ignored(&backend, session, reason);
+        self.keep(id, backend, session.id.clone(), data).await
+    }
+
+    /// Publishes an event, once, and waits for its confirm.
+    async fn keep<T: Event>(
+        &self,
+        id: EventId,
+        backend: BackendName,
+        correlation_id: SessionId,
+        data: T,
+    ) -> Result<Answered, Refused> {
+        Span::current().record("messaging.message.conversation_id", field::display(&correlation_id));
+        let envelope = Envelope::of_webhook(id, backend, correlation_id, self.environment.now(), data);
+        let publish = async {
+            let outgoing = Outgoing::new(&envelope);
+            tokio::select! {
+                published = self.publisher.publish(&outgoing) => published.map_err(Refused::NotKept),
+                () = self.environment.clock.sleep(self.config.confirm_timeout) => Err(Refused::NotConfirmed),
+            }
+        };
+        self.seen.once(id, publish).await?;
+        observe::kept(&envelope.head);
+        Ok(Answered::Kept)
+    }
+
+    /// The receipt that a result's URL carries: proof that it is about a document of ours, and which.
+    fn receipt(&self, backend: &BackendName, uri: &Uri) -> Result<Receipt, Refused> {
+        let query = uri.query().unwrap_or_default();
+        let sealed = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == Receipt::PARAMETER);
+        let sealed = sealed.map(|(_, value)| value).unwrap_or_default();
+        let receipt: Receipt = self.keyring.open(&sealed, self.environment.now()).map_err(Refused::Ticket)?;
+        if receipt.backend == *backend { Ok(receipt) } else { Err(Refused::Ticket(TicketError::Forged)) }
+    }
+
+    /// Egress decides about a call-back. Its ticket is checked here as well, so that a forged one ends at the door.
+    async fn call_back(
+        &self,
+        backend: &BackendName,
+        session: &Session,
+        ticket: &str,
+        uri: &Uri,
+        body: Bytes,
+    ) -> Result<Answered, Refused> {
+        let ticket: Ticket = self.keyring.open(ticket, self.environment.now()).map_err(Refused::Ticket)?;
+        if ticket.backend != *backend {
+            return Err(Refused::Ticket(TicketError::Forged));
+        }
+        continue_trace(ticket.trace.as_ref());
+        observe::called_back(&session.id);
+        let answer = self.forwarder.forward(backend, reply_to(uri), body).await;
+        answer.map(Answered::Forwarded).map_err(|error| Refused::EgressAway(Arc::new(error)))
+    }
+}
+
+/// The last part of the URL that Tropo called: what a relative `next` begins with.
+fn reply_to(uri: &Uri) -> &str {
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let end_of_path = path.find('?').unwrap_or(path.len());
+    let start = path.get(..end_of_path).and_then(|path| path.rfind('/')).map_or(0, |slash| slash + 1);
+    path.get(start..).unwrap_or_default()
+}
+
+/// Lets the webhook's span go on with the trace of the conversation.
+fn continue_trace(context: Option<&TraceContext>) {
+    if let Some(context) = context {
+        trace::adopt(&Span::current(), context);
+    }
+}
+
+impl Refused {
+    /// The status that tells Tropo, and a sensible word for whoever reads its log.
+    fn answer(&self) -> (StatusCode, String) {
+        match self {
+            Self::UnknownBackend => (StatusCode::NOT_FOUND, "no such backend".to_owned()),
+            Self::Caller(CallerError::NoSecret) => (StatusCode::UNAUTHORIZED, CallerError::NoSecret.to_string()),
+            Self::Caller(error @ (CallerError::Address | CallerError::WrongSecret)) => {
+                (StatusCode::FORBIDDEN, error.to_string())
+            }
+            Self::Unreadable(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+            Self::Unusable(what) => (StatusCode::BAD_REQUEST, (*what).to_owned()),
+            // Nothing is disclosed about why.
+            Self::Ticket(_) => (StatusCode::FORBIDDEN, "ticket refused".to_owned()),
+            Self::NotKept(_) | Self::NotConfirmed | Self::EgressAway(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "not available at present: nothing was kept".to_owned())
+            }
+        }
+    }
+}
+
+/// The document that ends a session politely.
+fn hangup() -> Vec<u8> {
+    Document::hangup().to_body()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_next_begins_with_the_last_part_of_the_url() {
+        for (uri, expected) in [
+            ("/tropo/my-backend", "my-backend"),
+            ("/tropo/my-backend/s3cret", "s3cret"),
+            ("/tropo/my-backend?secret=a/b", "my-backend?secret=a/b"),
+        ] {
+            assert_eq!(reply_to(&Uri::from_static(uri)), expected);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `tropomq check`: what is wrong with the configuration.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use messaging::BusUrl;
+
+use crate::command::print;
+use crate::settings::Settings;
+
+/// Checks the configuration, and prints what it amounts to.
+///
+/// # Errors
+/// The first thing that is wrong; the process ends with 78.
+pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let settings = Settings::load(file)?;
+    settings.check()?;
+    let embedded = matches!(settings.bus.url, BusUrl::Embedded(_));
+    // `tropomq up` makes the key file itself; whoever runs the services apart has to share keys.
+    if !(embedded && settings.ticket.keys.is_empty() && !settings.ticket.key_file.exists()) {
+        settings.ticket.keyring()?;
+    }
+    print(&summary(&settings));
+    Ok(())
+}
+
+fn summary(settings: &Settings) -> String {
+    let mut told = format!("The configuration is good.\n\nbus       {}\n", settings.bus.url);
+    let mut line = |name: &str, words: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(told, "{name:<9} {words}");
+    };
+    line("webhooks", format!("http://{}/tropo/BACKEND", settings.ingress.listen));
+    line("admin", format!("http://{}", settings.admin.listen));
+    line("answers", settings.router.applications.join(", then "));
+    if settings.backends.is_empty() {
+        line("backends", "none: `tropomq up` brings a simulated one".to_owned());
+    }
+    for (name, backend) in &settings.backends {
+        let proof = match (&backend.webhook_secret, backend.allow_from.is_empty()) {
+            (Some(_), _) => "webhooks show a secret",
+            (None, false) => "webhooks come from known addresses",
+            (None, true) => "WARNING: anybody who can reach ingress can pose as Tropo: set webhook_secret",
+        };
+        line("backend", format!("{name}, {proof}"));
+    }
+    told
+}

@@ -1,0 +1,53 @@
+//! The command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::demo::Demo;
+use crate::probe::Probe;
+use crate::send::Send;
+
+/// Text messages through Tropo, over a message queue: nothing lost, nothing said twice.
+#[derive(Debug, Parser)]
+#[command(name = "tropomq", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct CommandLine {
+    /// The configuration file [default: ./tropomq.toml, if it exists]
+    #[arg(long, global = true, env = "TROPOMQ_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show one conversation from end to end: a text in, a reply out, every hop with its time
+    Demo(Demo),
+    /// Run everything in one process, until stopped
+    ///
+    /// Without a backend in the configuration it brings its own: a simulated Tropo with virtual phones.
+    Up,
+    /// Run ingress: takes Tropo's webhooks, and puts them on the bus
+    Ingress,
+    /// Run router: asks the applications for an answer
+    Router,
+    /// Run egress: sends messages through Tropo
+    Egress,
+    /// Run the simulator: stands in for Tropo, with virtual phones
+    Simulator,
+    /// Put a message on the bus, for egress to send
+    Send(Send),
+    /// Say what is wrong with the configuration, and how to mend it
+    Check,
+    /// Print the default configuration, which explains every key
+    Config,
+    /// Ask a service whether it is well; for health checks of containers
+    Health(Probe),
+}
+
+/// Prints to standard output. A reader that went away, such as `head`, is no failure.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

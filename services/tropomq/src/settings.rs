@@ -1,0 +1,122 @@
+//! The configuration of the whole stack, and its parts checked.
+
+mod backend;
+mod ticket;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chassis::config::{self, ConfigError, Layers};
+use chassis::telemetry::TelemetryConfig;
+use messaging::BusUrl;
+use protocol::topology::{Lane, Topology};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub(crate) use backend::{Backend, Backends};
+pub(crate) use ticket::Ticket;
+
+/// The defaults, and the reference of every key.
+pub(crate) const DEFAULTS: &str = include_str!("default.toml");
+
+/// The file that is read where none is named and this one exists.
+const USUAL_FILE: &str = "tropomq.toml";
+
+/// The configuration of the whole stack; each service reads its part.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) ticket: Ticket,
+    pub(crate) admin: Admin,
+    pub(crate) telemetry: TelemetryConfig,
+    pub(crate) backends: Backends,
+    pub(crate) ingress: ingress::Config,
+    pub(crate) router: router::Config,
+    pub(crate) egress: egress::Config,
+    pub(crate) simulator: simulator::Config,
+}
+
+/// `[bus]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bus {
+    pub(crate) url: BusUrl,
+    #[serde(with = "chassis::config::duration")]
+    pub(crate) drain: Duration,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Store {
+    /// Secret, for it may hold a password.
+    pub(crate) url: SecretString,
+    pub(crate) connections_max: usize,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) listen: SocketAddr,
+}
+
+impl Settings {
+    /// Reads the defaults, the file and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and the layer.
+    pub(crate) fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let usual = || Some(PathBuf::from(USUAL_FILE)).filter(|file| file.exists());
+        config::load(Layers::of_process(DEFAULTS, file.or_else(usual))?)
+    }
+
+    /// The defaults alone, for the demo: what stands in files and variables is for real work.
+    pub(crate) fn defaults() -> Result<Self, ConfigError> {
+        config::load(Layers { defaults: DEFAULTS, file: None, environment: Vec::new() })
+    }
+
+    /// The topology with a lane for each backend.
+    pub(crate) fn topology(&self) -> Topology {
+        let lane = |(name, backend): (&protocol::BackendName, &backend::Backend)| Lane {
+            backend: name.clone(),
+            single_active_consumer: backend.rate.is_some(),
+        };
+        Topology::new(&self.backends.iter().map(lane).collect::<Vec<_>>())
+    }
+
+    /// Finds what no single key shows to be wrong.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names a key, and says how to mend it.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for (name, backend) in &self.backends {
+            backend.check(name)?;
+        }
+        if let Some((one, other)) = backend::same_variable(&self.backends) {
+            let told = format!("is the same as backends.{other} in environment variables: rename one of them");
+            return Err(ConfigError::of_key(format!("backends.{one}"), told));
+        }
+        router::Router::new(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        let positive = [
+            ("egress.prefetch", u64::from(self.egress.prefetch)),
+            ("router.prefetch", u64::from(self.router.prefetch)),
+            ("store.connections_max", self.store.connections_max as u64),
+        ];
+        if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::of_key(key, "must be at least 1: nothing would ever be handled"));
+        }
+        for (key, url) in [("egress.session_api", &self.egress.session_api), ("ingress.egress", &self.ingress.egress)] {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                return Err(ConfigError::of_key(key, "must be an http or https address, as in http://127.0.0.1:8081"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
+
+mod listeners;
+mod messages;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chassis::health::Health;
+use chassis::http::{self, Limits};
+use chassis::shutdown::{self, Shutdown};
+use chassis::tasks::{OnEnd, Tasks};
+use chassis::telemetry::{self, Metrics};
+use chassis::{admin, config::ConfigError};
+use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
+use protocol::topology::QueueName;
+use secrecy::ExposeSecret;
+use tropo::ticket::Keyring;
+
+use crate::command::print;
+use crate::development;
+use crate::settings::Settings;
+pub(crate) use listeners::Listeners;
+
+/// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Which services a process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Services {
+    pub(crate) ingress: bool,
+    pub(crate) router: bool,
+    pub(crate) egress: bool,
+    pub(crate) simulator: bool,
+}
+
+impl Services {
+    const NONE: Self = Self { ingress: false, router: false, egress: false, simulator: false };
+    pub(crate) const INGRESS: Self = Self { ingress: true, ..Self::NONE };
+    pub(crate) const ROUTER: Self = Self { router: true, ..Self::NONE };
+    pub(crate) const EGRESS: Self = Self { egress: true, ..Self::NONE };
+    pub(crate) const SIMULATOR: Self = Self { simulator: true, ..Self::NONE };
+    /// The three of the mission.
+    pub(crate) const MISSION: Self = Self { ingress: true, router: true, egress: true, simulator: false };
+    pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::INGRESS => "ingress",
+            Self::ROUTER => "router",
+            Self::EGRESS => "egress",
+            Self::SIMULATOR => "simulator",
+            _ => "tropomq",
+        }
+    }
+}
+
+/// `tropomq SERVICE`: runs one service until it is asked to stop.
+pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::Result<()> {
+    let mut settings = Settings::load(file)?;
+    settings.check()?;
+    if let BusUrl::Embedded(_) = settings.bus.url
+        && services != Services::SIMULATOR
+    {
+        let told = "is the embedded bus, which is for one process: run `tropomq up`, or set it to amqp://…";
+        return Err(ConfigError::of_key("bus.url", told).into());
+    }
+    let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    let shutdown = shutdown::on_signal().context("listen for signals")?;
+    let listeners = Listeners::bind(&mut settings, services).await?;
+    let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
+    let ended = stack.run().await;
+    telemetry.shutdown();
+    ended
+}
+
+/// `tropomq up`: runs everything until it is asked to stop.
+pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut settings = Settings::load(file)?;
+    settings.check()?;
+    let environment = Environment::system();
+    settings.ticket.make_key_file(&environment)?;
+    let simulated = settings.backends.is_empty();
+    let services = if simulated || !settings.simulator.applications.is_empty() {
+        Services::ALL
+    } else {
+        Services::MISSION
+    };
+    let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    let shutdown = shutdown::on_signal().context("listen for signals")?;
+    let listeners = Listeners::bind(&mut settings, services).await?;
+    if simulated {
+        let phone = development::add_backend(&mut settings, &environment)?;
+        print(&development::guide(&settings, &phone));
+    }
+    let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
+    let ended = stack.run().await;
+    telemetry.shutdown();
+    ended
+}
+
+/// What is put around the bus before the services get it.
+pub(crate) enum BusWrap {
+    None,
+    Around(Box<dyn FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus> + Send>),
+}
+
+/// Services about to run in one process.
+pub(crate) struct Stack {
+    pub(crate) settings: Settings,
+    pub(crate) services: Services,
+    pub(crate) listeners: Listeners,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) metrics: Metrics,
+    pub(crate) bus: BusWrap,
+}
+
+/// What the services of one process share while it runs.
+struct Running {
+    settings: Settings,
+    tasks: Tasks,
+    health: Health,
+    environment: Environment,
+}
+
+impl Stack {
+    /// Runs until shutdown is requested, then stops: not ready, nothing new, what is in hand finished, the rest given
+    /// back, the bus closed last.
+    ///
+    /// # Errors
+    /// What made a service impossible to start, or the failure of one that it cannot go on without.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let Self { settings, services, listeners, shutdown, metrics, bus: wrap } = self;
+        let running = Running {
+            tasks: Tasks::new(shutdown.clone()),
+            health: Health::new(shutdown.clone()),
+            environment: Environment::system(),
+            settings,
+        };
+        let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
+        let mut admin_routes = admin::router(running.health.clone(), metrics);
+        let mut bus_work = None;
+        if services.ingress || services.router || services.egress {
+            let opened = messaging::open(&running.settings.bus.url, running.settings.topology()).context("open the bus")?;
+            let bus = match wrap {
+                BusWrap::None => opened.bus,
+                BusWrap::Around(wrap) => wrap(opened.bus),
+            };
+            // Its tasks outlive the services': what they publish last is still confirmed.
+            let bus_tasks = Tasks::new(Shutdown::new());
+            let (driver, ended) = (opened.driver, shutdown.clone());
+            bus_tasks.spawn("bus", OnEnd::Helper, async move {
+                driver.await;
+                ended.request();
+                Ok(())
+            });
+            running.watch_bus(&bus);
+            if let Some(listener) = ingress {
+                running.ingress(&bus, listener)?;
+            }
+            if services.router {
+                running.router(&bus)?;
+            }
+            if let Some(listener) = egress {
+                running.egress(&bus, listener).await?;
+            }
+            if let BusUrl::Embedded(_) = running.settings.bus.url {
+                // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
+                admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
+            }
+            bus_work = Some((bus, bus_tasks));
+        }
+        if let Some(listener) = simulator {
+            running.simulator(listener)?;
+        }
+        running.listen("admin", admin_listener, admin_routes, Limits::default());
+        let ended = running.tasks.join(running.settings.bus.drain + STOP_GRACE).await;
+        if let Some((bus, bus_tasks)) = bus_work {
+            bus.close().await;
+            bus_tasks.shutdown().request();
+            bus_tasks.join(STOP_GRACE).await?;
+        }
+        ended
+    }
+}
+
+impl Running {
+    fn ingress(&self, bus: &Arc<dyn Bus>, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+        let config = self.settings.ingress.clone();
+        let limits = config.limits.clone();
+        let backends = self.settings.backends.iter();
+        let backends = backends.map(|(name, backend)| (name.clone(), backend.for_ingress())).collect();
+        let publisher = Publisher::new(Arc::clone(bus), "ingress");
+        let ingress = ingress::Ingress::new(config, backends, publisher, self.keyring()?, self.environment.clone())
+            .context("start ingress")?;
+        self.listen("ingress", listener, ingress.routes(), limits);
+        Ok(())
+    }
+
+    fn router(&self, bus: &Arc<dyn Bus>) -> anyhow::Result<()> {
+        let router = router::Router::new(&self.settings.router).context("start router")?;
+        let prefetch = self.settings.router.prefetch;
+        let retry = RetryPolicy {
+            first: Duration::from_millis(500),
+            longest: Duration::from_mins(1),
+            attempts_max: Some(10),
+        };
+        self.consume(bus, "router", QueueName::received(), prefetch, retry, router);
+        Ok(())
+    }
+
+    async fn egress(&self, bus: &Arc<dyn Bus>, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+        let config = self.settings.egress.clone();
+        let (limits, prefetch) = (config.limits.clone(), config.prefetch);
+        let backends: BTreeMap<_, _> =
+            self.settings.backends.iter().map(|(name, backend)| (name.clone(), backend.for_egress())).collect();
+        let ledger = store::open_with(
+            self.settings.store.url.expose_secret(),
+            store::Settings { connections_max: self.settings.store.connections_max },
+        );
+        let ledger = ledger.await.context("open the release ledger")?;
+        self.watch_ledger(&ledger);
+        // The time to live of a message ends its attempts, not their number.
+        let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
+        let egress = egress::Egress::new(config, backends, ledger, self.keyring()?, self.environment.clone())
+            .context("start egress")?;
+        for (backend, lane) in egress.lanes() {
+            self.consume(bus, "egress", QueueName::lane(backend), prefetch, retry, lane);
+        }
+        self.consume(bus, "egress", QueueName::results(), prefetch, retry, egress.results());
+        self.consume(bus, "egress", QueueName::reports(), prefetch, retry, egress.reports());
+        let token = self.tasks.shutdown().token();
+        let (reconcile, reconciling) = (Arc::clone(&egress), token.clone());
+        self.tasks.spawn("reconcile", OnEnd::Essential, async move {
+            reconcile.reconcile(reconciling).await;
+            Ok(())
+        });
+        let (sweep, sweeping, publisher) =
+            (Arc::clone(&egress), token.clone(), Publisher::new(Arc::clone(bus), "egress"));
+        self.tasks.spawn("sweep", OnEnd::Essential, async move {
+            sweep.sweep(publisher, sweeping).await;
+            Ok(())
+        });
+        self.listen("egress", listener, egress.callbacks(), limits);
+        Ok(())
+    }
+
+    fn simulator(&self, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+        let simulator = simulator::Simulator::new(self.settings.simulator.clone()).context("start the simulator")?;
+        self.listen("simulator", listener, simulator.routes(), Limits::default());
+        Ok(())
+    }
+
+    /// Handles a queue with `handler` until shutdown is requested.
+    fn consume<H: messaging::Handler>(
+        &self,
+        bus: &Arc<dyn Bus>,
+        service: &'static str,
+        queue: QueueName,
+        prefetch: u16,
+        retry: RetryPolicy,
+        handler: H,
+    ) {
+        let publisher = Publisher::new(Arc::clone(bus), service);
+        let name = format!("consume {queue}");
+        let consumer = Consumer { queue, prefetch, retry, drain: self.settings.bus.drain };
+        let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
+        self.tasks.spawn(name, OnEnd::Essential, async move {
+            consume(publisher, consumer, Arc::new(handler), environment, token).await;
+            Ok(())
+        });
+    }
+
+    fn listen(&self, name: &'static str, listener: tokio::net::TcpListener, routes: axum::Router, limits: Limits) {
+        let shutdown = self.tasks.shutdown().clone();
+        self.tasks.spawn(format!("listen {name}"), OnEnd::Essential, http::serve(listener, routes, limits, shutdown));
+    }
+
+    fn keyring(&self) -> Result<Keyring, ConfigError> {
+        self.settings.ticket.keyring()
+    }
+}

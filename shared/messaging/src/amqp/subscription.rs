@@ -1,0 +1,190 @@
+//! Subscriptions: each has a channel of its own, and all share one connection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Acker, Channel, Connection, Consumer};
+use protocol::topology::{QueueName, Topology};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::broker::Broker;
+use super::{CLOSE_MAX, driver, observe, topology, wire};
+use crate::{BoxFuture, Delivery, Settler, Subscription};
+
+/// The longest wait for a subscription. Longer than for a connection, so that the reason is told.
+const SUBSCRIBE_MAX: Duration = Duration::from_secs(30);
+/// How long a failure to connect holds for all who ask: many subscribers lose one connection together, and one
+/// attempt answers them all.
+const FAILURE_SHARED: Duration = Duration::from_millis(200);
+
+/// The consuming side of the bus.
+pub(super) struct Consuming {
+    broker: Arc<Broker>,
+    topology: Arc<Topology>,
+    shared: Mutex<Shared>,
+}
+
+/// The connection, once there is one, or the last failure.
+#[derive(Default)]
+struct Shared {
+    connection: Option<Arc<Connection>>,
+    failed: Option<(Instant, String)>,
+}
+
+impl Consuming {
+    pub(super) fn new(broker: Arc<Broker>, topology: Arc<Topology>) -> Self {
+        Self { broker, topology, shared: Mutex::default() }
+    }
+
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Channelled, String> {
+        let subscribing = async {
+            let connection = self.connection().await?;
+            self.subscribe_on(&connection, queue, prefetch).await
+        };
+        match timeout(SUBSCRIBE_MAX, subscribing).await {
+            Ok(subscribed) => subscribed,
+            Err(_) => {
+                // Whatever is wrong with the connection, the next attempt is not made on it. Those that have a
+                // channel on it keep it.
+                self.shared.lock().await.connection = None;
+                Err(format!("no answer within {SUBSCRIBE_MAX:?}"))
+            }
+        }
+    }
+
+    /// The shared connection, a fresh one if the last was lost.
+    async fn connection(&self) -> Result<Arc<Connection>, String> {
+        let mut shared = self.shared.lock().await;
+        if let Some(connection) = shared.connection.as_ref().filter(|connection| connection.status().connected()) {
+            return Ok(Arc::clone(connection));
+        }
+        shared.connection = None;
+        match &shared.failed {
+            Some((at, reason)) if at.elapsed() < FAILURE_SHARED => return Err(reason.clone()),
+            Some(_) | None => {}
+        }
+        match self.broker.connect("tropomq consume").await {
+            Ok(connection) => {
+                shared.failed = None;
+                Ok(Arc::clone(shared.connection.insert(Arc::new(connection))))
+            }
+            Err(reason) => {
+                shared.failed = Some((Instant::now(), reason.clone()));
+                Err(reason)
+            }
+        }
+    }
+
+    async fn subscribe_on(
+        &self,
+        connection: &Connection,
+        queue: &QueueName,
+        prefetch: u16,
+    ) -> Result<Channelled, String> {
+        let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+        topology::declare_one(&channel, &self.topology, queue).await?;
+        let consuming = async {
+            // Before the consumer: it counts from the next one only. And 0 would mean without a bound.
+            channel.basic_qos(prefetch.max(1), BasicQosOptions::default()).await?;
+            let tag = ShortString::from("");
+            channel.basic_consume(name, tag, BasicConsumeOptions::default(), FieldTable::default()).await
+        };
+        let consumer = consuming.await.map_err(|error| error.to_string())?;
+        Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false })
+    }
+
+    /// Closes the connection: what is unsettled goes back.
+    pub(super) async fn close(&self) {
+        // A subscriber that is just connecting may hold it; what it gets ends with the bus.
+        let Ok(mut shared) = timeout(CLOSE_MAX, self.shared.lock()).await else { return };
+        if let Some(connection) = shared.connection.take() {
+            driver::close(&connection).await;
+        }
+    }
+}
+
+/// A consumer on a channel of its own. Both are given up with it, and the broker then takes back what is unsettled.
+pub(super) struct Channelled {
+    queue: QueueName,
+    channel: Channel,
+    consumer: Consumer,
+    ended: bool,
+}
+
+impl Channelled {
+    fn read(&self, delivery: lapin::message::Delivery) -> Delivery {
+        let lapin::message::Delivery { routing_key, redelivered, properties, data, acker, .. } = delivery;
+        Delivery {
+            queue: self.queue.clone(),
+            routing_key: routing_key.as_str().to_owned(),
+            redelivered: redelivered || wire::was_delivered(&properties),
+            properties: wire::read(&properties, &self.queue),
+            body: Bytes::from(data),
+            settler: Box::new(Tagged { queue: self.queue.clone(), acker }),
+        }
+    }
+}
+
+impl Subscription for Channelled {
+    fn next(&mut self) -> BoxFuture<'_, Option<Delivery>> {
+        Box::pin(async {
+            if self.ended {
+                return None;
+            }
+            match self.consumer.next().await {
+                Some(Ok(delivery)) => return Some(self.read(delivery)),
+                Some(Err(error)) => observe::subscription_lost(&self.queue, &error),
+                None => {}
+            }
+            self.ended = true;
+            None
+        })
+    }
+
+    fn cancel(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let cancelling = self.channel.basic_cancel(self.consumer.tag(), BasicCancelOptions::default());
+            match timeout(CLOSE_MAX, cancelling).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => observe::not_cancelled(&self.queue, &error.to_string()),
+                Err(_) => observe::not_cancelled(&self.queue, "no answer"),
+            }
+        })
+    }
+}
+
+/// Settles by the delivery's own acker, which knows whether its channel still lives: a tag that is settled twice, or
+/// on another channel, would end that channel.
+struct Tagged {
+    queue: QueueName,
+    acker: Acker,
+}
+
+impl Tagged {
+    fn report(&self, settled: lapin::Result<bool>) {
+        match settled {
+            Ok(true) => {}
+            Ok(false) => observe::not_settled(&self.queue, "its channel is gone"),
+            Err(error) => observe::not_settled(&self.queue, &error.to_string()),
+        }
+    }
+}
+
+impl Settler for Tagged {
+    fn ack(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.report(self.acker.ack(BasicAckOptions::default()).await) })
+    }
+
+    fn requeue(self: Box<Self>) -> BoxFuture<'static, ()> {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        Box::pin(async move { self.report(self.acker.nack(options).await) })
+    }
+}

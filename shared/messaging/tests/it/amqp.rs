@@ -1,0 +1,72 @@
+//! The bus on RabbitMQ keeps every contract, and survives what only a broker can do to it.
+
+mod faults;
+mod topology;
+
+use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties};
+use messaging::BusUrl;
+use protocol::topology::QueueName;
+use testkit::Vhost;
+
+use crate::running::{Place, within};
+
+/// A virtual host that goes when it is dropped.
+impl Place for Vhost {
+    fn fresh() -> Self {
+        testkit::vhost().unwrap()
+    }
+
+    fn url(&self) -> BusUrl {
+        Vhost::url(self).parse().unwrap()
+    }
+
+    async fn refuse(&self, routing_key: &str) -> Option<QueueName> {
+        let other = OtherClient::connect(Vhost::url(self)).await;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(10));
+        arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+        other.declare("soon full", arguments).await;
+        let options = QueueBindOptions::default();
+        let bound = other.channel.queue_bind(
+            "soon full".into(),
+            "tropomq".into(),
+            routing_key.into(),
+            options,
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
+        Some("soon full".into())
+    }
+}
+
+/// A client that is not ours.
+struct OtherClient {
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl OtherClient {
+    async fn connect(url: &str) -> Self {
+        let connecting = Connection::connect(url, ConnectionProperties::default());
+        let connection = within("another connection", connecting).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        Self { channel, _connection: connection }
+    }
+
+    /// A durable classic queue.
+    async fn declare(&self, name: &str, arguments: FieldTable) {
+        self.channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
+    }
+
+    async fn delete(&self, name: &str) {
+        self.channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+}
+
+mod contracts {
+    use testkit::Vhost;
+
+    crate::contracts::keeps_every_contract!(Vhost);
+}

@@ -1,0 +1,164 @@
+//! What a failing broker does to connections. Each test has a broker of its own to break.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use messaging::{BusState, BusUrl, PublishError};
+use testkit::RabbitMq;
+use tokio::task::JoinSet;
+
+use crate::running::{Running, message, next, within, work};
+
+fn url(broker: &RabbitMq, query: &str) -> BusUrl {
+    format!("{}{query}", broker.url()).parse().unwrap()
+}
+
+/// Publishes until a confirm comes.
+async fn insist(running: &Running, id: &str) {
+    within("a confirm in the end", async {
+        while running.bus.publish(message("x", id)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_connections_and_a_memory_alarm_are_survived() {
+    let broker = RabbitMq::start().unwrap();
+    let running = Running::open(&url(&broker, ""), &[work("one", "#")]).await;
+    connections_are_cut(&broker, &running).await;
+    memory_runs_short(&broker, &running).await;
+    running.close().await;
+}
+
+async fn connections_are_cut(broker: &RabbitMq, running: &Running) {
+    let mut subscription = running.subscribe("one", 10).await;
+    running.publish(message("x", "before")).await;
+    let unsettled = next(&mut *subscription).await;
+    broker.close_all_connections().unwrap();
+    assert!(within("the end of the subscription", subscription.next()).await.is_none());
+    // Too late, and no error: it comes again.
+    unsettled.settler.ack().await;
+    insist(running, "after").await;
+    let taken = running.take("one", 2).await;
+    let ids: BTreeSet<String> = taken.iter().map(crate::running::Taken::id).collect();
+    assert_eq!(ids, BTreeSet::from(["before", "after"].map(str::to_owned)));
+    assert!(taken.iter().any(|taken| taken.id() == "before" && taken.redelivered));
+}
+
+async fn memory_runs_short(broker: &RabbitMq, running: &Running) {
+    let blocked = |state: &BusState| matches!(state, BusState::Blocked(_));
+    let mut subscription = running.subscribe("one", 10).await;
+    running.publish(message("x", "before")).await;
+    broker.set_memory_alarm(true).unwrap();
+    // The broker blocks a connection when it publishes next: some are handed over before that is known.
+    let mut handed_over = JoinSet::new();
+    let provoking = async {
+        for i in 0.. {
+            let bus = Arc::clone(&running.bus);
+            handed_over.spawn(async move { (i, bus.publish(message("x", &i.to_string())).await) });
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = provoking => {}
+        _ = running.reaches(blocked) => {}
+    }
+    let started = Instant::now();
+    let refused = running.bus.publish(message("x", "blocked")).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Unavailable(_)), "{refused}");
+    assert!(started.elapsed() < Duration::from_secs(1));
+    // Consuming goes on meanwhile.
+    let delivery = next(&mut *subscription).await;
+    assert_eq!(delivery.properties.message_id.as_deref(), Some("before"));
+    delivery.settler.ack().await;
+
+    broker.set_memory_alarm(false).unwrap();
+    running.reaches(|state| *state == BusState::Ready).await;
+    insist(running, "after").await;
+    let confirmed =
+        within("every answer", handed_over.join_all()).await.into_iter().filter(|(_, result)| result.is_ok());
+    let mut awaited: BTreeSet<String> = confirmed.map(|(i, _)| i.to_string()).collect();
+    awaited.insert("after".to_owned());
+    while !awaited.is_empty() {
+        let delivery = next(&mut *subscription).await;
+        awaited.remove(delivery.properties.message_id.as_deref().unwrap());
+        delivery.settler.ack().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_broker_confirmed_is_there_when_it_is_back() {
+    let mut broker = RabbitMq::start().unwrap();
+    let running = Running::open(&url(&broker, ""), &[work("one", "#")]).await;
+    let mut subscription = running.subscribe("one", 10).await;
+    let mut publishers = JoinSet::new();
+    for publisher in 0..4 {
+        let bus = Arc::clone(&running.bus);
+        publishers.spawn(async move {
+            let publishing = (0..3000).map(|i| {
+                let id = format!("{publisher} {i}");
+                let bus = &bus;
+                async move { (bus.publish(message("x", &id)).await, id) }
+            });
+            futures::future::join_all(publishing).await
+        });
+    }
+    // Some are settled, some in hand, many outstanding when it dies.
+    let mut settled = BTreeSet::new();
+    for _ in 0..50 {
+        let delivery = next(&mut *subscription).await;
+        settled.insert(delivery.properties.message_id.clone().unwrap());
+        delivery.settler.ack().await;
+    }
+    broker.kill().unwrap();
+    let results: Vec<_> = within("an answer to each", publishers.join_all()).await.into_iter().flatten().collect();
+    running.reaches(|state| matches!(state, BusState::Away(_))).await;
+    while within("the end of the subscription", subscription.next()).await.is_some() {}
+    drop(subscription);
+    let refused = running.bus.publish(message("x", "too early")).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Unavailable(_)), "{refused}");
+    let failed = results.iter().filter(|(result, _)| result.is_err()).count();
+    assert!(
+        0 < failed && failed < results.len(),
+        "{failed} of {} failed: killed at no interesting moment",
+        results.len()
+    );
+    assert!(results.iter().all(|(result, _)| *result != Err(PublishError::Refused)));
+
+    broker.restart().unwrap();
+    insist(&running, "after").await;
+    let mut missing: BTreeSet<String> =
+        results.into_iter().filter_map(|(result, id)| result.ok().map(|()| id)).collect();
+    missing.insert("after".to_owned());
+    missing.retain(|id| !settled.contains(id));
+    let mut subscription = running.subscribe("one", 100).await;
+    while !missing.is_empty() {
+        let delivery = next(&mut *subscription).await;
+        missing.remove(delivery.properties.message_id.as_deref().unwrap());
+        delivery.settler.ack().await;
+    }
+    drop(subscription);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_broker_is_noticed_and_forgotten_once_it_goes_on() {
+    let broker = RabbitMq::start().unwrap();
+    let running = Running::open(&url(&broker, "?heartbeat=2&connection_timeout=2000"), &[work("one", "#")]).await;
+    let mut subscription = running.subscribe("one", 10).await;
+    broker.pause().unwrap();
+    let unknown = within("an answer", running.bus.publish(message("x", "frozen"))).await.unwrap_err();
+    assert!(matches!(unknown, PublishError::Unknown(_)), "{unknown}");
+    running.reaches(|state| matches!(state, BusState::Away(_))).await;
+    assert!(within("the end of the subscription", subscription.next()).await.is_none());
+    broker.resume().unwrap();
+    insist(&running, "after").await;
+    // The one that nobody knew about may have come through.
+    let taken = running.take_up_to("one", "x").await;
+    assert_eq!(taken.iter().filter(|taken| taken.id() == "after").count(), 1);
+    drop(subscription);
+    running.close().await;
+}

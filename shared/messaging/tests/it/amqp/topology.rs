@@ -1,0 +1,152 @@
+//! What is declared, and what becomes of it.
+
+use std::time::Duration;
+
+use lapin::BasicProperties;
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use messaging::headers::{QUEUE, REASON, ROUTING_KEY};
+use messaging::{BusState, BusUrl, Message};
+use protocol::topology::{DELIVERY_LIMIT, Lane, Topology};
+use testkit::Vhost;
+
+use super::OtherClient;
+use crate::running::{Place, Running, full_properties, message, next, within, work};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_settings_are_named_with_what_to_do_about_them() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    other.declare("one", FieldTable::default()).await;
+    let running = Running::start(&Place::url(&vhost), &Topology { queues: vec![work("one", "#")] });
+    let state = running.reaches(|state| matches!(state, BusState::Away(reason) if reason.contains("queue one"))).await;
+    let BusState::Away(reason) = state else { panic!("{state:?}") };
+    assert!(reason.contains("drain and delete it, or undo the change"), "{reason}");
+    let refused = running.bus.subscribe(&"one".into(), 1).await.err().unwrap();
+    assert!(refused.reason.contains("queue one exists with other settings"), "{refused}");
+
+    other.delete("one").await;
+    running.reaches(|state| *state == BusState::Ready).await;
+    running.publish(message("x", "a")).await;
+    assert_eq!(running.take_ids("one", 1).await, ["a"]);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buses_that_begin_at_once_on_an_empty_broker_are_all_ready() {
+    let vhost = Vhost::fresh();
+    let url = Place::url(&vhost);
+    let topology = Topology::new(&[Lane { backend: "a".parse().unwrap(), single_active_consumer: true }]);
+    let buses: Vec<Running> = (0..3).map(|_| Running::start(&url, &topology)).collect();
+    let queues: Vec<&str> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
+    let subscribing = buses.iter().flat_map(|bus| queues.iter().map(|queue| bus.subscribe(queue, 1)));
+    let subscriptions = within("all subscriptions", futures::future::join_all(subscribing)).await;
+    for bus in &buses {
+        bus.reaches(|state| *state == BusState::Ready).await;
+    }
+    drop(subscriptions);
+    buses[0].publish(message("message.send.a", "a")).await;
+    assert_eq!(buses[1].take_ids("egress.message.send.a", 1).await, ["a"]);
+    for bus in buses {
+        bus.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_queue_comes_back_with_its_consumer() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    let running = Running::open(&Place::url(&vhost), &[work("one", "#"), work("two", "#")]).await;
+    let mut one = running.subscribe("one", 10).await;
+    let mut two = running.subscribe("two", 10).await;
+    other.delete("one").await;
+    assert!(within("the end of the subscription", one.next()).await.is_none());
+    assert!(within("the end of the subscription", one.next()).await.is_none());
+    let mut one = running.subscribe("one", 10).await;
+    running.publish(message("x", "a")).await;
+    for subscription in [&mut one, &mut two] {
+        let delivery = next(&mut **subscription).await;
+        assert_eq!(delivery.properties.message_id.as_deref(), Some("a"));
+        delivery.settler.ack().await;
+    }
+    drop((one, two));
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_nobody_declares_cannot_be_consumed_and_harms_no_other() {
+    let vhost = Vhost::fresh();
+    let running = Running::open(&Place::url(&vhost), &[work("one", "#")]).await;
+    let mut one = running.subscribe("one", 10).await;
+    let refused = running.bus.subscribe(&"no such queue".into(), 1).await.err().unwrap();
+    assert!(refused.reason.contains("no queue 'no such queue'"), "{refused}");
+    running.publish(message("x", "a")).await;
+    next(&mut *one).await.settler.ack().await;
+    drop(one);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_handed_out_too_often_is_dead_and_says_why() {
+    let vhost = Vhost::fresh();
+    let running = Running::open(&Place::url(&vhost), &[work("one", "message.send.a")]).await;
+    running.publish(message("message.send.a", "deadly")).await;
+    let mut subscription = running.subscribe("one", 1).await;
+    for _ in 0..=DELIVERY_LIMIT {
+        next(&mut *subscription).await.settler.requeue().await;
+    }
+    let dead = running.take("tropomq.dead", 1).await.remove(0);
+    assert_eq!(dead.id(), "deadly");
+    assert_eq!((dead.header(REASON), dead.header(QUEUE)), ("delivery_limit", "one"));
+    assert_eq!((dead.header(ROUTING_KEY), dead.routing_key.as_str()), ("message.send.a", "message.send.a"));
+    drop(subscription);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_client_reads_and_writes_the_same_messages() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    let running = Running::open(&Place::url(&vhost), &[work("one", "#")]).await;
+    let properties = full_properties("ours");
+    running.publish(Message { properties: properties.clone(), ..message("x", "") }).await;
+    let got = other.channel.basic_get("one".into(), BasicGetOptions { no_ack: true }).await.unwrap().unwrap();
+    let read = &got.properties;
+    assert_eq!(*read.delivery_mode(), Some(2));
+    assert_eq!(read.content_type().as_ref().map(|text| text.as_str()), Some("application/json"));
+    assert_eq!(read.kind().as_ref().map(|text| text.as_str()), properties.message_type.as_deref());
+    let traceparent = read.headers().as_ref().unwrap().inner().get("traceparent");
+    assert_eq!(traceparent, Some(&AMQPValue::LongString(properties.headers["traceparent"].as_str().into())));
+
+    let mut headers = FieldTable::default();
+    headers.insert("n".into(), AMQPValue::LongInt(-5));
+    headers.insert("s".into(), AMQPValue::ShortString("short".into()));
+    let theirs = BasicProperties::default().with_message_id("theirs".into()).with_headers(headers);
+    let options = BasicPublishOptions::default();
+    let published = other.channel.basic_publish("tropomq".into(), "x".into(), options, b"body", theirs);
+    published.await.unwrap().await.unwrap();
+    let taken = running.take("one", 1).await.remove(0);
+    assert_eq!((taken.id().as_str(), taken.header("n"), taken.header("s")), ("theirs", "-5", "short"));
+    assert_eq!(&taken.body[..], b"body");
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_lets_nobody_in_is_told_without_the_password() {
+    let vhost = Vhost::fresh();
+    for url in [
+        Vhost::url(&vhost).replace("guest:guest", "guest:s3cret"),
+        Vhost::url(&vhost).replace("guest:guest", "guest:s3cret") + "-not-there",
+        format!("amqp://guest:s3cret@127.0.0.1:{}/x", testkit::free_port().unwrap()),
+    ] {
+        let running = Running::start(&url.parse::<BusUrl>().unwrap(), &Topology::default());
+        let tried = |state: &BusState| matches!(state, BusState::Away(reason) if reason.contains("cannot connect"));
+        let BusState::Away(reason) = running.reaches(tried).await else { panic!("not away") };
+        assert!(!reason.contains("s3cret"), "{reason}");
+        let refused = within("a refusal", running.bus.publish(message("x", "a"))).await.unwrap_err();
+        assert_eq!(refused, messaging::PublishError::Unavailable(reason));
+        let refused = running.bus.subscribe(&"one".into(), 1).await.err().unwrap().to_string();
+        assert!(refused.contains("cannot connect") && !refused.contains("s3cret"), "{refused}");
+        tokio::time::timeout(Duration::from_secs(5), running.close()).await.unwrap();
+    }
+}

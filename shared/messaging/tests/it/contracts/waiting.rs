@@ -1,0 +1,94 @@
+//! Delays, dead letters and records.
+
+use std::time::{Duration, Instant};
+
+use messaging::headers::{ERROR, QUEUE, REASON, ROUTING_KEY};
+use messaging::{Destination, Message};
+use protocol::topology::{Bound, Queue};
+
+use crate::running::{Place, Running, full_properties, message, message_to, work};
+
+fn delayed(delay: Duration, id: &str) -> Message {
+    message_to(Destination::Delayed { queue: "one".into(), delay }, id)
+}
+
+pub(crate) async fn a_delayed_message_comes_back_whole_and_not_too_early(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x"), work("two", "#")]).await;
+    for delay in [Duration::ZERO, Duration::from_millis(70), Duration::from_millis(650)] {
+        let started = Instant::now();
+        let properties = full_properties("later");
+        let message = Message { properties: properties.clone(), ..delayed(delay, "") };
+        let body = message.body.clone();
+        running.publish(message).await;
+        let taken = running.take("one", 1).await.remove(0);
+        assert!(delay <= started.elapsed(), "{delay:?}");
+        assert_eq!((taken.properties, taken.body, taken.redelivered), (properties, body, false));
+        assert_eq!(taken.routing_key, "one");
+    }
+    assert_eq!(running.take_up_to("two", "y").await, [], "it went to a queue that it was not meant for");
+    running.close().await;
+}
+
+pub(crate) async fn a_short_delay_does_not_wait_behind_a_long_one(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(2));
+    running.publish(delayed(long, "long")).await;
+    running.publish(delayed(short, "short")).await;
+    running.publish(delayed(short, "as short")).await;
+    assert_eq!(running.take_ids("one", 3).await, ["short", "as short", "long"]);
+    running.close().await;
+}
+
+pub(crate) async fn a_delayed_message_survives_a_crash(place: &impl Place) {
+    let delay = Duration::from_millis(900);
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    let started = Instant::now();
+    running.publish(delayed(delay, "later")).await;
+    running.crash().await;
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    assert_eq!(running.take_ids("one", 1).await, ["later"]);
+    assert!(delay <= started.elapsed());
+    running.close().await;
+}
+
+pub(crate) async fn a_dead_letter_is_kept(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "#")]).await;
+    let mut properties = full_properties("dead");
+    for (name, value) in [(REASON, "failed"), (ERROR, "no"), (QUEUE, "one"), (ROUTING_KEY, "message.sent.a")] {
+        properties.headers.insert(name.to_owned(), value.to_owned());
+    }
+    running.publish(Message { properties: properties.clone(), ..message_to(Destination::Dead, "") }).await;
+    let taken = running.take("tropomq.dead", 1).await.remove(0);
+    assert_eq!(taken.properties, properties);
+    assert_eq!(running.take_up_to("one", "x").await, []);
+    running.close().await;
+}
+
+fn record(messages_max: u32, age_max: Duration) -> Queue {
+    Queue { bound: Some(Bound { messages_max, age_max }), ..work("record", "#") }
+}
+
+pub(crate) async fn a_record_drops_its_oldest(place: &impl Place) {
+    let running = Running::open(&place.url(), &[record(5, Duration::from_hours(1)), work("one", "#")]).await;
+    let ids: Vec<String> = (0..12).map(|i| i.to_string()).collect();
+    for id in &ids {
+        running.publish(message("x", id)).await;
+    }
+    assert_eq!(running.take_ids("record", 5).await, ids[7..]);
+    assert_eq!(running.take_ids("one", 12).await, ids);
+    // What a bound removes is gone, and no dead letter.
+    running.publish(message_to(Destination::Dead, "the only one")).await;
+    assert_eq!(running.take_ids("tropomq.dead", 1).await, ["the only one"]);
+    running.close().await;
+}
+
+pub(crate) async fn a_record_drops_what_is_too_old(place: &impl Place) {
+    let age_max = Duration::from_millis(300);
+    let running = Running::open(&place.url(), &[record(100, age_max)]).await;
+    running.publish(message("x", "old")).await;
+    // The passing of time is what is tested; no condition tells of it.
+    tokio::time::sleep(age_max * 2).await;
+    running.publish(message("x", "young")).await;
+    assert_eq!(running.take_ids("record", 1).await, ["young"]);
+    running.close().await;
+}

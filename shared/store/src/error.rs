@@ -1,0 +1,64 @@
+//! What can go wrong with a ledger, by what is to be done about it.
+
+use std::error::Error;
+use std::sync::Arc;
+
+/// What the database said. Shared, because one failed commit fails all that were waiting for it.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Why the ledger gave no answer. Whatever was asked may have been done; to ask again is always safe. Nothing may be
+/// released without an answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// The database is away, busy or full: try again later.
+    #[error("release ledger is not available")]
+    Unavailable(#[source] Cause),
+    /// The database holds what this version cannot have written, does not let it in, or is not to be trusted: a person
+    /// must look.
+    #[error("release ledger is damaged, not of the expected form, or refuses access")]
+    Corrupt(#[source] Cause),
+}
+
+impl LedgerError {
+    pub(crate) fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Arc::new(cause))
+    }
+
+    pub(crate) fn corrupt(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Corrupt(Arc::new(cause))
+    }
+}
+
+/// Why a ledger was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL names no ledger. It is not quoted, because it may hold a password.
+    #[error("ledger URL must be sqlite:PATH or postgres://user:password@host/database")]
+    Url,
+    /// A newer version of tropomq wrote it.
+    #[error("ledger has schema version {found}, newer than {known}, the newest known here: upgrade tropomq first")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// The database did not answer, or not as it should.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Something that no database error stands for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("no answer within {0:?}")]
+    TimedOut(std::time::Duration),
+    #[error("the thread that writes the ledger has ended")]
+    WriterEnded,
+    #[error("the transaction was rolled back")]
+    RolledBack,
+    #[error("a claimed message was forgotten while it was claimed again")]
+    Forgotten,
+    #[error("journal mode is {0}, not wal")]
+    JournalMode(String),
+}

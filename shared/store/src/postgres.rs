@@ -1,0 +1,77 @@
+//! The ledger in a PostgreSQL database, for several replicas.
+//!
+//! It keeps no state of its own: after a restart of the server it goes on by itself, over new connections.
+
+mod pool;
+mod rows;
+mod schema;
+mod tls;
+
+use protocol::{BackendName, EventId, SessionId, Timestamp};
+use tokio_postgres::Config;
+
+use crate::ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+use crate::{LedgerError, OpenError, Outcome, Settings};
+use pool::Connections;
+
+/// A ledger in a database.
+pub(crate) struct Postgres {
+    connections: Connections,
+}
+
+impl Postgres {
+    pub(crate) async fn open(config: Config, settings: Settings) -> Result<Self, OpenError> {
+        let connections = Connections::new(config, settings)?;
+        schema::migrate(&connections).await?;
+        Ok(Self { connections })
+    }
+}
+
+impl Ledger for Postgres {
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
+        Box::pin(async move { self.connections.perform(|client| rows::claim(client, &claim)).await })
+    }
+
+    fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::find(client, message_ids)))
+    }
+
+    fn find_by_session<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        session_id: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::find_by_session(client, backend, session_id)))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        message_id: EventId,
+        session_id: &'a SessionId,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::settle(client, message_id, session_id, outcome, at)))
+    }
+
+    fn overdue<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        released_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::overdue(client, backend, released_before, limit)))
+    }
+
+    fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform(rows::count))
+    }
+
+    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::prune(client, settled_before, limit)))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.connections.perform(rows::ping))
+    }
+}

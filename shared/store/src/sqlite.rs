@@ -1,0 +1,102 @@
+//! The ledger in one SQLite file.
+//!
+//! Invariant: one thread owns the connection. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
+//! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::path::PathBuf;
+
+use protocol::{BackendName, EventId, SessionId, Timestamp};
+
+use crate::ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+use crate::{LedgerError, OpenError, Outcome};
+use writer::Writer;
+
+/// A ledger in a file.
+pub(crate) struct Sqlite {
+    writer: Writer,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: PathBuf) -> Result<Self, OpenError> {
+        Ok(Self { writer: Writer::start(path).await? })
+    }
+}
+
+impl Ledger for Sqlite {
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::claim(connection, &claim)))
+    }
+
+    fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let message_ids = message_ids.to_vec();
+        Box::pin(self.writer.perform(move |connection| rows::find(connection, &message_ids)))
+    }
+
+    fn find_by_session<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        session_id: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let (backend, session_id) = (backend.clone(), session_id.clone());
+        Box::pin(self.writer.perform(move |connection| rows::find_by_session(connection, &backend, &session_id)))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        message_id: EventId,
+        session_id: &'a SessionId,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
+        let session_id = session_id.clone();
+        Box::pin(self.writer.perform(move |connection| rows::settle(connection, message_id, &session_id, outcome, at)))
+    }
+
+    fn overdue<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        released_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let backend = backend.clone();
+        Box::pin(self.writer.perform(move |connection| rows::overdue(connection, &backend, released_before, limit)))
+    }
+
+    fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.writer.perform(rows::count))
+    }
+
+    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::prune(connection, settled_before, limit)))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.writer.perform(rows::ping))
+    }
+}
+
+/// Whether an error passes by itself: not, if the file is damaged, something else, or may not be written.
+fn judge(error: rusqlite::Error) -> LedgerError {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed, OperationInterrupted,
+        OutOfMemory, SystemIoFailure,
+    };
+    let passes = matches!(
+        error.sqlite_error_code(),
+        Some(
+            CannotOpen
+                | DatabaseBusy
+                | DatabaseLocked
+                | DiskFull
+                | FileLockingProtocolFailed
+                | OperationInterrupted
+                | OutOfMemory
+                | SystemIoFailure
+        )
+    );
+    if passes { LedgerError::unavailable(error) } else { LedgerError::corrupt(error) }
+}

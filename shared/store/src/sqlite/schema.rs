@@ -1,0 +1,41 @@
+//! The tables of the SQLite ledger, and how they came to be.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::judge;
+use crate::OpenError;
+
+/// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE ledger_releases (
+        message_id     BLOB PRIMARY KEY NOT NULL,
+        session_id     TEXT NOT NULL,
+        backend        TEXT NOT NULL,
+        correlation_id TEXT,
+        attempt        INTEGER NOT NULL,
+        released_at    INTEGER NOT NULL, -- microseconds since 1970
+        outcome        TEXT,
+        outcome_at     INTEGER,
+        CHECK ((outcome IS NULL) = (outcome_at IS NULL))
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
+    CREATE INDEX ledger_releases_open ON ledger_releases (backend, released_at) WHERE outcome IS NULL;
+    CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
+"];
+
+/// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(judge)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(judge)?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if known < found {
+        return Err(OpenError::Newer { found, known });
+    }
+    let done = usize::try_from(found).unwrap_or_default();
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step).map_err(judge)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(judge)?;
+    transaction.commit().map_err(judge)?;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The thread that owns the connection, and its group commit.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{judge, schema};
+use crate::error::Fault;
+use crate::{LedgerError, OpenError};
+
+/// How many operations share a transaction at most.
+pub(super) const GROUP_MAX: usize = 256;
+/// How many operations may wait before callers have to.
+const WAITING_MAX: usize = 1024;
+/// How long another process may hold the file before an operation gives up.
+const BUSY_MAX: Duration = Duration::from_secs(3);
+/// How long between two attempts where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// The way to the thread. The thread ends when this is dropped and all that waited is done.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Opens the file and starts the thread.
+    pub(super) async fn start(path: PathBuf) -> Result<Self, OpenError> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let (opened, result) = oneshot::channel();
+        let serve = move || match open(&path) {
+            Ok(connection) => {
+                // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
+                let _ = opened.send(Ok(()));
+                serve(connection, waiting);
+            }
+            Err(error) => {
+                let _ = opened.send(Err(error));
+            }
+        };
+        thread::Builder::new().name("ledger".to_owned()).spawn(serve).map_err(LedgerError::unavailable)?;
+        result.await.map_err(|_| LedgerError::unavailable(Fault::WriterEnded))??;
+        Ok(Self { jobs })
+    }
+
+    /// Has the thread do `work` in a transaction, and returns its answer once that is on disk.
+    pub(super) async fn perform<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        let operation = Operation { work: Some(work), result: None, answer };
+        let ended = || LedgerError::unavailable(Fault::WriterEnded);
+        self.jobs.send(Box::new(operation)).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
+    }
+}
+
+/// One operation of a group, whatever it answers.
+trait Job: Send {
+    /// Does it, and keeps its answer. Fails if that ends the whole group.
+    fn run(&mut self, connection: &Connection) -> Result<(), LedgerError>;
+
+    /// Gives its answer, or what kept the group from being committed.
+    fn answer(self: Box<Self>, committed: &Result<(), LedgerError>);
+}
+
+struct Operation<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, LedgerError>>,
+    answer: oneshot::Sender<Result<T, LedgerError>>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for Operation<T, F> {
+    fn run(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let result = work(connection);
+        let verdict = match &result {
+            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
+            Err(error @ LedgerError::Unavailable(_)) => Err(error.clone()),
+            // A row that cannot be understood concerns the one who asked for it.
+            Err(LedgerError::Corrupt(_)) | Ok(_) if !connection.is_autocommit() => Ok(()),
+            Err(error @ LedgerError::Corrupt(_)) => Err(error.clone()),
+            Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
+        };
+        self.result = Some(result);
+        verdict
+    }
+
+    fn answer(self: Box<Self>, committed: &Result<(), LedgerError>) {
+        let answer = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(LedgerError::unavailable(Fault::RolledBack)),
+            (Err(error), _) => Err(error.clone()),
+        };
+        // Nobody waits any more if the caller was cancelled.
+        let _ = self.answer.send(answer);
+    }
+}
+
+fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP_MAX
+            && let Ok(next) = waiting.try_recv()
+        {
+            group.push(next);
+        }
+        let committed = commit(&mut connection, &mut group);
+        for job in group {
+            job.answer(&committed);
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), LedgerError> {
+    // Takes the write lock at once, so that nothing that was read can be out of date when it is acted upon.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(judge)?;
+    for job in group {
+        job.run(&transaction)?;
+    }
+    transaction.commit().map_err(judge)
+}
+
+fn open(path: &Path) -> Result<Connection, OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(LedgerError::unavailable)?;
+    }
+    let mut connection = Connection::open(path).map_err(judge)?;
+    prepare(&connection)?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> Result<(), LedgerError> {
+    connection.busy_timeout(BUSY_MAX).map_err(judge)?;
+    let mode = journal_in_wal(connection).map_err(judge)?;
+    if mode != "wal" {
+        return Err(LedgerError::corrupt(Fault::JournalMode(mode)));
+    }
+    // FULL syncs the log at every commit: an answer survives a power cut and not only the end of the process.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(judge)
+}
+
+/// Turns the write-ahead log on, and returns the journal mode that came of it. SQLite does not wait by itself where two
+/// processes do this to a new file at once: each would wait for the other.
+fn journal_in_wal(connection: &Connection) -> rusqlite::Result<String> {
+    let started = Instant::now();
+    loop {
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match mode {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < BUSY_MAX =>
+            {
+                thread::sleep(BUSY_PAUSE);
+            }
+            mode => return mode,
+        }
+    }
+}

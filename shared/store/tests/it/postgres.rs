@@ -1,0 +1,186 @@
+//! What only a server can suffer.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use store::{Claimed, Ledger, LedgerError, OpenError, open};
+use testkit::Postgres;
+use tokio::task::JoinSet;
+
+use crate::place::{Place, claim, message, released, second, session};
+
+/// Longer than any operation may take.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_away_it_is_unavailable_and_goes_on_after() {
+    let mut server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let ledger = open(&server.url()).await.unwrap();
+    fill_pool(&ledger).await;
+    let before = released(&*ledger, 0).await;
+    let asked = claim(message(), &session("s"), second(1));
+
+    server.kill().unwrap();
+    let refused = ledger.claim(asked.clone()).await;
+    assert!(matches!(refused, Err(LedgerError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(ledger.ping().await, Err(LedgerError::Unavailable(_))));
+
+    // Not an error in sight after the start, though all pooled connections are dead.
+    server.restart().unwrap();
+    assert_eq!(ledger.claim(asked.clone()).await.unwrap(), Claimed::Granted { at: second(1) });
+    fill_pool(&ledger).await;
+    server.restart().unwrap();
+    assert_eq!(ledger.claim(asked).await.unwrap(), Claimed::Again { at: second(1) });
+    assert_eq!(ledger.find(&[before.message_id]).await.unwrap(), [before]);
+
+    server.pause().unwrap();
+    let asked = Instant::now();
+    let frozen = ledger.ping().await;
+    assert!(matches!(frozen, Err(LedgerError::Unavailable(_))), "{frozen:?}");
+    assert!(asked.elapsed() < ANSWER_MAX);
+    server.resume().unwrap();
+    let started = Instant::now();
+    while ledger.ping().await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "never came back");
+    }
+}
+
+/// Uses every connection of the pool at once.
+async fn fill_pool(ledger: &Arc<dyn Ledger>) {
+    let mut askers = JoinSet::new();
+    for _ in 0..64 {
+        let ledger = ledger.clone();
+        askers.spawn(async move { ledger.ping().await });
+    }
+    let answers: Result<Vec<()>, _> = askers.join_all().await.into_iter().collect();
+    answers.unwrap();
+}
+
+/// Claims go on while the server is killed and started again: what was answered is there, and nothing was granted
+/// twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_answered_survives_a_kill_of_the_server() {
+    let mut server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let ledger = open(&server.url()).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut claimants = JoinSet::new();
+    for index in 0..8 {
+        let (ledger, stop) = (ledger.clone(), stop.clone());
+        claimants.spawn(async move {
+            let mut granted = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let id = message();
+                match ledger.claim(claim(id, &session(&index), second(0))).await {
+                    Ok(Claimed::Granted { .. } | Claimed::Again { .. }) => granted.push(id),
+                    Ok(Claimed::Refused { holder }) => panic!("{holder} holds what was never claimed"),
+                    Err(LedgerError::Unavailable(_)) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            granted
+        });
+    }
+    for _ in 0..3 {
+        let before = eventually_count(&*ledger).await;
+        while eventually_count(&*ledger).await < before + 20 {}
+        server.restart().unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let granted = claimants.join_all().await.concat();
+    assert!(60 <= granted.len());
+    assert_eq!(ledger.find(&granted).await.unwrap().len(), granted.len());
+}
+
+async fn eventually_count(ledger: &dyn Ledger) -> u64 {
+    let started = Instant::now();
+    loop {
+        match ledger.count().await {
+            Ok(count) => return count,
+            Err(error) => assert!(started.elapsed() < Duration::from_secs(30), "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let place = Place::postgres();
+    drop(open(&place.url()).await.unwrap());
+    let Place::Postgres(database) = &place else { panic!("not a database") };
+    database.execute("UPDATE ledger_schema SET version = 7").unwrap();
+    let newer = open(&place.url()).await.err().unwrap();
+    assert!(matches!(newer, OpenError::Newer { found: 7, known: 1 }), "{newer}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_from_an_absence_and_neither_tells_the_password() {
+    let place = Place::postgres();
+    let server = place.url();
+    let (before_password, rest) = server.rsplit_once('@').unwrap();
+    let user = before_password.rsplit_once(':').unwrap().0;
+    let away = testkit::free_port().unwrap();
+
+    let wrong_password = describe(&format!("{user}:h0rse@{rest}")).await;
+    assert!(wrong_password.starts_with("corrupt"), "{wrong_password}");
+    let wrong_database = describe(&format!("{server}_not")).await;
+    assert!(wrong_database.starts_with("corrupt"), "{wrong_database}");
+    let nobody_there = describe(&format!("postgres://u:h0rse@127.0.0.1:{away}/d")).await;
+    assert!(nobody_there.starts_with("unavailable"), "{nobody_there}");
+    // The test's server has no certificate.
+    let without_tls = describe(&format!("{server}?sslmode=require")).await;
+    assert!(without_tls.starts_with("unavailable"), "{without_tls}");
+    assert!(open(&format!("{server}?sslmode=prefer")).await.is_ok());
+}
+
+/// Tells the process that it is to open this ledger, trusting the roots in `SSL_CERT_FILE` alone.
+const OPEN_OVER_TLS: &str = "TROPOMQ_TEST_OPEN_OVER_TLS";
+
+#[tokio::test]
+async fn tls_is_used_and_the_server_verified() {
+    if let Ok(url) = std::env::var(OPEN_OVER_TLS) {
+        let ledger = open(&url).await.unwrap();
+        released(&*ledger, 0).await;
+        return;
+    }
+    let server = Postgres::start_with_tls().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.database().unwrap();
+    // The roots are those of the process, so another process opens the ledger.
+    let opens = |mode: &str, roots: &std::path::Path| {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "postgres::tls_is_used_and_the_server_verified"])
+            .env(OPEN_OVER_TLS, format!("{}?sslmode={mode}", database.url()))
+            .env("SSL_CERT_FILE", roots)
+            .output()
+            .unwrap()
+    };
+    let trusted = opens("require", server.certificate());
+    assert!(trusted.status.success(), "{trusted:?}");
+    assert!(opens("verify-full", server.certificate()).status.success());
+    assert!(opens("prefer", server.certificate()).status.success());
+    assert_eq!(database.execute("SELECT count(*) FROM ledger_releases").unwrap(), "3\n");
+
+    let other = Postgres::start_with_tls().unwrap_or_else(|error| panic!("{error}"));
+    let impostor = opens("require", other.certificate());
+    assert!(!impostor.status.success());
+    let said = String::from_utf8_lossy(&impostor.stdout);
+    assert!(said.contains("Corrupt") && said.contains("InvalidCertificate"), "{said}");
+}
+
+/// Who must act, and all that is said about it.
+async fn describe(url: &str) -> String {
+    let error = open(url).await.err().unwrap();
+    let who = match &error {
+        OpenError::Ledger(LedgerError::Corrupt(_)) => "corrupt",
+        OpenError::Ledger(LedgerError::Unavailable(_)) => "unavailable",
+        OpenError::Url | OpenError::Newer { .. } => "other",
+    };
+    let mut text = format!("{who} {error:?} {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    assert!(!text.contains("h0rse") && !text.contains("of-tests-only"), "{text}");
+    text
+}

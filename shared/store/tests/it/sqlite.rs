@@ -1,0 +1,125 @@
+//! What only a file can suffer.
+
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use protocol::EventId;
+use rusqlite::Connection;
+use store::{Claimed, LedgerError, OpenError, open};
+use tokio::task::JoinSet;
+
+use crate::place::{Place, claim, message, released, second, session};
+
+/// Tells the process that it is to claim until it is killed, and where.
+const CLAIM_AT: &str = "TROPOMQ_TEST_CLAIM_AT";
+
+/// A child claims, several at once, and prints each id once its claim is answered; it is killed amid that, again and
+/// again on one file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_answered_survives_a_kill() {
+    if let Ok(url) = env::var(CLAIM_AT) {
+        claim_until_killed(&url).await;
+    }
+    let place = Place::sqlite();
+    let mut answered = Vec::new();
+    for round in 0..10 {
+        let printed_before_kill = RandomState::new().hash_one(round) % 1000;
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "sqlite::a_claim_that_was_answered_survives_a_kill", "--nocapture"])
+            .env(CLAIM_AT, place.url())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut killed = false;
+        let mut line = String::new();
+        let before = answered.len();
+        while 0 < output.read_line(&mut line).unwrap() {
+            // The last line may be cut off by the kill; libtest's own lines are no ids.
+            if let Some(id) = line.strip_suffix('\n').and_then(|id| id.parse::<EventId>().ok()) {
+                answered.push(id);
+            }
+            if !killed && printed_before_kill <= u64::try_from(answered.len() - before).unwrap() {
+                child.kill().unwrap();
+                killed = true;
+            }
+            line.clear();
+        }
+        child.wait().unwrap();
+        assert!(killed, "round {round}: the child ended by itself");
+        let ledger = open(&place.url()).await.unwrap();
+        let found = ledger.find(&answered).await.unwrap();
+        assert_eq!(found.len(), answered.len(), "round {round}, killed after {printed_before_kill}");
+    }
+}
+
+async fn claim_until_killed(url: &str) -> ! {
+    let ledger = open(url).await.unwrap();
+    let mut claimants = JoinSet::new();
+    for index in 0..16 {
+        let ledger = ledger.clone();
+        claimants.spawn(async move {
+            loop {
+                let id = message();
+                let claimed = ledger.claim(claim(id, &session(&index), second(0))).await.unwrap();
+                assert_eq!(claimed, Claimed::Granted { at: second(0) });
+                std::io::stdout().write_all(format!("{id}\n").as_bytes()).unwrap();
+            }
+        });
+    }
+    let ended = claimants.join_next().await;
+    panic!("a claimant ended: {ended:?}");
+}
+
+#[tokio::test]
+async fn while_another_holds_the_file_it_is_unavailable_and_goes_on_after() {
+    let place = Place::sqlite();
+    let ledger = open(&place.url()).await.unwrap();
+    let before = released(&*ledger, 0).await;
+    let other = connection(&place);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let id = message();
+    let refused = ledger.claim(claim(id, &session("s"), second(1))).await;
+    assert!(matches!(refused, Err(LedgerError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(ledger.ping().await, Err(LedgerError::Unavailable(_))));
+    other.execute_batch("ROLLBACK").unwrap();
+    ledger.ping().await.unwrap();
+    assert_eq!(ledger.claim(claim(id, &session("s"), second(2))).await.unwrap(), Claimed::Granted { at: second(2) });
+    assert_eq!(ledger.find(&[before.message_id]).await.unwrap(), [before]);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
+    let place = Place::sqlite();
+    let ledger = open(&place.url()).await.unwrap();
+    let damaged = released(&*ledger, 0).await;
+    connection(&place).execute("UPDATE ledger_releases SET outcome = 'maybe', outcome_at = 1", []).unwrap();
+    let sound = message();
+    let asked = [damaged.message_id];
+    let (found, claimed) = tokio::join!(ledger.find(&asked), ledger.claim(claim(sound, &session("s"), second(0))));
+    assert!(matches!(found, Err(LedgerError::Corrupt(_))), "{found:?}");
+    assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(0) });
+    let reclaimed = ledger.claim(claim(damaged.message_id, &session("s"), second(0))).await;
+    assert!(matches!(reclaimed, Err(LedgerError::Corrupt(_))), "{reclaimed:?}");
+}
+
+#[tokio::test]
+async fn a_newer_schema_and_a_file_of_something_else_are_told_apart() {
+    let place = Place::sqlite();
+    drop(open(&place.url()).await.unwrap());
+    connection(&place).pragma_update(None, "user_version", 7).unwrap();
+    let newer = open(&place.url()).await.err().unwrap();
+    assert!(matches!(newer, OpenError::Newer { found: 7, known: 1 }), "{newer}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letter");
+    std::fs::write(&path, "Dear database, ".repeat(100)).unwrap();
+    let other = open(&format!("sqlite:{}", path.display())).await.err().unwrap();
+    assert!(matches!(other, OpenError::Ledger(LedgerError::Corrupt(_))), "{other}");
+}
+
+fn connection(place: &Place) -> Connection {
+    Connection::open(place.url().strip_prefix("sqlite:").unwrap()).unwrap()
+}

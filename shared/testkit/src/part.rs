@@ -1,0 +1,238 @@
+//! A server that runs as a child of the test, in a folder of its own.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::watchdog::Watchdog;
+
+/// How much of a server's own output an error quotes, in bytes.
+const TAIL: usize = 2000;
+
+/// Why a part is not to be had, or does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// It is not installed.
+    #[error("{part} is not installed: run `apt-get install -y {package}`")]
+    Missing {
+        /// What was to be started.
+        part: &'static str,
+        /// The Debian package that holds it.
+        package: &'static str,
+    },
+    /// It ended while it started, or was not ready in time.
+    #[error("{part} did not start; it said last:\n{output}")]
+    NotStarted {
+        /// What was to be started.
+        part: &'static str,
+        /// The end of its output.
+        output: String,
+    },
+    /// It answered, and refused.
+    #[error("{request} was refused: {answer}")]
+    Refused {
+        /// What was asked.
+        request: String,
+        /// What came back.
+        answer: String,
+    },
+    /// The operating system refused, or no answer came.
+    #[error("{doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why that failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl PartError {
+    /// For `map_err`: what was being done when the operating system refused.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+}
+
+/// A server as a child: its folder, its process if it runs, and the watchdog that ends both.
+#[derive(Debug)]
+pub(crate) struct Part {
+    name: &'static str,
+    folder: PathBuf,
+    child: Option<Child>,
+    /// Kills what the file `pids` lists, then does what this part needs besides, then removes the folder.
+    watchdog: Option<Watchdog>,
+}
+
+impl Part {
+    /// A part with a folder but no process yet. `afterwards` is a line of shell that ends what the server left.
+    pub(crate) fn new(name: &'static str, afterwards: &str) -> Result<Self, PartError> {
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("tropomq-{name}-"))
+            .tempdir()
+            .map_err(PartError::io("create a folder"))?
+            .keep();
+        let script = format!(
+            "[ -s \"$1/pids\" ] && kill -KILL $(cat \"$1/pids\")\n\
+             {afterwards}\n\
+             for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$1\" && break; sleep 0.2; done"
+        );
+        let watchdog = Watchdog::start(&script, &[&folder.to_string_lossy()])
+            .map_err(PartError::io("start the watchdog of a part"))?;
+        Ok(Self { name, folder, child: None, watchdog: Some(watchdog) })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf, PartError> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).map_err(PartError::io(format!("write {name}")))?;
+        Ok(path)
+    }
+
+    /// Starts the server. Its output goes to a file in the folder.
+    pub(crate) fn launch(&mut self, mut command: Command) -> Result<(), PartError> {
+        let doing = || PartError::io(format!("start {}", self.name));
+        let output = File::options().create(true).append(true).open(self.output_file()).map_err(doing())?;
+        // A group of its own, so that an interrupt from the keyboard comes to the test and not to the server.
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(doing())?)
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .map_err(doing())?;
+        self.child = Some(child);
+        self.note_pids(&[])
+    }
+
+    /// Waits until `ready`, as long as the server runs.
+    pub(crate) fn wait_ready(&mut self, deadline: Duration, mut ready: impl FnMut() -> bool) -> Result<(), PartError> {
+        let mut running = true;
+        let done = crate::holds_within(deadline, || {
+            running = self.is_running();
+            !running || ready()
+        });
+        if done && running {
+            return Ok(());
+        }
+        Err(PartError::NotStarted { part: self.name, output: self.output_tail() })
+    }
+
+    /// The pid of the server, if it was started and not killed since.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Ends the server at once, as a power cut would, with all its processes.
+    pub(crate) fn kill(&mut self) -> Result<(), PartError> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let mut pids = vec![child.id()];
+        // Stopped first, so that it starts no further process between the look and the kill.
+        signal("STOP", &pids)?;
+        pids.extend(children(child.id()));
+        signal("KILL", &pids)?;
+        child.wait().map_err(PartError::io(format!("wait for the end of {}", self.name)))?;
+        self.write("pids", "").map(drop)
+    }
+
+    /// Freezes the server with all its processes: connections stay open, and nothing answers.
+    pub(crate) fn pause(&self) -> Result<(), PartError> {
+        let Some(child) = &self.child else { return Ok(()) };
+        signal("STOP", &[child.id()])?;
+        let children = children(child.id());
+        self.note_pids(&children)?;
+        if children.is_empty() { Ok(()) } else { signal("STOP", &children) }
+    }
+
+    /// Lets a frozen server go on.
+    pub(crate) fn resume(&self) -> Result<(), PartError> {
+        let Some(child) = &self.child else { return Ok(()) };
+        let mut pids = children(child.id());
+        pids.push(child.id());
+        signal("CONT", &pids)?;
+        self.note_pids(&[])
+    }
+
+    /// Tells the watchdog whom to kill.
+    fn note_pids(&self, children: &[u32]) -> Result<(), PartError> {
+        let mut text = String::new();
+        for pid in self.child.iter().map(Child::id).chain(children.iter().copied()) {
+            let _ = writeln!(text, "{pid}");
+        }
+        self.write("pids", &text).map(drop)
+    }
+
+    fn output_file(&self) -> PathBuf {
+        self.folder.join("output")
+    }
+
+    fn output_tail(&self) -> String {
+        let output = fs::read(self.output_file()).unwrap_or_default();
+        let tail = output.get(output.len().saturating_sub(TAIL)..).unwrap_or_default();
+        String::from_utf8_lossy(tail).into_owned()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        drop(self.watchdog.take());
+        if let Some(mut child) = self.child.take() {
+            // The watchdog has killed it; this takes its exit status, so that no zombie is left.
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Runs a program to its end and returns what it printed.
+pub(crate) fn run(command: &mut Command) -> Result<String, PartError> {
+    let request = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().map_err(PartError::io(format!("run {request}")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let code = output.status.code().or(output.status.signal()).unwrap_or_default();
+    let answer = format!("{code}, {}{}", lossy(&output.stdout), lossy(&output.stderr));
+    Err(PartError::Refused { request, answer })
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn signal(name: &str, pids: &[u32]) -> Result<(), PartError> {
+    let sent = run(Command::new("kill").arg(format!("-{name}")).args(pids.iter().map(u32::to_string)));
+    match sent {
+        // A child that has ended meanwhile needs no signal; the server itself is unreaped, so it is always there.
+        Err(PartError::Refused { answer, .. }) if answer.contains("No such process") => Ok(()),
+        sent => sent.map(drop),
+    }
+}
+
+/// The processes whose parent is `pid`. A server's processes need not be in its group: PostgreSQL's are not.
+fn children(pid: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|child: &u32| parent(*child) == Some(pid))
+        .collect()
+}
+
+/// The parent of a process: the second field after its name, which is in brackets and may hold anything.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(1)?.parse().ok()
+}

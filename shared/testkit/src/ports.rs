@@ -1,0 +1,58 @@
+//! Ports that nobody else has.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
+/// How many ports a block has.
+pub(crate) const BLOCK: u16 = 30;
+
+/// Where blocks lie: below the ports that the kernel hands out itself.
+const FIRST: u16 = 10_000;
+const BLOCKS: u16 = 700;
+
+/// A port on which nothing listens on 127.0.0.1. Another process may take it before the caller does: where a
+/// server can listen on port 0 and say what it got, that is better.
+///
+/// # Errors
+/// When the kernel has no port to give.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// The first of [`BLOCK`] ports on which nothing listens on 127.0.0.1, chosen at random so that two test processes
+/// hardly ever choose the same.
+///
+/// # Errors
+/// When no free block was found.
+pub(crate) fn free_block() -> io::Result<u16> {
+    for _ in 0..100 {
+        let index = u16::try_from(random() % u64::from(BLOCKS)).unwrap_or_default();
+        let first = FIRST + index * BLOCK;
+        let listeners: io::Result<Vec<_>> =
+            (first..first + BLOCK).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
+        if listeners.is_ok() {
+            return Ok(first);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no block of free ports"))
+}
+
+/// A random number. The standard library seeds each hasher anew.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_free_and_no_two_are_likely_the_same() {
+        let first = free_block().unwrap();
+        let kept: Vec<_> = (first..first + BLOCK).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
+        assert!(kept.iter().all(Result::is_ok));
+        assert_ne!(free_block().unwrap(), first);
+        assert_ne!(random(), random());
+    }
+}

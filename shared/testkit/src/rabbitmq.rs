@@ -1,0 +1,252 @@
+//! A RabbitMQ of the test's own.
+
+mod management;
+mod vhost;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+pub use management::Management;
+pub use vhost::{Vhost, vhost};
+
+use crate::part::{self, Part, PartError};
+use crate::ports;
+
+/// The scripts themselves: the wrappers in `/usr/sbin` switch to another user.
+const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+/// A broker with plugins needs up to half a minute on a busy machine.
+const START_MAX: Duration = Duration::from_secs(90);
+/// A start fails when another process takes a port of the block meanwhile.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// A broker that runs as a child of this process, on ports, with data, a cookie and a port mapper of its own.
+/// Dropping it ends it and removes its data.
+#[derive(Debug)]
+pub struct RabbitMq {
+    /// The first port of its block; the others are counted from it.
+    port: u16,
+    part: Part,
+}
+
+impl RabbitMq {
+    /// Starts a broker; takes 5 to 30 s.
+    ///
+    /// # Errors
+    /// [`PartError::Missing`] says what to install; the others why it did not start.
+    pub fn start() -> Result<Self, PartError> {
+        if !Path::new(SCRIPTS).join("rabbitmq-server").exists() {
+            return Err(PartError::Missing { part: "RabbitMQ", package: "rabbitmq-server" });
+        }
+        let mut attempt = 1;
+        loop {
+            match Self::start_once() {
+                Err(PartError::NotStarted { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once() -> Result<Self, PartError> {
+        let port = ports::free_block().map_err(PartError::io("find free ports"))?;
+        // The port mapper makes itself a daemon, and is left behind by a kill.
+        let part = Part::new("rabbitmq", &format!("ERL_EPMD_ADDRESS=127.0.0.1 epmd -port {} -kill", port + 2))?;
+        let cookie = part.write(".erlang.cookie", &format!("{:016x}{:016x}", ports::random(), ports::random()))?;
+        std::fs::set_permissions(cookie, PermissionsExt::from_mode(0o400))
+            .map_err(PartError::io("protect the cookie"))?;
+        part.write("enabled_plugins", "[rabbitmq_management].\n")?;
+        // Queues count every 200 ms, not every 5 s: tests ask how many messages a queue has.
+        part.write(
+            "rabbitmq.conf",
+            &format!(
+                "loopback_users = none\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n\
+                 collect_statistics_interval = 200\n",
+                port + 3
+            ),
+        )?;
+        part.write("advanced.config", "[{rabbit, [{quorum_tick_interval, 200}]}].\n")?;
+        let mut broker = Self { port, part };
+        broker.launch()?;
+        Ok(broker)
+    }
+
+    fn launch(&mut self) -> Result<(), PartError> {
+        let command = self.script("rabbitmq-server");
+        self.part.launch(command)?;
+        let (port, management) = (self.port, self.management());
+        self.part.wait_ready(START_MAX, || speaks_amqp(port) && management.is_ready())
+    }
+
+    /// The URL of the default virtual host.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_for_vhost("/")
+    }
+
+    /// The URL of a virtual host, whether there is one of that name or not.
+    #[must_use]
+    pub fn url_for_vhost(&self, name: &str) -> String {
+        format!("{}/{}", self.url_without_vhost(), management::encoded(name))
+    }
+
+    fn url_without_vhost(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}", self.port)
+    }
+
+    /// The port on which it speaks AMQP.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its management API.
+    #[must_use]
+    pub fn management(&self) -> Management {
+        Management::new(format!("127.0.0.1:{}", self.port + 3))
+    }
+
+    /// A fresh virtual host on this broker, which goes when it is dropped.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn vhost(&self) -> Result<Vhost, PartError> {
+        Vhost::create(&self.url_without_vhost(), self.management())
+    }
+
+    /// As [`Management::add_vhost`].
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn add_vhost(&self, name: &str) -> Result<(), PartError> {
+        self.management().add_vhost(name)
+    }
+
+    /// As [`Management::delete_vhost`].
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such virtual host.
+    pub fn delete_vhost(&self, name: &str) -> Result<(), PartError> {
+        self.management().delete_vhost(name)
+    }
+
+    /// As [`Management::queues`].
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such virtual host.
+    pub fn queues(&self, vhost: &str) -> Result<Vec<(String, u64)>, PartError> {
+        self.management().queues(vhost)
+    }
+
+    /// Has the broker close every connection.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn close_all_connections(&self) -> Result<(), PartError> {
+        self.control(&["close_all_connections", "a test asked for it"])
+    }
+
+    /// Raises the memory alarm, so that the broker blocks every connection that publishes; or clears it.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn set_memory_alarm(&self, raised: bool) -> Result<(), PartError> {
+        let watermark = if raised { "0.000001" } else { "0.4" };
+        self.control(&["set_vm_memory_high_watermark", watermark])
+    }
+
+    /// Ends the broker at once (`SIGKILL`), as a power cut would. Its data stays.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn kill(&mut self) -> Result<(), PartError> {
+        self.part.kill()
+    }
+
+    /// Starts the broker again with the same data and ports; kills it first if it runs.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self) -> Result<(), PartError> {
+        self.kill()?;
+        self.launch()
+    }
+
+    /// Freezes the broker: connections stay open, and nothing answers.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn pause(&self) -> Result<(), PartError> {
+        self.part.pause()
+    }
+
+    /// Lets a frozen broker go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn resume(&self) -> Result<(), PartError> {
+        self.part.resume()
+    }
+
+    /// Runs `rabbitmqctl`, which takes some seconds.
+    fn control(&self, arguments: &[&str]) -> Result<(), PartError> {
+        part::run(self.script("rabbitmqctl").arg("--node").arg(self.node()).args(arguments)).map(drop)
+    }
+
+    fn node(&self) -> String {
+        format!("t{}@localhost", self.port)
+    }
+
+    /// One of RabbitMQ's scripts, in the environment of this broker.
+    fn script(&self, name: &str) -> Command {
+        let folder = self.part.folder();
+        let port = |offset: u16| (self.port + offset).to_string();
+        let mut command = Command::new(Path::new(SCRIPTS).join(name));
+        command
+            .current_dir(folder)
+            .env("HOME", folder)
+            .env("LC_ALL", "C.UTF-8")
+            .env("RABBITMQ_NODENAME", self.node())
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", port(0))
+            .env("RABBITMQ_DIST_PORT", port(1))
+            .env("ERL_EPMD_PORT", port(2))
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // Lets the watchdog end the port mapper even while it still lists the killed node.
+            .env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1")
+            .env("RABBITMQ_CTL_DIST_PORT_MIN", port(20))
+            .env("RABBITMQ_CTL_DIST_PORT_MAX", port(29))
+            .env("RABBITMQ_MNESIA_BASE", folder.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_PID_FILE", folder.join("pid"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("enabled_plugins"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", folder.join("generated"))
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", folder.join("advanced.config"))
+            // No such file: else the machine's own settings in /etc would be read.
+            .env("RABBITMQ_CONF_ENV_FILE", folder.join("none"))
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("ERL_CRASH_DUMP", folder.join("erl_crash.dump"))
+            // The script then replaces itself by the broker, so that the child's pid is the broker's.
+            .env("RUNNING_UNDER_SYSTEMD", "true");
+        command
+    }
+}
+
+/// Whether a broker listens and greets.
+fn speaks_amqp(port: u16) -> bool {
+    let greet = || -> std::io::Result<[u8; 1]> {
+        let wait = Duration::from_secs(5);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut stream = TcpStream::connect_timeout(&address, wait)?;
+        stream.set_read_timeout(Some(wait))?;
+        stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        Ok(first)
+    };
+    // A method frame is type 1: the broker's greeting.
+    greet().is_ok_and(|first| first == [1])
+}

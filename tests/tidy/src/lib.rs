@@ -1,1 +1,0 @@
-//! Keeps the rules of the house.
