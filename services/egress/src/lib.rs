@@ -34,7 +34,7 @@ use store::Ledger;
 use tropo::ticket::Keyring;
 
 pub use client::{Client, ClientError};
-pub use config::{Backend, Config};
+pub use config::{Backend, Config, Retry};
 pub use lane::{Lane, SendError};
 pub use pending::Pending;
 pub use reports::Reports;

@@ -54,7 +54,7 @@ mod tests {
     #[tokio::test]
     async fn of_several_at_once_one_publishes_and_a_failure_is_forgotten() {
         let (seen, published) = (Seen::default(), AtomicU32::new(0));
-        let publish = |result: Result<(), &'static str>| async {
+        let publish = async |result: Result<(), &'static str>| {
             tokio::task::yield_now().await;
             published.fetch_add(1, Ordering::Relaxed);
             result

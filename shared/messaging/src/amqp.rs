@@ -18,16 +18,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::topology::{QueueName, Topology};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{BoxFuture, Bus, BusState, Message, Opened, PublishError, SubscribeError, Subscription};
 use broker::Broker;
-use driver::{CONFIRM_MAX, Driver, Request, WINDOW};
+use driver::{CONFIRM_MAX, Driver, Request};
 use subscription::Consuming;
 use wire::Publication;
 
+/// How many messages may wait to be published, besides those whose confirm is outstanding. Each has somebody waiting
+/// for it, so this is but a guard.
+const WAITING_MAX: usize = 16_384;
 /// The longest wait for the other side when a connection is closed.
 const CLOSE_MAX: Duration = Duration::from_secs(3);
 
@@ -55,7 +59,7 @@ pub fn open(url: &url::Url, topology: Topology) -> Result<Opened, OpenError> {
     let topology = Arc::new(topology);
     let closing = CancellationToken::new();
     let (state, watched) = watch::channel(BusState::Away("not connected yet".to_owned()));
-    let (requests, requested) = mpsc::channel(WINDOW);
+    let (requests, requested) = mpsc::channel(WAITING_MAX);
     let driver = Driver::new(Arc::clone(&broker), Arc::clone(&topology), requested, state, closing.clone());
     let bus = Amqp { requests, state: watched, closing, consuming: Consuming::new(broker, topology) };
     Ok(Opened { bus: Arc::new(bus), driver: Box::pin(driver.run()) })
@@ -83,7 +87,12 @@ impl Amqp {
             BusState::Closed => return Err(closed()),
         }
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { publication, reply }).await.map_err(|_| closed())?;
+        // Never waits for a place: where many wait, who came first does not get it first, and a publisher's messages
+        // would change their order.
+        self.requests.try_send(Request { publication, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => PublishError::Unavailable("too many messages wait to be published".to_owned()),
+            TrySendError::Closed(_) => closed(),
+        })?;
         // The driver drops what it cannot answer for when it drops the channel that it was published on.
         answer.await.unwrap_or_else(|_| Err(PublishError::Unknown("the connection was lost".to_owned())))
     }

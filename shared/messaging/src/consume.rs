@@ -17,8 +17,8 @@ use tracing::{Instrument, Span, info_span};
 use crate::headers::{ATTEMPT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::{
-    BoxFuture, Context, Delivery, Environment, Handler, Outgoing, PublishError, Publisher, RetryPolicy, Subscription,
-    trace,
+    BoxFuture, Context, Delivery, Environment, Handler, Message, Outgoing, PublishError, Publisher, RetryPolicy,
+    Subscription, trace,
 };
 use failure::{Decision, Failure};
 
@@ -158,7 +158,7 @@ impl<H: Handler> Consuming<H> {
             (None, true) => Settled::Handled,
             (Some(Decision::Drop), true) => Settled::Dropped,
             (Some(Decision::Move { message, settled }), true) => {
-                let moved = self.insist(&delivery, || self.publisher.bus().publish(message.clone())).await;
+                let moved = self.insist(&delivery, || self.publisher.bus().publish(Message::clone(message))).await;
                 if moved { *settled } else { Settled::Returned }
             }
         };

@@ -75,6 +75,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// The circumstances for whoever calls a handler without a consume loop, as tests do; with what it reports as
+    /// progress.
+    #[must_use]
+    pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
+        let (progress, reported) = mpsc::unbounded_channel();
+        (Self { attempt, queue, environment, progress }, reported)
+    }
+
     /// Publishes an event about progress at once, for those who watch. Nothing may rest on it: it is not waited for,
     /// and lost if the bus is away.
     pub fn progress(&self, outgoing: Outgoing) {

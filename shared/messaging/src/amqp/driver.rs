@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::{Channel, Confirmation, Connection, Event};
 use protocol::topology::Topology;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,7 +20,7 @@ use super::{CLOSE_MAX, observe, topology};
 use crate::{BusState, PublishError};
 
 /// How many messages may be unconfirmed at a time: half of that costs rate, and more only adds waiting.
-pub(super) const WINDOW: usize = 256;
+const WINDOW: usize = 256;
 /// The longest wait for a confirm.
 pub(super) const CONFIRM_MAX: Duration = Duration::from_secs(10);
 /// The longest wait until everything is declared; on an empty broker that is two dozen queues, each with a log.
@@ -257,5 +258,5 @@ fn unknown(reason: &str) -> (Result<(), PublishError>, Outcome) {
 /// Closes a connection, unless the other side does not answer.
 pub(super) async fn close(connection: &Connection) {
     // It ends by being dropped then.
-    let _ = timeout(CLOSE_MAX, connection.close(lapin::protocol::constants::REPLY_SUCCESS, "closed".into())).await;
+    let _ = timeout(CLOSE_MAX, connection.close(REPLY_SUCCESS, "closed".into())).await;
 }

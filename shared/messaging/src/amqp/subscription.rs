@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
 use protocol::topology::{QueueName, Topology};
@@ -158,6 +159,15 @@ impl Subscription for Channelled {
                 Err(_) => observe::not_cancelled(&self.queue, "no answer"),
             }
         })
+    }
+}
+
+/// Closes the channel at once. lapin would cancel the consumer first: where one consumer at a time is served, the next
+/// would then get new messages before those that this one gives back.
+impl Drop for Channelled {
+    fn drop(&mut self) {
+        // The first poll sends it; nobody needs the answer, nor cares if the channel is closed already.
+        let _ = self.channel.close(REPLY_SUCCESS, "subscription dropped".into()).now_or_never();
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Decision {
     /// Nothing but settle it.
     Drop,
     /// Publish this copy of it, then settle it.
-    Move { message: Message, settled: Settled },
+    Move { message: Box<Message>, settled: Settled },
 }
 
 impl Failure {
@@ -67,7 +67,7 @@ impl Failure {
                     observe::retrying(&delivery.queue, id(delivery), attempt, delay, &self.error);
                     let destination = Destination::Delayed { queue: delivery.queue.clone(), delay };
                     let message = copy(delivery, destination, attempt.saturating_add(1));
-                    Decision::Move { message, settled: Settled::Retried }
+                    Decision::Move { message: Box::new(message), settled: Settled::Retried }
                 }
             },
         }
@@ -80,7 +80,7 @@ impl Failure {
         headers.insert(REASON.to_owned(), reason.to_owned());
         headers.insert(ERROR.to_owned(), self.error.clone());
         headers.insert(DEAD_AT.to_owned(), context.environment.now().to_string());
-        Decision::Move { message, settled: Settled::Dead }
+        Decision::Move { message: Box::new(message), settled: Settled::Dead }
     }
 }
 

@@ -8,8 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use super::*;
 use crate::headers::{DEAD_AT, ERROR, QUEUE, REASON, ROUTING_KEY};
 use crate::{
-    BoxFuture, Bus, BusState, Chance, Clock, Destination, Disposition, Message, Properties, Settle, Settler,
-    SubscribeError,
+    BoxFuture, Bus, BusState, Chance, Clock, Destination, Disposition, Properties, Settle, Settler, SubscribeError,
 };
 
 /// A bus that does as it is told, and keeps a diary.

@@ -1,0 +1,152 @@
+//! One attempt to get a message to Tropo.
+
+use std::time::Duration;
+
+use egress::SendError;
+use messaging::{Disposition, Settle};
+use protocol::{FailureReason, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
+use store::Claim;
+
+use crate::stage::{Reply, Stage, backend, only, session};
+
+/// Long enough for an answer on a busy machine, short enough to wait for one that never comes.
+const IMPATIENT: Duration = Duration::from_secs(1);
+
+async fn claim(stage: &Stage, holder: &str) {
+    let command = stage.command();
+    let claim = Claim {
+        message_id: command.head.id,
+        session_id: session(holder),
+        backend: backend(),
+        correlation_id: command.head.correlation_id,
+        attempt: 1,
+        at: stage.environment.now(),
+    };
+    stage.ledger.claim(claim).await.unwrap();
+}
+
+#[track_caller]
+fn check_disposition(error: &SendError, expected: Disposition) {
+    assert_eq!(error.disposition(), expected, "{error:?}");
+}
+
+/// What becomes of a message when a create request is answered so.
+async fn check(reply: Reply, expected: Disposition) -> SendError {
+    let stage = Stage::waiting(reply, IMPATIENT).await;
+    let (result, progress) = stage.handle(&stage.lane(), stage.command()).await;
+    let error = result.unwrap_err();
+    check_disposition(&error, expected);
+    assert_eq!(progress.len(), 0, "no session is known");
+    assert!(!format!("{error:?} {error}").contains("the-messaging-token"));
+    error
+}
+
+#[tokio::test]
+async fn temporary_refusals_are_tried_again() {
+    let soon = Disposition::Retry { after: None };
+    check(Reply::With(500, vec![], "oops"), soon).await;
+    check(Reply::With(503, vec![], ""), soon).await;
+    check(Reply::With(302, vec![("location", "/elsewhere")], ""), soon).await;
+    check(Reply::With(200, vec![], "<html>maintenance</html>"), soon).await;
+    check(Reply::Never, soon).await;
+    let asked = Disposition::Retry { after: Some(Duration::from_secs(17)) };
+    check(Reply::With(429, vec![("retry-after", "17")], ""), asked).await;
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_and_dead_in_every_form_of_reply() {
+    for reply in [
+        Reply::With(200, vec![], r#"{"success":false,"error":"invalid token"}"#),
+        Reply::With(200, vec![], "<session><success>false</success></session>"),
+        Reply::With(200, vec![], "success=false&token=t"),
+        Reply::With(200, vec![], ""),
+        Reply::With(401, vec![], ""),
+        Reply::With(403, vec![], "{}"),
+        Reply::With(404, vec![], "not here"),
+    ] {
+        let error = check(reply, Disposition::DeadLetter).await;
+        let failed = only::<MessageFailed>(&error.outgoing());
+        assert_eq!(failed.data.reason, FailureReason::Refused);
+        assert_eq!(failed.head.correlation_id, Some(session("session-a")));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_call_back_is_created_again_later() {
+    let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
+    let (result, progress) = stage.handle(&stage.lane(), stage.command()).await;
+    check_disposition(&result.unwrap_err(), Disposition::Retry { after: None });
+    let launched = only::<MessageLaunched>(&progress);
+    assert_eq!((launched.data.session_id, launched.data.attempt), (session("session-b"), 1));
+    assert_eq!(launched.head.correlation_id, Some(session("session-a")));
+}
+
+#[tokio::test]
+async fn what_was_released_before_is_not_launched_again() {
+    let stage = Stage::new(Reply::created()).await;
+    claim(&stage, "session-x").await;
+    let (result, _) = stage.handle(&stage.lane(), stage.command()).await;
+    let (first, (second, _)) = (result.unwrap(), stage.handle(&stage.lane(), stage.command()).await);
+    let released = only::<MessageReleased>(&first);
+    assert_eq!(released.data.session_id, session("session-x"));
+    assert_eq!(released, only::<MessageReleased>(&second.unwrap()), "the same event, to the letter");
+    assert_eq!(stage.tropo.tickets.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_release_by_another_replica_is_found_in_the_ledger() {
+    let stage = Stage::new(Reply::created()).await;
+    let runtime = tokio::runtime::Handle::current();
+    let (ledger, command, now) = (stage.ledger.clone(), stage.command(), stage.environment.now());
+    stage.before_reply(move |_| {
+        let claim = Claim {
+            message_id: command.head.id,
+            session_id: session("session-y"),
+            backend: backend(),
+            correlation_id: None,
+            attempt: 1,
+            at: now,
+        };
+        runtime.block_on(ledger.claim(claim)).unwrap();
+    });
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let lane = stage.lane();
+    let ((result, _), ()) = tokio::join!(
+        async {
+            let handled = stage.handle(&lane, stage.command()).await;
+            shutdown.cancel();
+            handled
+        },
+        stage.egress.clone().reconcile(shutdown.clone()),
+    );
+    assert_eq!(only::<MessageReleased>(&result.unwrap()).data.session_id, session("session-y"));
+}
+
+#[tokio::test]
+async fn an_expired_message_is_told_and_dead_without_a_launch() {
+    let stage = Stage::new(Reply::created()).await;
+    let mut command = stage.command();
+    command.data.expires_at = Some(stage.environment.now().checked_sub(Duration::from_secs(6)).unwrap());
+    let (result, _) = stage.handle(&stage.lane(), command.clone()).await;
+    let error = result.unwrap_err();
+    check_disposition(&error, Disposition::DeadLetter);
+    assert_eq!(only::<MessageExpired>(&error.outgoing()).data.message_id, command.head.id);
+    assert_eq!(stage.tropo.tickets.lock().unwrap().len(), 0);
+    claim(&stage, "session-x").await;
+    let (result, _) = stage.handle(&stage.lane(), command).await;
+    assert_eq!(only::<MessageReleased>(&result.unwrap()).data.session_id, session("session-x"), "released in time");
+}
+
+#[tokio::test]
+async fn what_nobody_could_get_fails_without_a_launch() {
+    let stage = Stage::new(Reply::created()).await;
+    let mut nobody = stage.command();
+    nobody.data.to = protocol::Address::Withheld;
+    let mut nothing = stage.command();
+    nothing.data.text = "".parse().unwrap();
+    for command in [nobody, nothing] {
+        let (result, _) = stage.handle(&stage.lane(), command).await;
+        assert_eq!(only::<MessageFailed>(&result.unwrap()).data.reason, FailureReason::Unsendable);
+    }
+    assert_eq!(stage.tropo.tickets.lock().unwrap().len(), 0);
+}

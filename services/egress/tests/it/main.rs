@@ -1,0 +1,6 @@
+//! Egress with a real ledger and a real HTTP server in Tropo's place.
+
+mod callback;
+mod lane;
+mod reports;
+mod stage;
