@@ -110,7 +110,7 @@ fn every_package_on_a_floor_is_there() {
 #[track_caller]
 fn check(folder: &str, dependencies: &str, expected: &[&str]) {
     let name = folder.rsplit('/').next().unwrap_or_default();
-    let package = Package::parse(folder, &format!("[package]\nname = \"{name}\"\n{dependencies}"));
+    let package = Package::parse(folder, &format!("package.name = '{name}'\n{dependencies}"));
     let findings = misplaced(&package);
     assert_eq!(findings.len(), expected.len(), "{findings:?}");
     for (finding, words) in findings.iter().zip(expected) {
