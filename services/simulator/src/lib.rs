@@ -1,1 +1,217 @@
 //! A stand-in for Tropo itself, with virtual phones.
+//!
+//! Applications register a messaging URL, a token and numbers. A phone's text begins a session, which is posted to
+//! the application; a request with the token begins another, which calls back. What the application answers is done:
+//! texts reach the phones, results are posted, and the Application Debugger tells all of it in Tropo's own wording.
+//!
+//! Invariant: no lock is held across a webhook, and no session waits for another. An application may call at any time,
+//! also while a webhook to it is open.
+
+mod api;
+mod application;
+mod config;
+mod debugger;
+mod dial;
+mod knobs;
+mod observe;
+mod phones;
+mod session;
+mod sessions;
+mod webhook;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chassis::shutdown::Shutdown;
+use chassis::tasks::Crowd;
+use protocol::{Address, SessionId};
+
+pub use application::{Application, ApplicationError};
+pub use config::{ApplicationConfig, Config, EmptyToken, Token};
+pub use debugger::Line;
+pub use knobs::{BadToken, CreateReply, KnobError, Knobs, Share, Status};
+pub use phones::{PhoneMessage, PhoneSummary};
+pub use session::opening::OpeningError;
+pub use sessions::{Cause, SessionView, State};
+
+use self::application::Applications;
+use self::debugger::Debugger;
+use self::knobs::Control;
+use self::phones::Phones;
+use self::sessions::Sessions;
+use self::webhook::Poster;
+
+/// The stand-in: applications, phones, sessions and the debugger, all in memory.
+pub struct Simulator {
+    applications: Applications,
+    phones: Phones,
+    sessions: Sessions,
+    debugger: Debugger,
+    control: Control,
+    poster: Poster,
+    counters: Counters,
+    /// The sessions under way; none once it has stopped.
+    crowd: Mutex<Option<Crowd>>,
+    shutdown: Shutdown,
+}
+
+/// Why there is no simulator.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// Applications that cannot stand side by side.
+    #[error("simulator.applications.{name}")]
+    Application {
+        /// The name of the one that cannot be added.
+        name: String,
+        /// Why.
+        #[source]
+        source: ApplicationError,
+    },
+    /// The client that posts webhooks could not be made.
+    #[error("cannot make an HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What is counted over all sessions.
+#[derive(Debug, Default)]
+struct Counters {
+    sessions: AtomicU64,
+    engines: AtomicUsize,
+    engines_active: AtomicUsize,
+}
+
+impl Simulator {
+    /// A simulator with the configured applications. It has no listener of its own: serve [`Simulator::routes`].
+    /// `shutdown` ends what waits for messages; sessions end with [`Simulator::stop`].
+    ///
+    /// # Errors
+    /// [`SimulatorError`].
+    ///
+    /// # Panics
+    /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
+    pub fn new(config: Config, shutdown: Shutdown) -> Result<Arc<Self>, SimulatorError> {
+        let simulator = Self {
+            applications: Applications::default(),
+            phones: Phones::new(config.phone_messages),
+            sessions: Sessions::new(config.sessions_max, config.sessions_kept),
+            debugger: Debugger::new(config.debugger_lines),
+            control: Control::new(config.knobs),
+            poster: Poster::new(config.webhook_timeout).map_err(SimulatorError::Client)?,
+            counters: Counters::default(),
+            crowd: Mutex::new(Some(Crowd::default())),
+            shutdown,
+        };
+        for (name, settings) in config.applications {
+            let added = simulator.add_application(name.clone(), settings);
+            added.map_err(|source| SimulatorError::Application { name, source })?;
+        }
+        Ok(Arc::new(simulator))
+    }
+
+    /// Everything it serves: Tropo's session API, and its own for phones, applications, debugger and knobs.
+    pub fn routes(self: Arc<Self>) -> axum::Router {
+        api::router(self)
+    }
+
+    /// Adds an application; its numbers can be texted and its token launches at once.
+    ///
+    /// # Errors
+    /// [`ApplicationError`]; then nothing was added.
+    pub fn add_application(
+        &self,
+        name: String,
+        settings: ApplicationConfig,
+    ) -> Result<Arc<Application>, ApplicationError> {
+        let application = self.applications.add(name, settings)?;
+        observe::added(&application);
+        Ok(application)
+    }
+
+    /// The messages of a phone after an index: at once if there are any, else as soon as one comes, else none when
+    /// the wait is over or the simulator stops.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is taken from the phone.
+    pub async fn messages(&self, number: &Address, after: u64, wait: Duration) -> Vec<PhoneMessage> {
+        let limit = api::ITEMS_MAX;
+        tokio::select! {
+            biased;
+            messages = self.phones.next_messages(number, after, limit) => messages,
+            () = tokio::time::sleep(wait) => Vec::new(),
+            () = self.shutdown.requested() => Vec::new(),
+        }
+    }
+
+    /// The debugger's lines after a number, of one session or of all, at most `limit`.
+    pub fn lines(&self, session: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
+        self.debugger.lines(session, after, limit)
+    }
+
+    /// A session, while it is remembered.
+    pub fn session(&self, id: &SessionId) -> Option<SessionView> {
+        self.sessions.get(id)
+    }
+
+    /// The knobs, counts as far as they have counted down.
+    pub fn knobs(&self) -> Knobs {
+        self.control.knobs()
+    }
+
+    /// Sets all knobs; chance begins anew at the seed.
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.control.set(knobs);
+    }
+
+    /// Begins no more sessions, waits for those under way until the deadline, drops the rest, and says how many
+    /// those were.
+    pub async fn stop(&self, deadline: Duration) -> usize {
+        let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match crowd {
+            Some(crowd) => crowd.drain(deadline).await,
+            None => 0,
+        }
+    }
+
+    /// Starts a task; not when the simulator has stopped.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        match &*self.crowd.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(crowd) => {
+                crowd.spawn(task);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Shows how much there is of each, and nobody.
+impl fmt::Debug for Simulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulator")
+            .field("phones", &self.phones)
+            .field("sessions", &self.sessions)
+            .field("debugger", &self.debugger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Counters {
+    /// The number of the next session.
+    fn session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// An engine's number, and how many are in use with it.
+    fn acquire_engine(&self) -> (usize, usize) {
+        let engine = self.engines.fetch_add(1, Ordering::Relaxed) + 1;
+        (engine, self.engines_active.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// How many are in use without it.
+    fn return_engine(&self) -> usize {
+        self.engines_active.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    }
+}

@@ -5,7 +5,6 @@ mod recorder;
 mod timeline;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};

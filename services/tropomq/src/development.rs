@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Context;
 use messaging::Environment;
-use protocol::BackendName;
-use secrecy::SecretString;
+use protocol::{Address, BackendName};
 use url::Url;
 
 use crate::settings::{Backend, Settings};
@@ -34,16 +33,13 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
     let messaging_url = address(settings.ingress.listen, &format!("tropo/{name}/{secret}"))?;
     settings.ingress.egress = address(settings.egress.listen, "")?;
     settings.egress.session_api = address(settings.simulator.listen, "1.0/sessions")?;
-    let application = simulator::Application {
-        messaging_url,
-        messaging_token: SecretString::from(token.clone()),
-        numbers: vec![NUMBER.parse().context("the number of the simulated application")?],
-        voice_url: None,
-    };
+    let number: Address = NUMBER.parse().context("the number of the simulated application")?;
+    let simulated = simulator::Token::try_from(token.clone()).context("the token of the simulated application")?;
+    let application = simulator::ApplicationConfig::new(messaging_url, simulated, vec![number.clone()]);
     settings.simulator.applications.insert(name.to_string(), application);
     let backend = Backend {
         messaging_token: token.into(),
-        number: NUMBER.parse().context("the number of the simulated application")?,
+        number,
         webhook_secret: Some(secret.into()),
         allow_from: Vec::new(),
         rate: None,

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use command::{Command, CommandLine};
-use settings::Settings;
 use stack::Services;
 
 #[tokio::main]

@@ -103,7 +103,8 @@ impl Send {
         let id = match &settings.bus.url {
             BusUrl::Embedded(_) => {
                 // The process that has the bus knows its backends, simulated ones among them.
-                let backend = self.backend.clone().or_else(|| only(&settings)).unwrap_or_else(crate::development::backend);
+                let backend =
+                    self.backend.clone().or_else(|| only(&settings)).unwrap_or_else(crate::development::backend);
                 let Self { to, text, from, .. } = self;
                 ask(&settings, &Wanted { backend, to, text, from, expires_in_s }).await?
             }
@@ -160,7 +161,8 @@ async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<String> {
     let url = format!("http://{}/messages", settings.admin.listen);
     let client = reqwest::Client::builder().timeout(BUS_TIMEOUT).no_proxy().build()?;
     let asked = client.post(&url).json(wanted).send().await.map_err(reqwest::Error::without_url);
-    let answer = asked.with_context(|| format!("ask {url}: the embedded bus belongs to `tropomq up`; is it running?"))?;
+    let answer =
+        asked.with_context(|| format!("ask {url}: the embedded bus belongs to `tropomq up`; is it running?"))?;
     let answer = answer.json::<Answer>().await.map_err(reqwest::Error::without_url);
     match answer.with_context(|| format!("{url} is not the admin address of `tropomq up` on an embedded bus"))? {
         Answer::Id(id) => Ok(id),

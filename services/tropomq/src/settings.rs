@@ -10,6 +10,7 @@ use std::time::Duration;
 use chassis::config::{self, ConfigError, Layers};
 use chassis::telemetry::TelemetryConfig;
 use messaging::BusUrl;
+use protocol::BackendName;
 use protocol::topology::{Lane, Topology};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -81,7 +82,7 @@ impl Settings {
 
     /// The topology with a lane for each backend.
     pub(crate) fn topology(&self) -> Topology {
-        let lane = |(name, backend): (&protocol::BackendName, &backend::Backend)| Lane {
+        let lane = |(name, backend): (&BackendName, &Backend)| Lane {
             backend: name.clone(),
             single_active_consumer: backend.rate.is_some(),
         };

@@ -1,5 +1,6 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
+mod ledger;
 mod listeners;
 mod messages;
 mod watch;
@@ -18,7 +19,7 @@ use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError};
 use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
-use secrecy::ExposeSecret;
+use store::Ledger;
 use tropo::ticket::Keyring;
 
 use crate::command::print;
@@ -28,6 +29,9 @@ pub(crate) use listeners::Listeners;
 
 /// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long simulated sessions may go on once a stop was requested.
+const SESSIONS_GRACE: Duration = Duration::from_secs(2);
 
 /// Which services a process runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,11 +89,8 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     let environment = Environment::system();
     settings.ticket.make_key_file(&environment)?;
     let simulated = settings.backends.is_empty();
-    let services = if simulated || !settings.simulator.applications.is_empty() {
-        Services::ALL
-    } else {
-        Services::MISSION
-    };
+    let services =
+        if simulated || !settings.simulator.applications.is_empty() { Services::ALL } else { Services::MISSION };
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
@@ -106,8 +107,11 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
 /// What is put around the bus before the services get it.
 pub(crate) enum BusWrap {
     None,
-    Around(Box<dyn FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus> + Send>),
+    Around(Box<Wrap>),
 }
+
+/// Puts something around a bus.
+pub(crate) type Wrap = dyn FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus> + Send;
 
 /// Services about to run in one process.
 pub(crate) struct Stack {
@@ -145,7 +149,8 @@ impl Stack {
         let mut admin_routes = admin::router(running.health.clone(), metrics);
         let mut bus_work = None;
         if services.ingress || services.router || services.egress {
-            let opened = messaging::open(&running.settings.bus.url, running.settings.topology()).context("open the bus")?;
+            let opened =
+                messaging::open(&running.settings.bus.url, running.settings.topology()).context("open the bus")?;
             let bus = match wrap {
                 BusWrap::None => opened.bus,
                 BusWrap::Around(wrap) => wrap(opened.bus),
@@ -159,25 +164,31 @@ impl Stack {
                 Ok(())
             });
             running.watch_bus(&bus);
-            if let Some(listener) = ingress {
-                running.ingress(&bus, listener)?;
-            }
-            if services.router {
-                running.router(&bus)?;
-            }
-            if let Some(listener) = egress {
-                running.egress(&bus, listener).await?;
-            }
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
             }
             bus_work = Some((bus, bus_tasks));
         }
+        // Registered before anybody can ask: egress is not ready while its ledger is not there.
+        let ledger = services.egress.then(|| running.health.component("ledger"));
+        running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
         }
-        running.listen("admin", admin_listener, admin_routes, Limits::default());
+        if let Some((bus, _)) = &bus_work {
+            if let Some(listener) = ingress {
+                running.ingress(bus, listener)?;
+            }
+            if services.router {
+                running.router(bus)?;
+            }
+            if let (Some(listener), Some(component)) = (egress, ledger)
+                && let Some(ledger) = running.open_ledger(component).await?
+            {
+                running.egress(bus, ledger, listener)?;
+            }
+        }
         let ended = running.tasks.join(running.settings.bus.drain + STOP_GRACE).await;
         if let Some((bus, bus_tasks)) = bus_work {
             bus.close().await;
@@ -204,26 +215,22 @@ impl Running {
     fn router(&self, bus: &Arc<dyn Bus>) -> anyhow::Result<()> {
         let router = router::Router::new(&self.settings.router).context("start router")?;
         let prefetch = self.settings.router.prefetch;
-        let retry = RetryPolicy {
-            first: Duration::from_millis(500),
-            longest: Duration::from_mins(1),
-            attempts_max: Some(10),
-        };
+        let retry =
+            RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
         self.consume(bus, "router", QueueName::received(), prefetch, retry, router);
         Ok(())
     }
 
-    async fn egress(&self, bus: &Arc<dyn Bus>, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
+    fn egress(
+        &self,
+        bus: &Arc<dyn Bus>,
+        ledger: Arc<dyn Ledger>,
+        listener: tokio::net::TcpListener,
+    ) -> anyhow::Result<()> {
         let config = self.settings.egress.clone();
         let (limits, prefetch) = (config.limits.clone(), config.prefetch);
         let backends: BTreeMap<_, _> =
             self.settings.backends.iter().map(|(name, backend)| (name.clone(), backend.for_egress())).collect();
-        let ledger = store::open_with(
-            self.settings.store.url.expose_secret(),
-            store::Settings { connections_max: self.settings.store.connections_max },
-        );
-        let ledger = ledger.await.context("open the release ledger")?;
-        self.watch_ledger(&ledger);
         // The time to live of a message ends its attempts, not their number.
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let egress = egress::Egress::new(config, backends, ledger, self.keyring()?, self.environment.clone())
@@ -250,8 +257,16 @@ impl Running {
     }
 
     fn simulator(&self, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
-        let simulator = simulator::Simulator::new(self.settings.simulator.clone()).context("start the simulator")?;
-        self.listen("simulator", listener, simulator.routes(), Limits::default());
+        let config = self.settings.simulator.clone();
+        let limits = config.limits.clone();
+        let shutdown = self.tasks.shutdown().clone();
+        let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
+        self.listen("simulator", listener, Arc::clone(&simulator).routes(), limits);
+        self.tasks.spawn("simulated sessions", OnEnd::Essential, async move {
+            shutdown.requested().await;
+            simulator.stop(SESSIONS_GRACE).await;
+            Ok(())
+        });
         Ok(())
     }
 

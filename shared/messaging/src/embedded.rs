@@ -1,11 +1,150 @@
-//! The embedded bus behind the seam.
-use crate::Opened;
-use protocol::topology::Topology;
-/// Why.
+//! The embedded bus behind the seam: one directory, one process, no server.
+//!
+//! ```text
+//! async side (bus.rs) ── operations ──► one thread (writer.rs): queues in memory (queue.rs)
+//!                     ◄── confirms ───                          rows in bus.db     (store.rs)
+//!                     ◄── deliveries ─
+//! ```
+//!
+//! The thread takes what waits, writes it in one transaction, syncs, and only then confirms and delivers: so a
+//! hundred publications cost one sync. It alone touches the file and the queues; there is no lock in between.
+//!
+//! It keeps the promises of [`Bus`](crate::Bus), with these properties of its own:
+//! - After a crash everything unsettled comes again. Which of it had been handed out is not written down, so whatever
+//!   was in the file when it was opened is marked as redelivered: it may have been.
+//! - How often a message was given back is counted in memory, so a crash of the process starts the count towards
+//!   [`DELIVERY_LIMIT`](protocol::topology::DELIVERY_LIMIT) again.
+//! - A settlement does not wait for the disk. If the machine (not only the process) fails, what was acknowledged in
+//!   the last moments may come again.
+
+mod bus;
+mod observe;
+mod operation;
+mod properties;
+mod queue;
+mod routes;
+mod store;
+mod writer;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use protocol::topology::{QueueName, Topology};
+use tokio::sync::watch;
+
+use crate::{BusState, Opened};
+use bus::EmbeddedBus;
+use store::Store;
+use writer::Writer;
+
+/// Why the embedded bus could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct OpenError;
-/// Opens.
-pub fn open(_directory: &std::path::Path, _topology: Topology) -> Result<Opened, OpenError> {
-    Err(OpenError)
+pub enum OpenError {
+    /// The directory cannot be made, or not be written to.
+    #[error("cannot use the directory {} for the embedded bus", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another process, or another bus in this one, has it open.
+    #[error("the embedded bus in {} is in use by another tropomq", directory.display())]
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The file was written by a later version than this one.
+    #[error("{} was written by a newer tropomq: its format is {found}, the newest known here is {known}", file.display())]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// The format that it has.
+        found: i64,
+        /// The newest format that this version reads.
+        known: i64,
+    },
+    /// The file cannot be read or written as a database.
+    #[error("cannot open the embedded bus's file {}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: rusqlite::Error,
+    },
+    /// The system starts no further thread.
+    #[error("cannot start the embedded bus's thread")]
+    Thread(#[source] io::Error),
 }
+
+/// Opens the embedded bus in `directory`, which is created if it is missing, with `topology` on it.
+///
+/// Queues that are in the file and no longer in `topology` keep their messages, and can be consumed from.
+///
+/// # Errors
+/// [`OpenError`]. No waiting would mend it, except where another tropomq has the directory open.
+pub fn open(directory: &Path, topology: Topology) -> Result<Opened, OpenError> {
+    let lock = lock(directory)?;
+    let file = directory.join("bus.db");
+    let store = Store::open(&file)?;
+    start(lock, &file, store, topology)
+}
+
+/// Makes the directory, and takes it for this process until the file is closed or the process ends, however it ends.
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let unusable = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    fs::create_dir_all(directory).map_err(unusable)?;
+    let lock = File::options().create(true).append(true).open(directory.join("bus.lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { directory: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+fn start(lock: File, file: &Path, store: Store, topology: Topology) -> Result<Opened, OpenError> {
+    let (operations, taken) = mpsc::channel();
+    let (state, states) = watch::channel(BusState::Ready);
+    let writer =
+        Writer::new(store, topology, taken).map_err(|source| OpenError::File { file: file.to_owned(), source })?;
+    observe::opened(file, writer.messages());
+    let run = move || {
+        // Declared first, so that it is dropped last: who is told that the bus is closed may open it again.
+        let ending = Ending { state };
+        let lock = lock;
+        writer.run(&ending.state);
+        drop(lock);
+    };
+    thread::Builder::new().name("embedded-bus".to_owned()).spawn(run).map_err(OpenError::Thread)?;
+    let bus = Arc::new(EmbeddedBus::new(operations, states.clone()));
+    Ok(Opened { bus, driver: Box::pin(closed(states)) })
+}
+
+/// Returns once the thread has ended.
+async fn closed(mut states: watch::Receiver<BusState>) {
+    // An error says that the thread is gone without a word, which is an end as well.
+    let _ = states.wait_for(|state| *state == BusState::Closed).await;
+}
+
+/// Tells the end of the thread, also if it ends by a panic.
+struct Ending {
+    state: watch::Sender<BusState>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let panicked = || BusState::Away("the bus's thread panicked".to_owned());
+        self.state.send_replace(if thread::panicking() { panicked() } else { BusState::Closed });
+    }
+}
+
+/// The queues that are on every bus, whatever its topology.
+fn always() -> [QueueName; 2] {
+    [QueueName::unrouted(), QueueName::dead()]
+}
+
+#[cfg(test)]
+mod tests;

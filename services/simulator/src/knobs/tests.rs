@@ -31,8 +31,10 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn counts_count_down() {
-    let control = Control::new(knobs(r#"{"fail_next_creates": 2, "create_error_status": 503, "retry_after": "3s",
-                                         "drop_next_callbacks": 1}"#));
+    let control = Control::new(knobs(
+        r#"{"fail_next_creates": 2, "create_error_status": 503, "retry_after": "3s",
+                                         "drop_next_callbacks": 1}"#,
+    ));
     let failure = Some((StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(3))));
     assert_eq!([0; 3].map(|_| control.plan_create().failure), [failure, failure, None]);
     assert_eq!(control.plan_call_back(), CallBackPlan::Never);

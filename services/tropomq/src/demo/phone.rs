@@ -35,7 +35,8 @@ pub(super) struct Reply {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct DebuggerLine {
     pub(super) line: u64,
-    pub(super) session_id: String,
+    /// A request that made no session belongs to none.
+    pub(super) session_id: Option<String>,
     pub(super) text: String,
 }
 
@@ -87,14 +88,10 @@ impl Phone {
 
     /// The first text that reaches the phone, if one does in time.
     pub(super) async fn reply(&self, timeout: Duration, environment: &Environment) -> anyhow::Result<Option<Reply>> {
-        #[derive(Deserialize)]
-        struct Messages {
-            messages: Vec<Reply>,
-        }
         let url = format!("{}/phones/{}/messages?wait=5s", self.simulator, self.number);
         let deadline = environment.now().saturating_add(timeout)?;
         while environment.now() < deadline {
-            let Messages { messages } = self.read(self.http.get(&url)).await.context("read the virtual phone")?;
+            let messages: Vec<Reply> = self.read(self.http.get(&url)).await.context("read the virtual phone")?;
             if let Some(reply) = messages.into_iter().next() {
                 return Ok(Some(reply));
             }
@@ -104,13 +101,8 @@ impl Phone {
 
     /// Tropo's log.
     pub(super) async fn debugger(&self) -> anyhow::Result<Vec<DebuggerLine>> {
-        #[derive(Deserialize)]
-        struct Lines {
-            lines: Vec<DebuggerLine>,
-        }
         let url = format!("{}/debugger", self.simulator);
-        let Lines { lines } = self.read(self.http.get(url)).await.context("read Tropo's log")?;
-        Ok(lines)
+        self.read(self.http.get(url)).await.context("read Tropo's log")
     }
 
     async fn read<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::{BoxFuture, Bus, BusState, Destination, Environment, Message, PublishError, SubscribeError, Subscription};
+use messaging::{
+    BoxFuture, Bus, BusState, Destination, Environment, Message, PublishError, SubscribeError, Subscription,
+};
 use protocol::topology::QueueName;
 use protocol::{Envelope, EventType, Kind, Timestamp};
 use tokio::sync::watch;

@@ -50,7 +50,8 @@ pub(super) fn write(bus: &BusUrl, conversation: &Conversation) -> String {
     );
     let _ = write!(out, "\n  Tropo's Application Debugger\n\n");
     for DebuggerLine { line, session_id, text } in debugger {
-        let _ = writeln!(out, "  {line:05} {session_id}  {}", shortened(text));
+        let session_id = session_id.as_deref().unwrap_or_default();
+        let _ = writeln!(out, "  {line:05} {session_id:<32}  {}", shortened(text));
     }
     out.push('\n');
     out

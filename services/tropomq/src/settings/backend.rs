@@ -43,9 +43,10 @@ impl Backend {
             return wrong("rate", "must be more than 0 messages a second; leave it out for no limit".to_owned());
         }
         match &self.webhook_secret {
-            Some(secret) if secret.expose_secret().len() < WEBHOOK_SECRET_MIN => {
-                wrong("webhook_secret", format!("must be at least {WEBHOOK_SECRET_MIN} characters: openssl rand -hex 16"))
-            }
+            Some(secret) if secret.expose_secret().len() < WEBHOOK_SECRET_MIN => wrong(
+                "webhook_secret",
+                format!("must be at least {WEBHOOK_SECRET_MIN} characters: openssl rand -hex 16"),
+            ),
             Some(_) | None => Ok(()),
         }
     }
@@ -57,11 +58,7 @@ impl Backend {
 
     /// What egress needs to know.
     pub(crate) fn for_egress(&self) -> egress::Backend {
-        egress::Backend {
-            messaging_token: self.messaging_token.clone(),
-            number: self.number.clone(),
-            rate: self.rate,
-        }
+        egress::Backend { messaging_token: self.messaging_token.clone(), number: self.number.clone(), rate: self.rate }
     }
 }
 

@@ -1,16 +1,11 @@
-//! Tells the readiness of a process what the bus and the ledger say of themselves.
+//! Tells the readiness of a process what the bus says of itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chassis::tasks::OnEnd;
 use messaging::{Bus, BusState};
-use store::Ledger;
 
 use super::Running;
-
-/// How often the ledger is asked whether it is there.
-const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Running {
     /// Readiness follows the bus.
@@ -27,25 +22,6 @@ impl Running {
                 }
                 tokio::select! {
                     changed = state.changed() => if changed.is_err() { return Ok(()) },
-                    () = shutdown.requested() => return Ok(()),
-                }
-            }
-        });
-    }
-
-    /// Readiness follows the ledger.
-    pub(super) fn watch_ledger(&self, ledger: &Arc<dyn Ledger>) {
-        let component = self.health.component("ledger");
-        let (ledger, clock, shutdown) =
-            (Arc::clone(ledger), Arc::clone(&self.environment.clock), self.tasks.shutdown().clone());
-        self.tasks.spawn("watch ledger", OnEnd::Helper, async move {
-            loop {
-                match ledger.ping().await {
-                    Ok(()) => component.ready(),
-                    Err(error) => component.not_ready(protocol::chain(&error)),
-                }
-                tokio::select! {
-                    () = clock.sleep(LEDGER_INTERVAL) => {}
                     () = shutdown.requested() => return Ok(()),
                 }
             }

@@ -80,6 +80,14 @@ impl Management {
         }
     }
 
+    /// The names of the quorum queues of a virtual host.
+    pub(crate) fn quorum_queues(&self, vhost: &str) -> Result<Vec<String>, PartError> {
+        let path = format!("/api/queues/{}?disable_stats=true&columns=name,type", encoded(vhost));
+        let body = self.request("GET", &path, "")?;
+        let quorum = objects(&body).filter(|object| string(object, "type") == Some("quorum"));
+        Ok(quorum.filter_map(|object| string(object, "name")).map(str::to_owned).collect())
+    }
+
     /// Whether it answers, and every virtual host runs.
     pub(crate) fn is_ready(&self) -> bool {
         self.request("GET", "/api/health/checks/virtual-hosts", "").is_ok()
@@ -113,16 +121,24 @@ impl Management {
 
 /// Reads the names and counts out of a list of flat objects. `None` while one of them has no count yet.
 fn parse_queues(json: &str) -> Option<Vec<(String, u64)>> {
-    let objects = json.split('{').skip(1);
-    objects
+    objects(json)
         .map(|object| {
-            let (_, name) = object.split_once("\"name\":\"")?;
-            let (name, _) = name.split_once('"')?;
             let (_, messages) = object.split_once("\"messages\":")?;
             let digits = messages.split(|c: char| !c.is_ascii_digit()).next()?;
-            Some((name.to_owned(), digits.parse().ok()?))
+            Some((string(object, "name")?.to_owned(), digits.parse().ok()?))
         })
         .collect()
+}
+
+/// The objects of a list, none of which holds another.
+fn objects(json: &str) -> impl Iterator<Item = &str> {
+    json.split('{').skip(1)
+}
+
+/// A string of an object, as long as nothing in it is escaped: tests give their queues plain names.
+fn string<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = object.split_once(&format!("\"{key}\":\""))?;
+    rest.split_once('"').map(|(value, _)| value)
 }
 
 /// A name as one segment of a path.

@@ -32,6 +32,7 @@ fn a_broker_is_killed_frozen_and_started_again_and_leaves_nothing_behind() {
     broker.add_vhost("kept").unwrap();
     declare(&broker, "kept", "some.queue");
     assert_eq!(broker.queues("kept").unwrap(), [("some.queue".to_owned(), 0)]);
+    broker.wait_queues_kept("kept").unwrap();
     publish(&broker, "kept", "some.queue");
     let filled = [("some.queue".to_owned(), 1)];
     wait_until(COUNTED, "the message is counted", || broker.queues("kept").unwrap() == filled);

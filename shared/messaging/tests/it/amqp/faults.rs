@@ -8,7 +8,7 @@ use messaging::{BusState, BusUrl, PublishError};
 use testkit::RabbitMq;
 use tokio::task::JoinSet;
 
-use crate::running::{Running, message, next, within, work};
+use crate::running::{DEADLINE, Running, message, next, within, work};
 
 fn url(broker: &RabbitMq, query: &str) -> BusUrl {
     format!("{}{query}", broker.url()).parse().unwrap()
@@ -16,12 +16,11 @@ fn url(broker: &RabbitMq, query: &str) -> BusUrl {
 
 /// Publishes until a confirm comes.
 async fn insist(running: &Running, id: &str) {
-    within("a confirm in the end", async {
-        while running.bus.publish(message("x", id)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    let started = Instant::now();
+    while let Err(error) = within("an answer", running.bus.publish(message("x", id))).await {
+        assert!(started.elapsed() < DEADLINE, "no confirm in the end: {error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

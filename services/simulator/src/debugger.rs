@@ -1,0 +1,146 @@
+//! The Application Debugger: every line of every session, in Tropo's own wording.
+//!
+//! Its lines quote people by nature: they are what it is for. So they stay here, and out of the log of the process.
+
+pub(crate) mod speak;
+pub(crate) mod wording;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::{SessionId, Timestamp};
+use serde::Serialize;
+
+/// The longest line that is kept whole, in bytes.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// All lines together may hold so many bytes.
+const ALL_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// One line. Its number and session are what Tropo's window showed in the column `SessionID`.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// Its number; the first is 1.
+    pub line: u64,
+    /// The session it belongs to; a request that made no session belongs to none.
+    pub session_id: Option<SessionId>,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The line itself.
+    pub text: String,
+}
+
+/// Shows where it stands, and nothing of what it says.
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, session_id, .. } = self;
+        f.debug_struct("Line").field("line", line).field("session_id", session_id).finish_non_exhaustive()
+    }
+}
+
+/// As Tropo's window showed it: number, session, line. A line break within it is shown as an escape.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let session = self.session_id.as_ref().map_or("-", SessionId::as_str);
+        write!(f, "{:05} {session} {}", self.line, wording::breaks_shown(&self.text))
+    }
+}
+
+/// The lines of all sessions, as many as there is room for.
+pub(crate) struct Debugger {
+    ring: Mutex<Ring>,
+    lines_max: usize,
+}
+
+#[derive(Default)]
+struct Ring {
+    lines: VecDeque<Arc<Line>>,
+    last: u64,
+    bytes: usize,
+}
+
+impl Debugger {
+    pub(crate) fn new(lines_max: usize) -> Self {
+        Self { ring: Mutex::default(), lines_max }
+    }
+
+    /// Writes a line.
+    pub(crate) fn log(&self, session_id: Option<&SessionId>, mut text: String) {
+        if LINE_BYTES_MAX < text.len() {
+            let rest = text.len() - LINE_BYTES_MAX;
+            text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
+            text.push_str(&format!("... ({rest} bytes more)"));
+        }
+        let session_id = session_id.cloned();
+        let mut ring = self.lock();
+        ring.last += 1;
+        ring.bytes += text.len();
+        let line = Line { line: ring.last, session_id, at: Timestamp::now(), text };
+        ring.lines.push_back(Arc::new(line));
+        while (self.lines_max < ring.lines.len() || ALL_BYTES_MAX < ring.bytes)
+            && let Some(gone) = ring.lines.pop_front()
+        {
+            ring.bytes -= gone.text.len();
+        }
+    }
+
+    /// The lines after a number, at most `limit`; of one session, or of all.
+    pub(crate) fn lines(&self, session_id: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
+        let ring = self.lock();
+        let seen = ring.lines.partition_point(|line| line.line <= after);
+        let wanted = |line: &&Arc<Line>| session_id.is_none_or(|wanted| line.session_id.as_ref() == Some(wanted));
+        ring.lines.iter().skip(seen).filter(wanted).take(limit).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows how much there is.
+impl fmt::Debug for Debugger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Debugger").field("lines", &self.lock().lines.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(written: &str) -> SessionId {
+        written.parse().unwrap()
+    }
+
+    #[test]
+    fn lines_are_found_by_session_and_by_number() {
+        let debugger = Debugger::new(10);
+        for (session, text) in [(Some("a"), "1"), (Some("b"), "2"), (None, "3"), (Some("a"), "4\r\nx")] {
+            debugger.log(session.map(id).as_ref(), text.to_owned());
+        }
+        let numbers = |session: Option<&str>, after, limit| {
+            let lines = debugger.lines(session.map(id).as_ref(), after, limit);
+            lines.iter().map(|line| line.line).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(None, 0, 10), [1, 2, 3, 4]);
+        assert_eq!(numbers(Some("a"), 0, 10), [1, 4]);
+        assert_eq!(numbers(Some("a"), 1, 10), [4]);
+        assert_eq!(numbers(None, 1, 2), [2, 3]);
+        let shown: Vec<_> = debugger.lines(None, 2, 10).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["00003 - 3", "00004 a 4\\r\\nx"]);
+    }
+
+    #[test]
+    fn the_oldest_lines_go_first_and_a_long_one_is_cut() {
+        let debugger = Debugger::new(2);
+        for text in ["1".to_owned(), "2".to_owned(), "é".repeat(LINE_BYTES_MAX)] {
+            debugger.log(None, text);
+        }
+        let lines = debugger.lines(None, 0, 10);
+        assert_eq!(lines.iter().map(|line| line.line).collect::<Vec<_>>(), [2, 3]);
+        assert!(lines[1].text.ends_with("é... (65536 bytes more)"));
+        assert_eq!(debugger.lock().bytes, lines.iter().map(|line| line.text.len()).sum::<usize>());
+        assert!(!format!("{lines:?} {debugger:?}").contains('é'));
+    }
+}

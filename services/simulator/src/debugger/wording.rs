@@ -1,0 +1,90 @@
+//! What the debugger says. Lines of `#TROPO#` and `#MRCP#` are Tropo's own words, which people search for: they are
+//! never reworded. What Tropo had no known words for is said as `#SIMULATOR#`.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use protocol::{Address, SessionId};
+use url::Url;
+
+use crate::application::Application;
+
+/// Kind, service and platform of every application.
+const SERVICE: &str = "_odf=cusd, _serviceId=456902, _platform=1";
+
+/// A number was texted, and this application owns it.
+pub(crate) fn found(application: &Application, url: &Url, endpoint: &Address) -> String {
+    let Application { name, id, settings, .. } = application;
+    let (account, endpoint) = (&settings.account_id, digits(endpoint));
+    format!(
+        "#TROPO#: Found hostedCloudDnsApplicationInfo [_url={url}, _type=tropo-web, _account={account}, \
+         _userName={name}, _appId={id}, {SERVICE}][endpoint={endpoint}]"
+    )
+}
+
+/// An application asked for a session. Tropo said so in these words when it was POSTed, too.
+pub(crate) fn create() -> String {
+    "#TROPO#: HTTPDriver.doGet(): action = create".to_owned()
+}
+
+/// A session begins.
+pub(crate) fn starts(id: &SessionId, application: &Application, url: &Url) -> String {
+    let application = application.id;
+    format!("#TROPO#: ApplicationInstance[{url}, {application}] starts execution on Thread Tropo-Thread-{id}")
+}
+
+/// A session has its engine; so many are in use.
+pub(crate) fn acquired(id: &SessionId, engine: usize, active: usize) -> String {
+    engine_line(id, "acquired", engine, active)
+}
+
+/// A session has ended.
+pub(crate) fn returned(id: &SessionId, engine: usize, active: usize) -> String {
+    engine_line(id, "returned", engine, active)
+}
+
+fn engine_line(id: &SessionId, what: &str, engine: usize, active: usize) -> String {
+    format!(
+        "#TROPO#: Thread Tropo-Thread-{id} {what} engine com.tropo.rest.engine.TropoScriptEngine@{engine:x} of type \
+         tropo-web, activeEngines = {active}"
+    )
+}
+
+/// A webhook is posted.
+pub(crate) fn sending(id: &SessionId, url: &Url, body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(body);
+    format!("#TROPO#: Sending TropoML Payload on Tropo-Thread-{id} [url={url}]: {body}")
+}
+
+/// It was answered with a document, shown as the application wrote it.
+pub(crate) fn received(id: &SessionId, body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(body);
+    format!("#TROPO#: Received new TropoML document on Tropo-Thread-{id}: {body}")
+}
+
+/// It was answered with no success.
+pub(crate) fn refused(id: &SessionId, url: &Url, code: u16) -> String {
+    format!("#TROPO#: Received non-2XX status code on Tropo-Thread-{id} [url={url}, code={code}]")
+}
+
+/// What Tropo had no known words for.
+pub(crate) fn ours(what: impl Display) -> String {
+    format!("#SIMULATOR#: {what}")
+}
+
+/// An address as Tropo's own wire has it: digits without `+`.
+pub(crate) fn digits(address: &Address) -> &str {
+    match address {
+        Address::Phone(number) => number.digits(),
+        Address::ShortCode(_) | Address::Name(_) | Address::Withheld => address.as_str(),
+    }
+}
+
+/// Line breaks as the escapes that Tropo showed them as.
+pub(crate) fn breaks_shown(text: &str) -> Cow<'_, str> {
+    if text.contains(['\r', '\n']) {
+        Cow::Owned(text.replace('\r', "\\r").replace('\n', "\\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}

@@ -1,0 +1,207 @@
+//! What a session is when it begins: its id, its payload, and its place among the others.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{Address, MessageText, Network, SessionId, Timestamp};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
+use tropo::launch::LaunchRequest;
+use tropo::session::{Channel, Party, Session, UserType};
+use tropo::shape::Headers;
+use uuid::Uuid;
+
+use super::{Leg, Run, Start};
+use crate::Simulator;
+use crate::application::Application;
+use crate::debugger::wording::{self, digits};
+use crate::knobs::CallBackPlan;
+use crate::sessions::{Cause, SessionView, State};
+
+/// Why a session cannot begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpeningError {
+    /// A text went to a number that nobody answers.
+    #[error("no application owns the number: GET /applications lists those that do, POST /applications adds one")]
+    NoSuchNumber,
+    /// Too many sessions are under way.
+    #[error("too many sessions are under way: wait, or raise simulator.sessions_max")]
+    Full,
+    /// The simulator stops.
+    #[error("the simulator is stopping")]
+    Stopping,
+}
+
+/// When a launched session calls back, as the request for it is answered.
+pub(crate) struct CallBack {
+    /// Cancelled when the request has been answered; none when it calls back first.
+    pub(crate) gate: Option<CancellationToken>,
+    /// Dropped when the call-back has been answered, or will not be.
+    pub(crate) answered: DropGuard,
+}
+
+impl Simulator {
+    /// A phone texts a number. The session begins at once, in a task of its own.
+    ///
+    /// # Errors
+    /// [`OpeningError`]; then nothing was texted.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn text(
+        self: &Arc<Self>,
+        from: &Address,
+        to: &Address,
+        text: &MessageText,
+        network: &Network,
+    ) -> Result<SessionId, OpeningError> {
+        let application = self.applications.of_number(to).ok_or(OpeningError::NoSuchNumber)?;
+        let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text)?;
+        session.initial_text = Some(text.as_str().to_owned());
+        session.call_id = Some(hex());
+        session.to = Some(Party::text(digits(to), network.as_str()));
+        session.from = Some(Party::text(digits(from), network.as_str()));
+        session.headers = headers(&application, from, to, text, network);
+
+        run.call_id.clone_from(&session.call_id);
+        run.leg = Some(Leg { us: to.clone(), them: from.clone(), network: network.clone() });
+
+        self.phones.texted(from);
+        run.log(wording::found(&application, &run.url, to));
+        let start = Start { gate: None, plan: CallBackPlan::After(Duration::ZERO), answered: None };
+        self.begin(run, start, &session)
+    }
+
+    /// An application launches a session with its token. It calls back in a task of its own.
+    ///
+    /// # Errors
+    /// [`OpeningError::Full`] or [`OpeningError::Stopping`].
+    pub(crate) fn launch(
+        self: &Arc<Self>,
+        application: &Arc<Application>,
+        channel: &Channel,
+        request: &LaunchRequest,
+        call_back: CallBack,
+    ) -> Result<SessionId, OpeningError> {
+        let (run, mut session) = self.open(application, channel, Cause::Launch)?;
+        session.parameters.clone_from(&request.parameters);
+        session.parameters.insert("action".to_owned(), "create".to_owned());
+        session.parameters.insert("token".to_owned(), request.token.clone());
+
+        run.log(wording::create());
+        let CallBack { gate, answered } = call_back;
+        let start = Start { gate, plan: self.control.plan_call_back(), answered: Some(answered) };
+        self.begin(run, start, &session)
+    }
+
+    /// Takes in a session, and says what all payloads have of it.
+    fn open(
+        self: &Arc<Self>,
+        application: &Arc<Application>,
+        channel: &Channel,
+        cause: Cause,
+    ) -> Result<(Run, Session), OpeningError> {
+        let (id, began_at) = (new_id(), Timestamp::now());
+        let view = SessionView {
+            id: id.clone(),
+            application: application.name.clone(),
+            cause,
+            state: State::Waiting,
+            documents: 0,
+            began_at,
+            ended_at: None,
+        };
+        if !self.sessions.begin(view) {
+            return Err(OpeningError::Full);
+        }
+        let user_type = match cause {
+            Cause::Text => UserType::Human,
+            Cause::Launch => UserType::None,
+        };
+        let mut session = Session::new(id.clone(), user_type);
+        session.account_id.clone_from(&application.settings.account_id);
+        session.timestamp = Some(format!("{began_at:.3}"));
+        let url = application.url(channel).clone();
+        Ok((Run::new(Arc::clone(self), Arc::clone(application), id, url, began_at), session))
+    }
+
+    /// Starts the task of a session.
+    fn begin(&self, run: Run, start: Start, session: &Session) -> Result<SessionId, OpeningError> {
+        let id = run.id.clone();
+        let span = tracing::info_span!(parent: None, "session", session.id = %id);
+        let task = run.run(start, session.to_body()).instrument(span);
+        if self.spawn(task) { Ok(id) } else { Err(OpeningError::Stopping) }
+    }
+}
+
+/// The SIP headers of the platform's own INVITE. Those of a text hold it, and both numbers.
+fn headers(application: &Application, from: &Address, to: &Address, text: &MessageText, network: &Network) -> Headers {
+    let (user, number, key) = (digits(from), digits(to), &application.bot_key);
+    let msg = escaped(text.as_str());
+    let (call, branch, tag) = (hex(), hex(), hex());
+    let tag = tag.get(..6).unwrap_or_default();
+    [
+        ("Call-ID", format!("{call}@10.0.0.9")),
+        ("CSeq", "1 INVITE".to_owned()),
+        ("Max-Forwards", "70".to_owned()),
+        ("Content-Length", "124".to_owned()),
+        ("Content-Type", "application/sdp".to_owned()),
+        ("Contact", format!("<sip:{}@10.0.0.9:5060>", escaped(user))),
+        ("To", format!("<sip:{:010}@10.0.0.8:5061;to={}>", application.id, escaped(number))),
+        (
+            "From",
+            format!(
+                "<sip:{key}@10.0.0.9;channel=private;user={};msg={msg};network={network};step=1>;tag={tag}",
+                escaped(user)
+            ),
+        ),
+        ("Via", format!("SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK{branch}")),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Percent-encoded, in lower case as the gateway did it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "%{byte:02x}");
+        }
+    }
+    escaped
+}
+
+/// 32 hexadecimal digits.
+pub(super) fn hex() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+#[expect(clippy::expect_used, reason = "32 hexadecimal digits are a session id")]
+fn new_id() -> SessionId {
+    hex().parse().expect("a session id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_hold_the_text_as_the_gateway_escaped_it() {
+        assert_eq!(escaped("What? é;1"), "What%3f%20%c3%a9%3b1");
+    }
+
+    #[test]
+    fn a_timestamp_has_three_digits_of_a_second() {
+        for (instant, written) in [
+            ("2013-06-02T09:30:15Z", "2013-06-02T09:30:15.000Z"),
+            ("2013-06-02T09:30:15.2047Z", "2013-06-02T09:30:15.204Z"),
+        ] {
+            assert_eq!(format!("{:.3}", instant.parse::<Timestamp>().unwrap()), written);
+        }
+    }
+}

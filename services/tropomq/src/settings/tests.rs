@@ -1,0 +1,83 @@
+use chassis::config::{ConfigError, Layers};
+
+use super::*;
+
+const BACKEND: &str = "[backends.my-backend]\nmessaging_token = \"t\"\nnumber = \"+1-555-555-0100\"\n";
+
+fn load(file: &str) -> Result<Settings, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tropomq.toml");
+    std::fs::write(&path, file).unwrap();
+    config::load(Layers { defaults: DEFAULTS, file: Some(path), environment: Vec::new() })
+}
+
+#[test]
+fn the_defaults_are_good() {
+    let settings = Settings::defaults().unwrap();
+    settings.check().unwrap();
+    assert_eq!(settings.bus.url, BusUrl::Embedded("data/bus".into()));
+    assert!(settings.backends.is_empty());
+}
+
+#[test]
+fn a_backend_needs_a_token_and_a_number() {
+    let settings = load(BACKEND).unwrap();
+    settings.check().unwrap();
+    let backend = settings.backends.values().next().unwrap();
+    assert_eq!(backend.number.as_str(), "+15555550100");
+    assert!(!format!("{settings:?}").contains("\"t\""));
+}
+
+/// The configuration is refused, and the message names the key and says this.
+#[track_caller]
+fn check_refused(file: &str, key: &str, says: &str) {
+    let refused = load(file).and_then(|settings| {
+        settings.check()?;
+        settings.ticket.keyring().map(drop)
+    });
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains(key) && told.contains(says), "{told}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_how_to_mend_it() {
+    let with = |line: &str| format!("{BACKEND}{line}\n");
+    check_refused("[bus]\nurl = \"redis://x\"", "bus.url", "amqp://");
+    check_refused("[egres]", "egres", "egress");
+    check_refused("[backends.a]\nnumber = \"1\"", "backends.a", "messaging_token");
+    check_refused("[backends.a]\nmessaging_token = \"t\"\nnumber = \"030 1234\"", "backends.a.number", "country code");
+    check_refused(
+        "[backends.a]\nmessaging_token = \" \"\nnumber = \"15555550100\"",
+        "backends.a.messaging_token",
+        "empty",
+    );
+    check_refused("[backends.\"a.b\"]\nmessaging_token = \"t\"\nnumber = \"15555550100\"", "backends", "name");
+    check_refused(&with("rate = 0.0"), "backends.my-backend.rate", "more than 0");
+    check_refused(&with("webhook_secret = \"short\""), "backends.my-backend.webhook_secret", "openssl rand");
+    check_refused(&with("allow_from = [\"x\"]"), "allow_from", "network");
+    let twin = BACKEND.replace("my-backend", "my_backend");
+    check_refused(&format!("{BACKEND}{twin}"), "backends.my", "rename");
+    check_refused("[router]\napplications = [\"ecko\"]", "router.applications", "ecko");
+    check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
+    check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
+    check_refused("[ticket.keys]\nk1 = \"short\"", "ticket.keys.k1", "32 bytes");
+    let long = "0123456789abcdef0123456789abcdef";
+    check_refused(&format!("[ticket.keys]\na = \"{long}\"\nb = \"{long}\""), "ticket.signing_key", "several");
+    check_refused(&format!("[ticket]\nsigning_key = \"c\"\n[ticket.keys]\na = \"{long}\""), "ticket.signing_key", "c");
+    check_refused("[ticket]\nkey_file = \"/nowhere/at/all\"", "ticket.keys", "openssl rand");
+}
+
+#[test]
+fn a_key_file_is_made_once_and_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::defaults().unwrap();
+    settings.ticket.key_file = folder.path().join("deep/ticket.key");
+    let environment = messaging::Environment::system();
+    settings.ticket.make_key_file(&environment).unwrap();
+    let first = std::fs::read(&settings.ticket.key_file).unwrap();
+    settings.ticket.make_key_file(&environment).unwrap();
+    assert_eq!(std::fs::read(&settings.ticket.key_file).unwrap(), first);
+    assert_eq!(std::fs::metadata(&settings.ticket.key_file).unwrap().permissions().mode() & 0o777, 0o600);
+    settings.ticket.keyring().unwrap();
+}

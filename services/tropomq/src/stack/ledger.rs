@@ -1,0 +1,64 @@
+//! Opens the release ledger, and lets the readiness of the process follow it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chassis::health::Component;
+use chassis::tasks::OnEnd;
+use secrecy::ExposeSecret;
+use store::{Ledger, LedgerError, OpenError};
+use tracing::warn;
+
+use super::Running;
+
+/// How often the ledger is asked whether it is there.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+impl Running {
+    /// The ledger, however long a database that is away takes to be there; `None` when a stop was requested first.
+    ///
+    /// # Errors
+    /// What no waiting would mend.
+    pub(super) async fn open_ledger(&self, component: Component) -> anyhow::Result<Option<Arc<dyn Ledger>>> {
+        let store = &self.settings.store;
+        let shutdown = self.tasks.shutdown();
+        loop {
+            let settings = store::Settings { connections_max: store.connections_max };
+            match store::open_with(store.url.expose_secret(), settings).await {
+                Ok(ledger) => {
+                    self.watch_ledger(&ledger, component);
+                    return Ok(Some(ledger));
+                }
+                Err(OpenError::Ledger(error @ LedgerError::Unavailable(_))) => {
+                    let told = protocol::chain(&error);
+                    warn!("{told}; trying again");
+                    component.not_ready(told);
+                }
+                Err(error) => return Err(error).context("open the release ledger (configuration key store.url)"),
+            }
+            tokio::select! {
+                () = self.environment.clock.sleep(INTERVAL) => {}
+                () = shutdown.requested() => return Ok(None),
+            }
+        }
+    }
+
+    /// Readiness follows the ledger.
+    fn watch_ledger(&self, ledger: &Arc<dyn Ledger>, component: Component) {
+        let (ledger, clock, shutdown) =
+            (Arc::clone(ledger), Arc::clone(&self.environment.clock), self.tasks.shutdown().clone());
+        self.tasks.spawn("watch ledger", OnEnd::Helper, async move {
+            loop {
+                match ledger.ping().await {
+                    Ok(()) => component.ready(),
+                    Err(error) => component.not_ready(protocol::chain(&error)),
+                }
+                tokio::select! {
+                    () = clock.sleep(INTERVAL) => {}
+                    () = shutdown.requested() => return Ok(()),
+                }
+            }
+        });
+    }
+}
