@@ -31,6 +31,10 @@ pub struct Config {
     /// How long a message is worth sending, where it does not say.
     #[serde(with = "chassis::config::duration")]
     pub time_to_live: Duration,
+    /// How long a release is remembered after its message ended. No message is sent later than this after it was
+    /// commanded, whatever it says itself: nobody would know any more whether it was released.
+    #[serde(with = "chassis::config::duration")]
+    pub retention: Duration,
     /// How often other replicas' releases are looked up for what is waited for here.
     #[serde(with = "chassis::config::duration")]
     pub reconcile_interval: Duration,

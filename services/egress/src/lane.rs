@@ -119,8 +119,10 @@ impl Lane {
     }
 
     fn expires_at(&self, head: &Head, data: &MessageSend) -> Timestamp {
-        let default = || head.time.saturating_add(self.egress.config.time_to_live).unwrap_or(Timestamp::MAX);
-        data.expires_at.unwrap_or_else(default)
+        let after = |duration| head.time.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        let config = &self.egress.config;
+        // Never later than the ledger remembers.
+        data.expires_at.unwrap_or_else(|| after(config.time_to_live)).min(after(config.retention))
     }
 
     /// Creates a session, and waits for its call-back.

@@ -96,7 +96,7 @@ pub(crate) fn stray_result(head: &Head) {
 
 /// The ledger does not answer.
 pub(crate) fn ledger_away(error: &LedgerError) {
-    warn!("releases of other replicas are not seen: {}", chain(error));
+    warn!("{}; trying again", chain(error));
 }
 
 /// Overdue results could not all be told.

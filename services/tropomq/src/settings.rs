@@ -110,6 +110,10 @@ impl Settings {
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::of_key(key, "must be at least 1: nothing would ever be handled"));
         }
+        if self.egress.retention < self.egress.time_to_live {
+            let told = "must not be less than egress.time_to_live: what is still to be sent has to be remembered";
+            return Err(ConfigError::of_key("egress.retention", told));
+        }
         for (key, url) in [("egress.session_api", &self.egress.session_api), ("ingress.egress", &self.ingress.egress)] {
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
                 return Err(ConfigError::of_key(key, "must be an http or https address, as in http://127.0.0.1:8081"));

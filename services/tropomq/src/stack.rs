@@ -5,6 +5,7 @@ mod listeners;
 mod messages;
 mod watch;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -240,18 +241,10 @@ impl Running {
         }
         self.consume(bus, "egress", QueueName::results(), prefetch, retry, egress.results());
         self.consume(bus, "egress", QueueName::reports(), prefetch, retry, egress.reports());
-        let token = self.tasks.shutdown().token();
-        let (reconcile, reconciling) = (Arc::clone(&egress), token.clone());
-        self.tasks.spawn("reconcile", OnEnd::Essential, async move {
-            reconcile.reconcile(reconciling).await;
-            Ok(())
-        });
-        let (sweep, sweeping, publisher) =
-            (Arc::clone(&egress), token.clone(), Publisher::new(Arc::clone(bus), "egress"));
-        self.tasks.spawn("sweep", OnEnd::Essential, async move {
-            sweep.sweep(publisher, sweeping).await;
-            Ok(())
-        });
+        let token = || self.tasks.shutdown().token().clone();
+        self.work("reconcile", Arc::clone(&egress).reconcile(token()));
+        self.work("sweep", Arc::clone(&egress).sweep(Publisher::new(Arc::clone(bus), "egress"), token()));
+        self.work("prune", Arc::clone(&egress).prune(token()));
         self.listen("egress", listener, egress.callbacks(), limits);
         Ok(())
     }
@@ -262,10 +255,9 @@ impl Running {
         let shutdown = self.tasks.shutdown().clone();
         let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
         self.listen("simulator", listener, Arc::clone(&simulator).routes(), limits);
-        self.tasks.spawn("simulated sessions", OnEnd::Essential, async move {
+        self.work("simulated sessions", async move {
             shutdown.requested().await;
             simulator.stop(SESSIONS_GRACE).await;
-            Ok(())
         });
         Ok(())
     }
@@ -284,8 +276,13 @@ impl Running {
         let name = format!("consume {queue}");
         let consumer = Consumer { queue, prefetch, retry, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
+        self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token));
+    }
+
+    /// Work that the process cannot do without, and that ends by itself once shutdown is requested.
+    fn work(&self, name: impl Into<Cow<'static, str>>, work: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(name, OnEnd::Essential, async move {
-            consume(publisher, consumer, Arc::new(handler), environment, token).await;
+            work.await;
             Ok(())
         });
     }

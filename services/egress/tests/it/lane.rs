@@ -138,6 +138,16 @@ async fn an_expired_message_is_told_and_dead_without_a_launch() {
 }
 
 #[tokio::test]
+async fn no_message_is_sent_later_than_the_ledger_remembers() {
+    let stage = Stage::new(Reply::created()).await;
+    let mut command = stage.command();
+    command.head.time = stage.environment.now().checked_sub(Duration::from_hours(25)).unwrap();
+    command.data.expires_at = Some(protocol::Timestamp::MAX);
+    let (result, _) = stage.handle(&stage.lane(), command).await;
+    assert!(matches!(result.unwrap_err(), SendError::Expired { .. }));
+}
+
+#[tokio::test]
 async fn what_nobody_could_get_fails_without_a_launch() {
     let stage = Stage::new(Reply::created()).await;
     let mut nobody = stage.command();

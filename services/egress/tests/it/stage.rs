@@ -109,6 +109,7 @@ impl Stage {
             callback_timeout: timeout,
             result_timeout: Duration::from_millis(1),
             time_to_live: Duration::from_hours(1),
+            retention: Duration::from_hours(24),
             reconcile_interval: Duration::from_millis(10),
             prefetch: 8,
             limits: chassis::http::Limits::default(),

@@ -60,6 +60,7 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[router]\napplications = [\"ecko\"]", "router.applications", "ecko");
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
+    check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
     check_refused("[ticket.keys]\nk1 = \"short\"", "ticket.keys.k1", "32 bytes");
     let long = "0123456789abcdef0123456789abcdef";
     check_refused(&format!("[ticket.keys]\na = \"{long}\"\nb = \"{long}\""), "ticket.signing_key", "several");

@@ -126,3 +126,90 @@ fn kinds_and_types_read_back() {
     assert_eq!("message.received".parse::<EventType>(), Err(UnknownKind));
     assert_eq!("message.eaten.v1".parse::<EventType>(), Err(UnknownKind));
 }
+
+/// Who publishes a kind, who consumes it, and what it says. A new kind stops the build until it is described.
+fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        Kind::MessageReceived => ("ingress", "router", "A person texted us."),
+        Kind::MessageSend => {
+            ("router, or any application", "egress", "Send this. The id of the event is the id of the message.")
+        }
+        Kind::MessageLaunched => ("egress", "", "Tropo has a session for the message. Progress: nothing rests on it."),
+        Kind::MessageReleased => ("egress", "", "The document was handed to that session: the phone may ring now."),
+        Kind::MessageSent => ("egress", "", "Tropo reported that it took the message."),
+        Kind::MessageDelivered => ("egress", "", "The carrier reported a delivery."),
+        Kind::MessageFailed => (
+            "egress",
+            "",
+            "It was not sent, and will not be unless somebody replays it. `reason` is `refused`, \
+             `incomplete`, `session_error`, `undelivered` or `unsendable`.",
+        ),
+        Kind::MessageUnconfirmed => {
+            ("egress", "", "Released, and no result came in its time: it may or may not have been sent.")
+        }
+        Kind::MessageExpired => ("egress", "", "Its time to live ran out before any session took it."),
+        Kind::MessageSuppressed => ("egress", "", "It may not be sent. `reason` is `opted_out`."),
+        Kind::SessionResult => (
+            "ingress",
+            "egress",
+            "What a session reported to a handler of its document. `handler` is `continue`, \
+             `incomplete` or `error`.",
+        ),
+        Kind::SessionIgnored => (
+            "ingress, router",
+            "",
+            "A session that no message answers. `reason` is `not_text`, `foreign_launch`, \
+             `withheld_sender` or `no_answer`.",
+        ),
+        Kind::DeliveryReported => (
+            "ingress",
+            "egress",
+            "A delivery report. Tropo names only the session that sent the message, so that is \
+             its correlation id.",
+        ),
+    }
+}
+
+const INTRODUCTION: &str = "\
+# Events
+
+The contract on the bus, for applications in any language. Made from the code: a test compares it.
+
+One durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`. Bodies are JSON, persistent, with the
+event's own description of itself beside its `data`; AMQP properties repeat that for brokers and tools.
+
+| in the body | as AMQP property | is |
+| --- | --- | --- |
+| `id` | `message_id` | UUIDv5 of cause, kind and index: the same cause yields the same id, so a duplicate is known |
+| `type` | `type` | kind and version; a reader takes every version up to the one it knows |
+| `backend` | last word of the routing key | the backend that it concerns |
+| `correlation_id` | `correlation_id` | the Tropo session that began the conversation |
+| `causation_id` | header `causation-id` | the event that caused this one |
+| `time` | `timestamp` (seconds) | when it happened |
+| | `app_id` | the service that published it |
+| | headers `traceparent`, `tracestate` | W3C trace context |
+
+A new optional field does not change the version; readers pass over what they do not know.
+
+To have a message sent, publish `message.send.<backend>` with a fresh UUID as `id`; `data` needs `to` and `text` alone.
+Publish with confirms. A command for a backend that egress does not know ends on the queue `tropomq.unrouted`.
+";
+
+#[test]
+fn the_contract_is_written_down_as_it_is() {
+    use std::fmt::Write;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut document = INTRODUCTION.to_owned();
+    for kind in Kind::ALL {
+        let (from, to, says) = described(kind);
+        let to = if to.is_empty() { String::new() } else { format!(", to {to}") };
+        let fixture = root.join("src/event/fixtures").join(format!("{kind}.v1.json"));
+        let fixture = fs::read_to_string(fixture).unwrap();
+        write!(document, "\n## {kind}\n\nFrom {from}{to}. {says}\n\n```json\n{fixture}```\n").unwrap();
+    }
+    let path = root.join("../../docs/events.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &document).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), document, "run this test once with BLESS=1");
+}
