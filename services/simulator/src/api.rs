@@ -27,7 +27,7 @@ Tropo's session API (GET, or POST of JSON, XML or a form):
 
 Phones (any number is one; it may be written +15555550177 or 15555550177):
   POST /phones/{number}/texts            {\"to\": \"+15555550100\", \"text\": \"...\", \"network\": \"SMS\"}
-  GET  /phones/{number}/messages         ?after=INDEX&wait=5s
+  GET  /phones/{number}/messages         ?after=INDEX&wait=5s (at most 20s)
   GET  /phones
 
 Applications:

@@ -103,20 +103,15 @@ impl Run {
             drop(answered.take());
             let Some(document) = document else { return State::Failed };
             let ending = self.perform(&document);
-            let (report, last) = match self.follow(&document, &ending) {
-                Follow::Report { url, report } => {
-                    self.url = url;
-                    (report, None)
-                }
-                Follow::LastReport { url, report, state } => {
-                    self.url = url;
-                    (report, Some(state))
-                }
+            let (url, report, last) = match self.follow(&document, &ending) {
+                Follow::Report { url, report, last } => (url, report, last),
                 Follow::End(state) => return state,
             };
+            self.url = url;
             body = Bytes::from(report.to_body());
             if let Some(state) = last {
-                self.tell(body).await;
+                // The call is gone: the answer changes nothing any more.
+                self.post(body).await;
                 return state;
             }
             if DOCUMENTS_MAX <= self.documents {
@@ -145,11 +140,6 @@ impl Run {
                 None
             }
         }
-    }
-
-    /// Posts a webhook whose answer changes nothing any more.
-    async fn tell(&mut self, body: Bytes) {
-        self.post(body).await;
     }
 
     /// Posts a webhook to the current URL; none when the answer is no success.
@@ -220,8 +210,8 @@ impl Drop for Run {
     }
 }
 
-/// Waits, unless there is nothing to wait for.
-async fn pause(duration: Duration) {
+/// Waits, unless there is nothing to wait for: a timer takes a moment even then.
+pub(crate) async fn pause(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;
     }

@@ -31,7 +31,7 @@ pub enum State {
     HungUp,
     /// It has ended: the application's answer was no success or no use, or something that was needed failed.
     Failed,
-    /// It has ended without calling back, because a knob said so.
+    /// It has ended because a knob dropped its call-back or its result.
     Dropped,
 }
 

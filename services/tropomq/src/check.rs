@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use messaging::BusUrl;
 
-use crate::command::print;
+use crate::output::print;
 use crate::settings::Settings;
 
 /// Checks the configuration, and prints what it amounts to.

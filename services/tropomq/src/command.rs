@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -44,10 +43,4 @@ pub(crate) enum Command {
     Config,
     /// Ask a service whether it is well; for health checks of containers
     Health(Probe),
-}
-
-/// Prints to standard output. A reader that went away, such as `head`, is no failure.
-pub(crate) fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _reader_gone = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -4,7 +4,6 @@ mod phone;
 mod recorder;
 mod timeline;
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -15,8 +14,8 @@ use messaging::{BusUrl, Environment};
 use protocol::{Kind, MessageText};
 use url::Url;
 
-use crate::command::print;
 use crate::development;
+use crate::output::{print, say};
 use crate::settings::Settings;
 use crate::stack::{BusWrap, Listeners, Services, Stack};
 use phone::Phone;
@@ -147,9 +146,4 @@ impl Demo {
             debugger,
         })
     }
-}
-
-/// A word to whoever waits, apart from the output.
-fn say(words: &str) {
-    let _nobody_waits = writeln!(std::io::stderr(), "{words}");
 }

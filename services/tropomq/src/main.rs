@@ -4,6 +4,7 @@ mod check;
 mod command;
 mod demo;
 mod development;
+mod output;
 mod probe;
 mod send;
 mod settings;
@@ -31,7 +32,7 @@ async fn main() -> ExitCode {
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {
-            command::print(settings::DEFAULTS);
+            output::print(settings::DEFAULTS);
             Ok(())
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use url::Url;
 
-use crate::command::print;
+use crate::output::print;
 
 /// `tropomq health`
 #[derive(Debug, clap::Args)]

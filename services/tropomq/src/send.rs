@@ -11,7 +11,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command::print;
+use crate::output::print;
 use crate::settings::Settings;
 
 /// What messages from the command line name as their sender.

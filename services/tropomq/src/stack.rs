@@ -23,8 +23,8 @@ use protocol::topology::QueueName;
 use store::Ledger;
 use tropo::ticket::Keyring;
 
-use crate::command::print;
 use crate::development;
+use crate::output::print;
 use crate::settings::Settings;
 pub(crate) use listeners::Listeners;
 

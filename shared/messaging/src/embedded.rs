@@ -26,8 +26,9 @@ mod routes;
 mod store;
 mod writer;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -96,7 +97,8 @@ pub fn open(directory: &Path, topology: Topology) -> Result<Opened, OpenError> {
 /// Makes the directory, and takes it for this process until the file is closed or the process ends, however it ends.
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Directory { directory: directory.to_owned(), source };
-    fs::create_dir_all(directory).map_err(unusable)?;
+    // For its owner alone: it will hold numbers and texts.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
     let lock = File::options().create(true).append(true).open(directory.join("bus.lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

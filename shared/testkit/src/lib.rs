@@ -13,7 +13,7 @@ mod wait;
 mod watchdog;
 
 pub use part::PartError;
-pub use ports::free_port;
+pub use ports::{free_port, own_address};
 pub use postgres::{Database, Postgres, database};
 pub use rabbitmq::{Management, RabbitMq, Vhost, vhost};
 pub use wait::{holds_within, wait_until};

@@ -1,4 +1,4 @@
-//! Ports that nobody else has.
+//! Ports and addresses that nobody else has.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -18,6 +18,15 @@ const BLOCKS: u16 = 700;
 /// When the kernel has no port to give.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// An address of the loopback network, chosen at random, that no other test uses: every port of it is free, and stays
+/// so while the server that listens there is restarted. (Linux alone has the whole network on its loopback device.)
+#[must_use]
+pub fn own_address() -> Ipv4Addr {
+    let [a, b, c, ..] = random().to_be_bytes();
+    // Neither 127.0.0.1, from which all that connects over loopback comes, nor what could be a broadcast address.
+    Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254))
 }
 
 /// The first of [`BLOCK`] ports on which nothing listens on 127.0.0.1, chosen at random so that two test processes
@@ -54,5 +63,13 @@ mod tests {
         assert!(kept.iter().all(Result::is_ok));
         assert_ne!(free_block().unwrap(), first);
         assert_ne!(random(), random());
+    }
+
+    #[test]
+    fn an_own_address_can_be_listened_on_and_is_nobody_elses() {
+        let address = own_address();
+        assert!(address.is_loopback() && address != Ipv4Addr::LOCALHOST);
+        assert!(TcpListener::bind((address, 0)).is_ok());
+        assert_ne!(own_address(), address);
     }
 }

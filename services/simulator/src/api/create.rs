@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -13,8 +14,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tropo::launch::{LaunchReply, LaunchRequest, ReplyFormat, RequestError};
 
 use crate::Simulator;
+use crate::debugger::wording;
 use crate::knobs::{BadToken, CreatePlan, CreateReply};
 use crate::session::opening::CallBack;
+use crate::session::pause;
 
 /// What Tropo said of a token that launches nothing.
 const INVALID_TOKEN: &str = "invalid token";
@@ -31,25 +34,22 @@ pub(super) async fn create(
         Err(rejection) => return rejection.into_response(),
     };
     let plan = simulator.control.plan_create();
-    if let Some((status, retry_after)) = plan.failure {
-        tokio::time::sleep(plan.hang).await;
-        let mut response = (status, status.canonical_reason().unwrap_or_default()).into_response();
-        if let Some(retry_after) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
-        }
-        return response;
-    }
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let content_type = text(header::CONTENT_TYPE);
     let format = format(&method, text(header::ACCEPT), content_type, &body);
-    match LaunchRequest::read(method.as_str(), uri.query(), content_type, &body) {
-        Ok((request, _)) => launch(&simulator, &request, plan, format).await,
-        Err(RequestError::Token) => bad_token(plan.bad_token, format),
-        Err(error @ RequestError::Method) => refusal(StatusCode::METHOD_NOT_ALLOWED, format, &error.to_string()),
-        Err(error @ (RequestError::Body | RequestError::Action | RequestError::Signal)) => {
+    let response = match (plan.failure, LaunchRequest::read(method.as_str(), uri.query(), content_type, &body)) {
+        (Some((status, retry_after)), _) => failure(&simulator, status, retry_after),
+        (None, Ok((request, _))) => launch(&simulator, &request, plan, format).await,
+        (None, Err(RequestError::Token)) => bad_token(&simulator, plan.bad_token, format),
+        (None, Err(error @ RequestError::Method)) => {
+            refusal(StatusCode::METHOD_NOT_ALLOWED, format, &error.to_string())
+        }
+        (None, Err(error @ (RequestError::Body | RequestError::Action | RequestError::Signal))) => {
             refusal(StatusCode::BAD_REQUEST, format, &error.to_string())
         }
-    }
+    };
+    pause(plan.hang).await;
+    response
 }
 
 /// The format of the reply follows the request. A GET alone may ask for JSON, by accepting nothing else.
@@ -67,8 +67,7 @@ async fn launch(
     format: ReplyFormat,
 ) -> Response {
     let Some((application, channel)) = simulator.applications.of_token(&request.token) else {
-        tokio::time::sleep(plan.hang).await;
-        return bad_token(plan.bad_token, format);
+        return bad_token(simulator, plan.bad_token, format);
     };
     // Two promises: this request is answered, and its call-back is. Each is kept when its guard is dropped, so also
     // when whoever asked has gone.
@@ -83,7 +82,6 @@ async fn launch(
     if plan.callback_first {
         called_back.cancelled().await;
     }
-    tokio::time::sleep(plan.hang).await;
     let line_end = if plan.id_line_end { "\r\n" } else { "" };
     let reply = LaunchReply {
         success: true,
@@ -123,7 +121,19 @@ fn until_sent(content_type: &'static str, body: Vec<u8>, guard: DropGuard) -> Re
     (headers, Body::from_stream(held)).into_response()
 }
 
-fn bad_token(style: BadToken, format: ReplyFormat) -> Response {
+/// What a knob wants instead of a session.
+fn failure(simulator: &Simulator, status: StatusCode, retry_after: Option<Duration>) -> Response {
+    let line = format_args!("A request for a session is answered with status {status}, as the knobs say");
+    simulator.debugger.log(None, wording::ours(line));
+    let mut response = (status, status.canonical_reason().unwrap_or_default()).into_response();
+    if let Some(retry_after) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+    }
+    response
+}
+
+fn bad_token(simulator: &Simulator, style: BadToken, format: ReplyFormat) -> Response {
+    simulator.debugger.log(None, wording::ours("A request for a session has no token that launches anything"));
     match style {
         BadToken::False => refusal(StatusCode::OK, format, INVALID_TOKEN),
         BadToken::Empty => StatusCode::OK.into_response(),

@@ -19,6 +19,9 @@ use crate::debugger::wording::{self, digits};
 use crate::knobs::CallBackPlan;
 use crate::sessions::{Cause, SessionView, State};
 
+/// How many characters of a text its header repeats.
+const SMS_CHARS_MAX: usize = 160;
+
 /// Why a session cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
@@ -138,7 +141,9 @@ impl Simulator {
 /// The SIP headers of the platform's own INVITE. Those of a text hold it, and both numbers.
 fn headers(application: &Application, from: &Address, to: &Address, text: &MessageText, network: &Network) -> Headers {
     let (user, number, key) = (digits(from), digits(to), &application.bot_key);
-    let msg = escaped(text.as_str());
+    // One SMS holds no more, and applications bound what they take.
+    let msg: String = text.as_str().chars().take(SMS_CHARS_MAX).collect();
+    let msg = escaped(&msg);
     let (call, branch, tag) = (hex(), hex(), hex());
     let tag = tag.get(..6).unwrap_or_default();
     [

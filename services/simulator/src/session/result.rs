@@ -12,10 +12,8 @@ use crate::sessions::State;
 
 /// What follows a document.
 pub(super) enum Follow {
-    /// The result goes there, and the answer is the next document.
-    Report { url: Url, report: Box<SessionReport> },
-    /// The result goes there, and that is all: the call is gone.
-    LastReport { url: Url, report: Box<SessionReport>, state: State },
+    /// The result goes there, and the answer is the next document; unless it is the last, because the call is gone.
+    Report { url: Url, report: Box<SessionReport>, last: Option<State> },
     /// Nothing.
     End(State),
 }
@@ -57,11 +55,7 @@ impl Run {
                 return Follow::End(State::Dropped);
             }
             let report = Box::new(self.report(ending, is_over));
-            return if is_over {
-                Follow::LastReport { url, report, state: ending.state() }
-            } else {
-                Follow::Report { url, report }
-            };
+            return Follow::Report { url, report, last: is_over.then(|| ending.state()) };
         }
         Follow::End(ending.state())
     }

@@ -106,9 +106,9 @@ impl Driver {
     fn away(&self, reason: String, again_in: Duration) {
         let known = matches!(&*self.state.borrow(), BusState::Away(known) if *known == reason);
         if known {
-            observe::still_away(&reason, again_in)
+            observe::still_away(&reason, again_in);
         } else {
-            observe::away(&reason, again_in)
+            observe::away(&reason, again_in);
         }
         self.state.send_replace(BusState::Away(reason));
     }

@@ -25,6 +25,11 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         declare_kept(channel, kept).await?;
     }
     declare_exchange(channel, EXCHANGE).await?;
+    for queue in &topology.queues {
+        declare_bound(channel, queue).await?;
+    }
+    // These come last. RabbitMQ 3 holds the registration of the newest quorum queue in memory for some seconds, and a
+    // broker killed within them forgets what is in that queue, confirmed or not: so let it be one that is empty.
     for level in RETRY_LEVELS {
         let name = retry_name(level);
         let arguments = Arguments::quorum()
@@ -35,9 +40,6 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         declare_exchange(channel, &name).await?;
         declare_queue(channel, &name, arguments).await?;
         bind(channel, &name, &name, "").await?;
-    }
-    for queue in &topology.queues {
-        declare_bound(channel, queue).await?;
     }
     Ok(())
 }

@@ -4,4 +4,5 @@
 
 mod amqp;
 mod contracts;
+mod embedded;
 mod running;

@@ -46,17 +46,30 @@ pub(crate) struct Running {
 impl Running {
     /// Opens a bus, and waits until it is ready.
     pub(crate) async fn open(url: &BusUrl, queues: &[Queue]) -> Self {
-        let running = Self::start(url, &Topology { queues: queues.to_vec() });
+        let topology = Topology { queues: queues.to_vec() };
+        // A directory is in use until what crashed before has let go of it, and nothing tells when that is.
+        let opened = within("the bus opens", async {
+            loop {
+                match messaging::open(url, topology.clone()) {
+                    Ok(opened) => return opened,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        });
+        let running = Self::drive(opened.await);
         running.reaches(|state| *state == BusState::Ready).await;
         running
     }
 
-    /// Opens a bus.
+    /// Opens a bus, wherever its broker is.
     pub(crate) fn start(url: &BusUrl, topology: &Topology) -> Self {
-        let Opened { bus, driver: driving } = messaging::open(url, topology.clone()).unwrap();
+        Self::drive(messaging::open(url, topology.clone()).unwrap())
+    }
+
+    fn drive(opened: Opened) -> Self {
         let mut driver = JoinSet::new();
-        driver.spawn(driving);
-        Self { bus, driver }
+        driver.spawn(opened.driver);
+        Self { bus: opened.bus, driver }
     }
 
     /// Waits for a state.

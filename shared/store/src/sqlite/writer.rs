@@ -1,8 +1,10 @@
 //! The thread that owns the connection, and its group commit.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -126,7 +128,8 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(),
 
 fn open(path: &Path) -> Result<Connection, OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(LedgerError::unavailable)?;
+        // For its owner alone: the ledger tells who talked with whom, by their sessions.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LedgerError::unavailable)?;
     }
     let mut connection = Connection::open(path).map_err(judge)?;
     prepare(&connection)?;

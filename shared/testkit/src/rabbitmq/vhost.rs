@@ -65,6 +65,12 @@ impl Vhost {
         &self.url
     }
 
+    /// The management API of its broker.
+    #[must_use]
+    pub fn management(&self) -> &Management {
+        &self.management
+    }
+
     /// Its queues, as [`Management::queues`] has them.
     ///
     /// # Errors

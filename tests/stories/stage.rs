@@ -1,0 +1,155 @@
+//! What the stories stand on: the services as processes, on either bus, and the simulator in Tropo's place.
+
+mod idle;
+mod metrics;
+mod phone;
+mod place;
+mod service;
+mod setup;
+mod tropo;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use tempfile::TempDir;
+use testkit::{Database, Vhost};
+
+pub(crate) use metrics::Metrics;
+pub(crate) use phone::{Message, Phone};
+pub(crate) use service::{Service, tropomq};
+pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
+pub(crate) use tropo::Tropo;
+
+/// The longest wait for what must come.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
+
+/// How long between two looks.
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// The bus that a story runs on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bus {
+    /// `tropomq up`, with a ledger in a file.
+    Embedded,
+    /// Each service on its own, with RabbitMQ between them and a ledger in PostgreSQL.
+    RabbitMq,
+}
+
+/// The services, running. Dropping it ends them, and prints what they logged if the story failed.
+pub(crate) struct Stage {
+    /// The simulator, over its HTTP API.
+    pub(crate) tropo: Tropo,
+    services: Vec<Service>,
+    http: reqwest::Client,
+    address: Ipv4Addr,
+    replicas: u16,
+    /// Whether a process was ended: what it counted is forgotten.
+    is_restarted: bool,
+    broker: Option<Broker>,
+    home: TempDir,
+}
+
+/// What a stage has on the servers of the tests.
+struct Broker {
+    vhost: Arc<Vhost>,
+    _database: Database,
+}
+
+impl Stage {
+    /// A virtual phone, a number for each `index`.
+    pub(crate) fn phone(&self, index: usize) -> Phone {
+        Phone::new(self.tropo.clone(), format!("+1555556{index:04}"))
+    }
+
+    /// So many virtual phones.
+    pub(crate) fn phones(&self, count: usize) -> Vec<Phone> {
+        (0..count).map(|index| self.phone(index)).collect()
+    }
+
+    /// A service by its name: `up` or `simulator`, or with its number, as in `egress-0`.
+    pub(crate) fn service(&mut self, name: &str) -> &mut Service {
+        let names: Vec<String> = self.services.iter().map(|service| service.name().to_owned()).collect();
+        let found = self.services.iter_mut().find(|service| service.name() == name);
+        found.unwrap_or_else(|| panic!("there is no service {name}, but {names:?}"))
+    }
+
+    /// The service that egress runs in, for a story that ends it.
+    pub(crate) fn sender(&mut self) -> &mut Service {
+        self.is_restarted = true;
+        let name = if self.broker.is_some() { "egress-0" } else { "up" };
+        self.service(name)
+    }
+
+    /// What all services together count.
+    pub(crate) async fn metrics(&self) -> Metrics {
+        let mut all = Metrics::default();
+        for service in &self.services {
+            all.add(service.metrics(&self.http).await);
+        }
+        all
+    }
+
+    /// What one service counts.
+    pub(crate) async fn metrics_of(&self, name: &str) -> Metrics {
+        let service = self.services.iter().find(|service| service.name() == name).expect("a service of that name");
+        service.metrics(&self.http).await
+    }
+
+    /// Where a backend's webhooks go.
+    pub(crate) fn webhook_url(&self, backend: &str) -> String {
+        place::webhook_url(self.address, backend, self.replicas)
+    }
+
+    /// Where ingress forwards a backend's call-backs to.
+    pub(crate) fn forward_url(&self, backend: &str) -> String {
+        format!("http://{}/callback/{backend}", place::egress(self.address, 0))
+    }
+
+    /// The folder of the stage, with the configuration of each service: `<service>.toml`.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// The virtual host, on RabbitMQ.
+    pub(crate) fn vhost(&self) -> &Vhost {
+        &self.broker.as_ref().expect("RabbitMQ").vhost
+    }
+
+    /// Posts a body as Tropo would; what is answered.
+    pub(crate) async fn post(&self, url: &str, body: &serde_json::Value) -> (StatusCode, String) {
+        let answer = self.http.post(url).json(body).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for service in &mut self.services {
+            service.kill();
+            if std::thread::panicking() {
+                service.print_log();
+            }
+        }
+    }
+}
+
+/// What `look` finds, as soon as it finds something.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A client for the addresses of a stage.
+fn client() -> reqwest::Client {
+    chassis::tls::install_provider();
+    // Longer than the simulator lets a request for messages wait.
+    reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap()
+}

@@ -1,0 +1,35 @@
+//! The addresses of a stage. It has a loopback address to itself, so its ports need not be looked for, and stay its own
+//! while a service is restarted.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::setup::{OTHER_BACKEND, SECRET};
+
+/// Below the ports that the kernel hands out, above those that testkit's servers take.
+const INGRESS: u16 = 31_100;
+const EGRESS: u16 = 31_200;
+const SIMULATOR: u16 = 31_300;
+const ADMIN: u16 = 31_400;
+
+pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(address, INGRESS + replica)
+}
+
+pub(super) fn egress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(address, EGRESS + replica)
+}
+
+pub(super) fn simulator(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, SIMULATOR)
+}
+
+/// The admin listener of the `ordinal`th service.
+pub(super) fn admin(address: Ipv4Addr, ordinal: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(address, ADMIN + ordinal)
+}
+
+/// Where a backend's webhooks go: the first replica of ingress, and for the other backend the last.
+pub(super) fn webhook_url(address: Ipv4Addr, backend: &str, replicas: u16) -> String {
+    let replica = if backend == OTHER_BACKEND { replicas - 1 } else { 0 };
+    format!("http://{}/tropo/{backend}/{SECRET}", ingress(address, replica))
+}

@@ -1,0 +1,143 @@
+//! One service as a process, and the command line.
+
+use std::fs::File;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use super::{Metrics, client, until};
+
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_tropomq");
+
+/// The longest that a command which ends by itself may take.
+const COMMAND_MAX: Duration = Duration::from_secs(60);
+
+/// How many lines of a log are printed when a story failed.
+const LOG_LINES: usize = 60;
+
+/// A process of `tropomq`, or the place of one.
+pub(crate) struct Service {
+    name: String,
+    subcommand: &'static str,
+    folder: PathBuf,
+    admin: SocketAddrV4,
+    variables: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Service {
+    /// Not started yet. Its configuration is `<name>.toml` in the folder.
+    pub(super) fn new(
+        name: String,
+        subcommand: &'static str,
+        folder: &Path,
+        admin: SocketAddrV4,
+        variables: Vec<(String, String)>,
+    ) -> Self {
+        Self { name, subcommand, folder: folder.to_owned(), admin, variables, child: None }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The base address of its admin endpoints.
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.join(format!("{}.toml", self.name))
+    }
+
+    /// Starts it. What it prints goes to `<name>.log`, behind what an earlier process printed there.
+    pub(crate) fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        let child = command(&self.folder)
+            .args([self.subcommand, "--config"])
+            .arg(self.config())
+            .envs(self.variables.clone())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&mut self) {
+        let (http, url) = (client(), format!("{}/readyz", self.admin_url()));
+        until(&format!("{} is ready", self.name), async || {
+            let ended = self.child.as_mut().expect("a process").try_wait().unwrap();
+            assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
+            http.get(&url).send().await.ok()?.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// Ends it as a power cut would (SIGKILL). Nothing happens where no process runs.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It fails where the process has ended by itself, which is as well.
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks it to stop (SIGTERM), and waits for its end.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a process");
+        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        until(&format!("{} stops", self.name), async || child.try_wait().unwrap()).await
+    }
+
+    /// What it counts.
+    pub(super) async fn metrics(&self, http: &reqwest::Client) -> Metrics {
+        let text = http.get(format!("{}/metrics", self.admin_url())).send().await.unwrap().text().await.unwrap();
+        Metrics::read(&text)
+    }
+
+    /// Prints the end of its log, for whoever looks into a failure.
+    pub(super) fn print_log(&self) {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        eprintln!("--- {} ({} lines, the last of them) ---", self.name, lines.len());
+        for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
+            eprintln!("{line}");
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The binary, in a folder where no configuration lies about, and without anybody's environment.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TROPOMQ_") || name.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command that ends by itself; its exit code, and what it printed.
+pub(crate) async fn tropomq<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> Output {
+    let mut command = tokio::process::Command::from(command(folder));
+    command.args(arguments).kill_on_drop(true);
+    tokio::time::timeout(COMMAND_MAX, command.output()).await.expect("the command ends").unwrap()
+}
