@@ -40,8 +40,11 @@ pub(crate) struct Tropo {
     reply: Reply,
     pub(crate) tickets: Arc<Mutex<Vec<String>>>,
     /// Called with each ticket, before the request is answered.
-    before_reply: Arc<Mutex<Option<Arc<dyn Fn(String) + Send + Sync>>>>,
+    before_reply: Arc<Mutex<Option<Act>>>,
 }
+
+/// What a ticket sets off.
+type Act = Arc<dyn Fn(String) + Send + Sync>;
 
 pub(crate) struct Stage {
     pub(crate) egress: Arc<Egress>,

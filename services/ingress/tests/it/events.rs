@@ -105,7 +105,7 @@ async fn a_result_joins_its_conversation_by_its_receipt() {
     assert_eq!(delivery.properties.correlation_id.as_deref(), Some("session-a"));
     assert_eq!(event.data["session_id"], "session-b");
     assert_eq!((event.data["handler"].as_str(), event.data["state"].as_str()), (Some("continue"), Some("ANSWERED")));
-    let forged = format!("/tropo/open?receipt={}x", sealed);
+    let forged = format!("/tropo/open?receipt={sealed}x");
     assert_eq!(stage.post(&forged, body).await.status(), StatusCode::FORBIDDEN);
     let other = format!("/tropo/elsewhere?receipt={sealed}");
     assert_eq!(stage.post(&other, body).await.status(), StatusCode::FORBIDDEN);
