@@ -132,7 +132,7 @@ impl Bus for Amqp {
         "rabbitmq"
     }
 
-    /// Takes some 15 s at most: the longest wait for a confirm, and some more.
+    /// Takes 22 s at most, when the broker does not answer: the longest wait for a confirm, and for two connections.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.closing.cancel();

@@ -34,7 +34,6 @@ macro_rules! keeps_every_contract {
                 a_delayed_message_survives_a_crash
                 a_dead_letter_is_kept
                 a_record_drops_its_oldest
-                a_record_drops_what_is_too_old
             }
             handling {
                 what_a_handler_returns_is_published_and_the_event_settled

@@ -1,5 +1,7 @@
 //! The directory and the file: taken, full, of another version, too old.
 
+use std::fs;
+
 use rusqlite::Connection;
 
 use super::*;

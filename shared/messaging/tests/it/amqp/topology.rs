@@ -7,7 +7,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use messaging::headers::{QUEUE, REASON, ROUTING_KEY};
 use messaging::{BusState, BusUrl, Message};
-use protocol::topology::{DELIVERY_LIMIT, Lane, Topology};
+use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
 use testkit::Vhost;
 
 use super::OtherClient;
@@ -100,6 +100,20 @@ async fn what_is_handed_out_too_often_is_dead_and_says_why() {
     assert_eq!((dead.header(REASON), dead.header(QUEUE)), ("delivery_limit", "one"));
     assert_eq!((dead.header(ROUTING_KEY), dead.routing_key.as_str()), ("message.send.a", "message.send.a"));
     drop(subscription);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_drops_what_is_too_old() {
+    let vhost = Vhost::fresh();
+    let age_max = Duration::from_millis(300);
+    let queue = Queue { bound: Some(Bound { messages_max: 100, age_max }), ..work("record", "#") };
+    let running = Running::open(&Place::url(&vhost), &[queue]).await;
+    running.publish(message("x", "old")).await;
+    // The passing of time is what is tested; no condition tells of it.
+    tokio::time::sleep(age_max * 2).await;
+    running.publish(message("x", "young")).await;
+    assert_eq!(running.take_ids("record", 1).await, ["young"]);
     running.close().await;
 }
 
