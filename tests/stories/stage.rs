@@ -17,9 +17,9 @@ use tempfile::TempDir;
 use testkit::{Database, Vhost};
 
 pub(crate) use metrics::Metrics;
-pub(crate) use phone::{Message, Phone};
+pub(crate) use phone::Phone;
 pub(crate) use service::{Service, tropomq};
-pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
+pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
 pub(crate) use tropo::Tropo;
 
 /// The longest wait for what must come.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use messaging::{Context, Disposition, Handler, Outgoing, Settle, trace};
 use protocol::{
-    BackendName, Envelope, FailureReason, Head, MessageExpired, MessageFailed, MessageLaunched, MessageReleased,
-    MessageSend, Timestamp,
+    BackendName, Envelope, Event, EventId, FailureReason, Head, MessageExpired, MessageFailed, MessageLaunched,
+    MessageReleased, MessageSend, Timestamp,
 };
 use store::{LedgerError, Release};
 use tropo::launch::{Launched, Refusal};
@@ -18,6 +18,14 @@ use crate::{Backend, ClientError, Egress, observe};
 /// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
 /// any replica's clock.
 const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
+
+/// How long after its launch a session may come for its message. One that never comes is launched anew long before;
+/// one that comes later than this gets nothing, and the next launch does.
+const TICKET_LIFETIME: Duration = Duration::from_mins(15);
+
+/// The longest ticket, in bytes, so that its call-back passes every limit on the way. The longest text, of characters
+/// that need no escapes, makes one of 60 KiB.
+const TICKET_BYTES_MAX: usize = 128 * 1024;
 
 /// Handles what one backend shall send.
 pub struct Lane {
@@ -51,6 +59,14 @@ pub enum SendError {
         /// What to tell the others.
         failed: Box<Envelope<MessageFailed>>,
     },
+    /// The command is on the lane of one backend and names another.
+    #[error("the command names backend {found}, and came on the lane of {lane}")]
+    OtherBackend {
+        /// The backend that it names.
+        found: BackendName,
+        /// The lane that it came on.
+        lane: BackendName,
+    },
     /// Its time to live ran out.
     #[error("the message expired before any session took it")]
     Expired {
@@ -69,7 +85,7 @@ impl Settle for SendError {
                 Refusal::Unavailable { .. } | Refusal::Unreadable => Disposition::Retry { after: None },
                 Refusal::Rejected { .. } => Disposition::DeadLetter,
             },
-            Self::Rejected { .. } | Self::Expired { .. } => Disposition::DeadLetter,
+            Self::Rejected { .. } | Self::OtherBackend { .. } | Self::Expired { .. } => Disposition::DeadLetter,
         }
     }
 
@@ -77,7 +93,7 @@ impl Settle for SendError {
         match self {
             Self::Rejected { failed, .. } => vec![Outgoing::new(failed)],
             Self::Expired { expired } => vec![Outgoing::new(expired)],
-            Self::Ledger(_) | Self::Client(_) | Self::NoCallBack { .. } => Vec::new(),
+            Self::Ledger(_) | Self::Client(_) | Self::NoCallBack { .. } | Self::OtherBackend { .. } => Vec::new(),
         }
     }
 }
@@ -88,21 +104,36 @@ impl Handler for Lane {
 
     async fn handle(&self, command: Envelope<MessageSend>, context: &Context) -> Result<Vec<Outgoing>, SendError> {
         let Envelope { head, data } = command;
+        if head.backend != self.name {
+            return Err(SendError::OtherBackend { found: head.backend, lane: self.name.clone() });
+        }
+        // Before anything else is waited for: the order of the queue is the order of the turns.
+        let _turn = match &self.pace {
+            Some(pace) => Some(pace.turn(&data.to).await),
+            None => None,
+        };
         if let Some(release) = self.find(&head).await? {
             return Ok(vec![released(&head, &release)]);
         }
+        if let Some(pace) = &self.pace {
+            pace.wait(&context.environment).await;
+        }
         let now = context.environment.now();
         if let Some(detail) = unsendable(&data) {
-            return Ok(vec![Outgoing::new(&failed(&head, now, FailureReason::Unsendable, detail.to_owned()))]);
+            return Ok(vec![Outgoing::new(&failed(&head, now, detail))]);
         }
-        let expires_at = self.expires_at(&head, &data);
+        let expires_at = self.expires_at(&head, &data, now);
         if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
             let attempts = context.attempt.saturating_sub(1);
             let data = MessageExpired { message_id: head.id, attempts, expired_at: expires_at };
             let expired = Box::new(Envelope::caused_by(&head, 0, now, data));
             return Err(SendError::Expired { expired });
         }
-        let release = self.launch_and_wait(&head, data, expires_at, context).await?;
+        let ticket = self.ticket(&head, data, expires_at, context);
+        if TICKET_BYTES_MAX < ticket.len() {
+            return Ok(vec![Outgoing::new(&failed(&head, now, "the text is too long with its escapes"))]);
+        }
+        let release = self.launch_and_wait(&head, ticket, context).await?;
         Ok(vec![released(&head, &release)])
     }
 }
@@ -118,26 +149,18 @@ impl Lane {
         Ok(found.into_iter().next())
     }
 
-    fn expires_at(&self, head: &Head, data: &MessageSend) -> Timestamp {
-        let after = |duration| head.time.saturating_add(duration).unwrap_or(Timestamp::MAX);
+    fn expires_at(&self, head: &Head, data: &MessageSend, now: Timestamp) -> Timestamp {
+        // A producer whose clock is ahead must not have its message outlive what the ledger remembers.
+        let began = head.time.min(now);
+        let after = |duration| began.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let config = &self.egress.config;
-        // Never later than the ledger remembers.
         data.expires_at.unwrap_or_else(|| after(config.time_to_live)).min(after(config.retention))
     }
 
-    /// Creates a session, and waits for its call-back.
-    async fn launch_and_wait(
-        &self,
-        head: &Head,
-        data: MessageSend,
-        expires_at: Timestamp,
-        context: &Context,
-    ) -> Result<Release, SendError> {
-        let environment = &context.environment;
-        if let Some(pace) = &self.pace {
-            pace.wait(environment).await;
-        }
-        let ticket = Ticket {
+    fn ticket(&self, head: &Head, data: MessageSend, expires_at: Timestamp, context: &Context) -> String {
+        let now = context.environment.now();
+        let lifetime = now.saturating_add(TICKET_LIFETIME).unwrap_or(Timestamp::MAX);
+        self.egress.keyring.seal(&Ticket {
             message_id: head.id,
             backend: self.name.clone(),
             attempt: context.attempt,
@@ -147,16 +170,28 @@ impl Lane {
             text: data.text,
             network: data.network,
             trace: trace::current(),
-            expires_at,
-        };
+            expires_at: expires_at.min(lifetime),
+        })
+    }
+
+    /// Creates a session, and waits for its call-back.
+    async fn launch_and_wait(&self, head: &Head, ticket: String, context: &Context) -> Result<Release, SendError> {
+        let environment = &context.environment;
         // Before the session is created: its call-back may come before the create reply.
         let mut wait = self.egress.pending.wait_for(head.id);
-        let ticket = self.egress.keyring.seal(&ticket);
-        let created = self.egress.client.create(&self.backend.messaging_token, ticket, environment).await;
-        match created {
-            Ok(launched) => self.launched(head, launched, context),
-            // Whatever the create reply says, a session that called back has the message.
-            Err(error) => return wait.now().ok_or_else(|| refused(head, error, environment.now())),
+        // A copy of the same message, after a lost connection say, has a session on its way already: one is enough.
+        if !wait.joined {
+            let created = self.egress.client.create(&self.backend.messaging_token, ticket, environment).await;
+            match created {
+                Ok(launched) => self.launched(head, launched, context),
+                // Whatever the create reply says, a session that called back has the message, here or elsewhere.
+                Err(error) => {
+                    return match wait.now() {
+                        Some(release) => Ok(release),
+                        None => self.find(head).await?.ok_or_else(|| refused(head, error, environment.now())),
+                    };
+                }
+            }
         }
         let timeout = self.egress.config.callback_timeout;
         match wait.within(timeout, environment).await {
@@ -171,7 +206,9 @@ impl Lane {
         let Some(session_id) = launched.session_id else { return };
         let attempt = context.attempt;
         let data = MessageLaunched { message_id: head.id, session_id: session_id.clone(), attempt };
-        let event = Envelope::caused_by(head, attempt, context.environment.now(), data);
+        let mut event = Envelope::caused_by(head, attempt, context.environment.now(), data);
+        // Of this very session: the same attempt may create another after a crash.
+        event.head.id = EventId::of_webhook(&self.name, &session_id, MessageLaunched::KIND, "");
         context.progress(Outgoing::new(&event.correlated(&session_id)));
     }
 }
@@ -188,7 +225,13 @@ fn unsendable(data: &MessageSend) -> Option<&'static str> {
 fn refused(head: &Head, error: ClientError, now: Timestamp) -> SendError {
     match error {
         ClientError::Refused(refusal @ Refusal::Rejected { .. }) => {
-            let failed = Box::new(failed(head, now, FailureReason::Refused, refusal.to_string()));
+            let data = MessageFailed {
+                message_id: head.id,
+                session_id: None,
+                reason: FailureReason::Refused,
+                detail: refusal.to_string(),
+            };
+            let failed = Box::new(Envelope::caused_by(head, 0, now, data));
             SendError::Rejected { refusal, failed }
         }
         error @ (ClientError::Build(_) | ClientError::Unreachable(_) | ClientError::Refused(_)) => {
@@ -197,8 +240,10 @@ fn refused(head: &Head, error: ClientError, now: Timestamp) -> SendError {
     }
 }
 
-fn failed(head: &Head, now: Timestamp, reason: FailureReason, detail: String) -> Envelope<MessageFailed> {
-    let data = MessageFailed { message_id: head.id, session_id: None, reason, detail };
+/// What nothing would mend.
+fn failed(head: &Head, now: Timestamp, detail: &str) -> Envelope<MessageFailed> {
+    let reason = FailureReason::Unsendable;
+    let data = MessageFailed { message_id: head.id, session_id: None, reason, detail: detail.to_owned() };
     Envelope::caused_by(head, 0, now, data)
 }
 

@@ -22,6 +22,7 @@ mod observe;
 mod overdue;
 mod pace;
 mod pending;
+mod record;
 mod reports;
 mod results;
 
@@ -37,6 +38,7 @@ pub use client::{Client, ClientError};
 pub use config::{Backend, Config, Retry};
 pub use lane::{Lane, SendError};
 pub use pending::Pending;
+pub use record::ReportError;
 pub use reports::Reports;
 pub use results::Results;
 
@@ -68,12 +70,13 @@ impl Egress {
         Ok(Arc::new(Self { config, backends, client, ledger, keyring, pending, environment }))
     }
 
-    /// The handler of each backend's lane.
-    pub fn lanes(self: &Arc<Self>) -> impl Iterator<Item = (&BackendName, Lane)> {
-        let lane = |(name, backend): (_, &Backend)| {
-            (name, Lane::new(Arc::clone(self), BackendName::clone(name), backend.clone()))
-        };
-        self.backends.iter().map(lane)
+    /// The handler of each backend's lane, and how many messages it takes at once.
+    pub fn lanes(self: &Arc<Self>) -> impl Iterator<Item = (&BackendName, Lane, u16)> {
+        self.backends.iter().map(|(name, backend)| {
+            let prefetch = self.config.prefetch;
+            let prefetch = backend.rate.map_or(prefetch, |rate| pace::Pace::prefetch(rate, prefetch));
+            (name, Lane::new(Arc::clone(self), name.clone(), backend.clone()), prefetch)
+        })
     }
 
     /// The handler of what sessions report.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use messaging::{Outgoing, PublishError, Publisher};
 use protocol::{BackendName, Envelope, EventType, Head, Kind, MessageUnconfirmed};
-use store::{LedgerError, Outcome, Release};
+use store::{LedgerError, Outcome, Release, Settled};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Egress, observe};
@@ -42,7 +42,10 @@ impl Egress {
 
     /// Publishes `message.unconfirmed` for what was released and got no result in its time, until shutdown is
     /// requested.
+    ///
+    /// Begins a result's time after the start: results that came while nobody consumed them are still on their queue.
     pub async fn sweep(self: Arc<Self>, publisher: Publisher, shutdown: CancellationToken) {
+        shutdown.run_until_cancelled(self.environment.clock.sleep(self.config.result_timeout)).await;
         while shutdown.run_until_cancelled(self.environment.clock.sleep(SWEEP_INTERVAL)).await.is_some() {
             for backend in self.backends.keys() {
                 if let Err(error) = self.sweep_backend(backend, &publisher).await {
@@ -66,11 +69,19 @@ impl Egress {
         let now = self.environment.now();
         let Ok(released_before) = now.checked_sub(self.config.result_timeout) else { return Ok(()) };
         for release in self.ledger.overdue(backend, released_before, SWEEP_MAX).await? {
+            // Many may have been told before this one, and its result may have come meanwhile.
+            let known = self.ledger.find(&[release.message_id]).await?;
+            if known.iter().any(|release| release.outcome.is_some()) {
+                continue;
+            }
             // Told first, recorded second: a crash between the two tells it again, with the same id.
             let event = unconfirmed(&release, now);
             publisher.publish(&Outgoing::new(&event)).await?;
-            self.ledger.settle(release.message_id, &release.session_id, Outcome::Unconfirmed, now).await?;
-            observe::settled(&event.head, Outcome::Unconfirmed);
+            let settled =
+                self.ledger.settle(release.message_id, &release.session_id, Outcome::Unconfirmed, now).await?;
+            if let Settled::Recorded(_) = settled {
+                observe::settled(&event.head, Outcome::Unconfirmed);
+            }
         }
         Ok(())
     }

@@ -1,51 +1,165 @@
-//! The rate of a lane: one message after the other, evenly.
+//! The pace of a lane with a rate: one launch after the other, evenly, and the messages of a number in their order.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use messaging::Environment;
-use protocol::Timestamp;
+use protocol::{Address, Timestamp};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Hands out moments at least an interval apart.
+/// How far ahead a lane takes messages: what waits for its moment here is neither with another replica nor back on the
+/// queue, so it is little.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// Lets one launch begin at a time, an interval after the last.
+///
+/// Waiting is fair, so launches begin in the order in which they were asked for; and who stops waiting takes nothing
+/// with it.
 #[derive(Debug)]
 pub(crate) struct Pace {
     interval: Duration,
-    next: Mutex<Option<Timestamp>>,
+    last: Mutex<Option<Timestamp>>,
+    /// Those whose message is under way, and who waits for them.
+    people: Arc<StdMutex<HashMap<Address, Arc<Mutex<()>>>>>,
+}
+
+/// A person's turn: until it is dropped, no other message of this lane to the same person is under way.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    people: Arc<StdMutex<HashMap<Address, Arc<Mutex<()>>>>>,
+    person: Address,
+    held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Pace {
-    /// `rate`: moments a second.
+    /// `rate`: launches a second.
     pub(crate) fn new(rate: f64) -> Self {
-        Self { interval: Duration::from_secs_f64(1.0 / rate), next: Mutex::new(None) }
+        // A rate that is too low for any interval is one launch in the longest there is.
+        let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
+        Self { interval, last: Mutex::default(), people: Arc::default() }
     }
 
-    /// Waits for the next moment that nobody else was given.
+    /// How many messages a lane of this rate may hold, at most `prefetch`.
+    pub(crate) fn prefetch(rate: f64, prefetch: u16) -> u16 {
+        let ahead = (rate * AHEAD.as_secs_f64()).ceil().clamp(1.0, f64::from(prefetch));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a u16")]
+        let ahead = ahead as u16;
+        ahead
+    }
+
+    /// Waits for the person's earlier messages. To be called before anything else is waited for, so that the order is
+    /// that of the queue.
+    pub(crate) async fn turn(&self, person: &Address) -> Turn {
+        let lock =
+            Arc::clone(self.people.lock().unwrap_or_else(PoisonError::into_inner).entry(person.clone()).or_default());
+        let held = Some(lock.lock_owned().await);
+        Turn { people: Arc::clone(&self.people), person: person.clone(), held }
+    }
+
+    /// Waits for the next moment.
+    ///
+    /// # Cancel safety
+    /// Safe: a moment that was not waited for to its end stays free.
     pub(crate) async fn wait(&self, environment: &Environment) {
-        let now = environment.now();
-        let wait = self.reserve(now).duration_since(now);
-        if let Ok(wait) = Duration::try_from(wait) {
-            environment.clock.sleep(wait).await;
+        let mut last = self.last.lock().await;
+        if let Some(last) = *last {
+            let passed = environment.now().duration_since(last);
+            // A clock that was set back has no moment to offer but one interval from now.
+            let passed = Duration::try_from(passed).unwrap_or_default();
+            environment.clock.sleep(self.interval.saturating_sub(passed)).await;
         }
+        *last = Some(environment.now());
     }
+}
 
-    fn reserve(&self, now: Timestamp) -> Timestamp {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let moment = next.map_or(now, |next| next.max(now));
-        *next = Some(moment.checked_add(self.interval).unwrap_or(moment));
-        moment
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held by nobody but the map: nobody waits for it, and nobody can begin to while the map is locked.
+        if people.get(&self.person).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            people.remove(&self.person);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
 
     #[test]
-    fn moments_are_an_interval_apart_and_idle_time_is_not_saved_up() {
-        let pace = Pace::new(10.0);
-        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-        let given: Vec<i64> =
-            [0, 0, 0, 150, 1000, 1000].map(|now| pace.reserve(at(now)).as_millisecond()).into_iter().collect();
-        assert_eq!(given, [0, 100, 200, 300, 1000, 1100]);
+    fn a_lane_takes_no_more_than_it_can_launch_soon() {
+        for (rate, expected) in [(0.01, 1), (1.0, 5), (0.3, 2), (30.0, 150), (1e9, 256)] {
+            assert_eq!(Pace::prefetch(rate, 256), expected, "{rate}");
+        }
+        Pace::new(1e-300);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn launches_are_an_interval_apart_and_who_gives_up_takes_no_moment() {
+        let (pace, environment) = (Pace::new(10.0), clock::environment());
+        let began = tokio::time::Instant::now();
+        pace.wait(&environment).await;
+        assert_eq!(began.elapsed().as_millis(), 0);
+        drop(tokio::time::timeout(Duration::from_millis(50), pace.wait(&environment)).await);
+        for expected in [100, 200, 300] {
+            pace.wait(&environment).await;
+            assert_eq!(began.elapsed().as_millis(), expected);
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        pace.wait(&environment).await;
+        pace.wait(&environment).await;
+        assert_eq!(began.elapsed().as_millis(), 60_400, "idle time is not saved up");
+    }
+
+    #[tokio::test]
+    async fn the_messages_of_a_person_are_one_after_the_other_in_their_order() {
+        let pace = Pace::new(1.0);
+        let (ann, bob): (Address, Address) = ("15555550177".parse().unwrap(), "15555550178".parse().unwrap());
+        let log = StdMutex::new(Vec::new());
+        let send = async |person: &Address, n: u32| {
+            let _turn = pace.turn(person).await;
+            log.lock().unwrap().push((person.clone(), n, "begins"));
+            for _ in 0..(5 - n) {
+                tokio::task::yield_now().await;
+            }
+            log.lock().unwrap().push((person.clone(), n, "ends"));
+        };
+        join_all([send(&ann, 0), send(&ann, 1), send(&bob, 0), send(&ann, 2), send(&bob, 1)]).await;
+        let log = log.into_inner().unwrap();
+        for person in [&ann, &bob] {
+            let own: Vec<_> = log.iter().filter(|(of, ..)| of == person).map(|(_, n, what)| (*n, *what)).collect();
+            let expected: Vec<_> = (0..).flat_map(|n| [(n, "begins"), (n, "ends")]).take(own.len()).collect();
+            assert_eq!(own, expected);
+        }
+        assert_eq!(log.iter().position(|line| line.0 == bob), Some(1), "nobody waits for another person");
+        assert!(pace.people.lock().unwrap().is_empty());
+    }
+
+    /// The clock of tokio's paused time.
+    mod clock {
+        use messaging::{BoxFuture, Clock};
+
+        use super::*;
+
+        #[derive(Debug)]
+        struct Paused(tokio::time::Instant);
+
+        impl Clock for Paused {
+            fn now(&self) -> Timestamp {
+                Timestamp::UNIX_EPOCH.checked_add(self.0.elapsed()).unwrap()
+            }
+
+            fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+                Box::pin(tokio::time::sleep(duration))
+            }
+        }
+
+        pub(super) fn environment() -> Environment {
+            Environment { clock: Arc::new(Paused(tokio::time::Instant::now())), ..Environment::system() }
+        }
     }
 }

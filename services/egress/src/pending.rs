@@ -27,6 +27,8 @@ pub(crate) struct Wait<'a> {
     pending: &'a Pending,
     message_id: EventId,
     ticket: u64,
+    /// Whether another handling of the same message waits here already.
+    pub(crate) joined: bool,
     released: oneshot::Receiver<Release>,
 }
 
@@ -37,8 +39,9 @@ impl Pending {
         let mut waiting = self.lock();
         let waits = waiting.entry(message_id).or_default();
         let ticket = waits.last().map_or(0, |last| last.ticket + 1);
+        let joined = !waits.is_empty();
         waits.push(Waiting { ticket, released: sender });
-        Wait { pending: self, message_id, ticket, released }
+        Wait { pending: self, message_id, ticket, joined, released }
     }
 
     /// Tells whoever waits that the message was released.

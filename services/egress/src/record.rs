@@ -25,7 +25,8 @@ impl Settle for ReportError {
 /// Records what `report` says of a message, and whether the others are to be told.
 ///
 /// They are told again when it stands there already: it may have been recorded by an attempt that died before it told
-/// them, and the event has the same id.
+/// them, and the event has the same id. A delivery report may overtake the result; then the result is told all the
+/// same.
 pub(crate) async fn outcome(
     ledger: &dyn Ledger,
     report: &Head,
@@ -36,7 +37,10 @@ pub(crate) async fn outcome(
     let settled = ledger.settle(message_id, session_id, outcome, now).await.map_err(ReportError::Ledger)?;
     let told = match settled {
         Settled::Recorded(_) => true,
-        Settled::Unchanged(release) => release.outcome == Some(outcome),
+        Settled::Unchanged(release) => {
+            release.outcome == Some(outcome)
+                || (outcome == Outcome::Sent && release.outcome == Some(Outcome::Delivered))
+        }
         Settled::NotHolder => false,
     };
     if told {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use messaging::{Context, Handler, Outgoing};
 use protocol::{DeliveryReported, Envelope, FailureReason, MessageDelivered, MessageFailed};
-use store::{Ledger, Outcome, Settled};
+use store::{Ledger, Outcome};
 
 use crate::observe;
-use crate::results::ReportError;
+use crate::record::{self, ReportError};
 
 /// Handles delivery reports. They name the session alone; the ledger knows its message.
 pub struct Reports {
@@ -51,17 +51,9 @@ impl Handler for Reports {
         };
         let now = context.environment.now();
         let message_id = release.message_id;
-        let settled = self.ledger.settle(message_id, &session_id, outcome, now).await.map_err(ReportError::Ledger)?;
-        let told = match settled {
-            Settled::Recorded(_) => true,
-            Settled::Unchanged(release) => release.outcome == Some(outcome),
-            Settled::NotHolder => false,
-        };
-        if !told {
-            observe::stray_result(&head);
+        if !record::outcome(&*self.ledger, &head, (message_id, &session_id), outcome, now).await? {
             return Ok(Vec::new());
         }
-        observe::settled(&head, outcome);
         // From here on it belongs to the conversation, not to the second session alone.
         head.correlation_id = release.correlation_id.or(head.correlation_id);
         let event = if outcome == Outcome::Delivered {

@@ -2,31 +2,15 @@
 
 use std::sync::Arc;
 
-use messaging::{Context, Disposition, Handler, Outgoing, Settle};
+use messaging::{Context, Handler, Outgoing};
 use protocol::{Envelope, FailureReason, MessageFailed, MessageSent, ResultHandler, SessionResult};
-use store::{Ledger, LedgerError, Outcome, Settled};
+use store::{Ledger, Outcome};
 
-use crate::observe;
+use crate::record::{self, ReportError};
 
 /// Handles what sessions report: it is how we learn that Tropo took a message.
 pub struct Results {
     ledger: Arc<dyn Ledger>,
-}
-
-/// Why a report is not on record yet.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The ledger does not answer.
-    #[error("the release ledger is not available")]
-    Ledger(#[source] LedgerError),
-}
-
-impl Settle for ReportError {
-    fn disposition(&self) -> Disposition {
-        match self {
-            Self::Ledger(_) => Disposition::Retry { after: None },
-        }
-    }
 }
 
 impl Results {
@@ -46,19 +30,10 @@ impl Handler for Results {
             ResultHandler::Incomplete | ResultHandler::Error => Outcome::Failed,
         };
         let now = context.environment.now();
-        let settled =
-            self.ledger.settle(data.message_id, &data.session_id, outcome, now).await.map_err(ReportError::Ledger)?;
-        let told = match settled {
-            Settled::Recorded(_) => true,
-            // Handled before, perhaps without having told: the same event is told again, with the same id.
-            Settled::Unchanged(release) => release.outcome == Some(outcome),
-            Settled::NotHolder => false,
-        };
-        if !told {
-            observe::stray_result(&head);
+        let of = (data.message_id, &data.session_id);
+        if !record::outcome(&*self.ledger, &head, of, outcome, now).await? {
             return Ok(Vec::new());
         }
-        observe::settled(&head, outcome);
         let SessionResult { message_id, session_id, handler, error, .. } = data;
         let failed = |reason, detail: &str| {
             let detail = error.clone().unwrap_or_else(|| detail.to_owned());

@@ -35,7 +35,7 @@ pub(crate) enum CallerError {
 pub(crate) fn check(backend: &Backend, caller: &Caller<'_>, trusted_proxies: &[Network]) -> Result<(), CallerError> {
     if !backend.allow_from.is_empty() {
         let address = address(caller, trusted_proxies);
-        if !backend.allow_from.iter().any(|network| network.contains(address)) {
+        if !address.is_some_and(|address| backend.allow_from.iter().any(|network| network.contains(address))) {
             return Err(CallerError::Address);
         }
     }
@@ -57,21 +57,20 @@ pub(crate) fn check(backend: &Backend, caller: &Caller<'_>, trusted_proxies: &[N
     }
 }
 
-/// The address of the caller: behind trusted proxies, the last one that none of them is.
-fn address(caller: &Caller<'_>, trusted_proxies: &[Network]) -> IpAddr {
+/// The address of the caller: behind trusted proxies, the one that the outermost of them saw.
+///
+/// Read from the right, for each proxy adds at the end, and what stands before is the caller's own word. `None` when
+/// that place holds no address.
+fn address(caller: &Caller<'_>, trusted_proxies: &[Network]) -> Option<IpAddr> {
     let trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
-    let peer = caller.peer.ip();
-    if !trusted(peer) {
-        return peer;
+    let mut address = caller.peer.ip();
+    let lines: Vec<_> = caller.headers.get_all("x-forwarded-for").iter().collect();
+    let mut seen = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    while trusted(address) {
+        let Some(before) = seen.next() else { break };
+        address = std::str::from_utf8(before).ok()?.trim().parse().ok()?;
     }
-    let forwarded = caller.headers.get_all("x-forwarded-for");
-    let chain: Vec<IpAddr> = forwarded
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map_while(|address| address.trim().parse().ok())
-        .collect();
-    chain.into_iter().rev().find(|address| !trusted(*address)).unwrap_or(peer)
+    Some(address)
 }
 
 fn basic_password(headers: &HeaderMap) -> Option<String> {
@@ -145,5 +144,8 @@ mod tests {
         check_address("10.0.0.1", Some("192.0.2.7, 198.51.100.1"), Err(CallerError::Address));
         check_address("198.51.100.1", Some("192.0.2.7"), Err(CallerError::Address));
         check_address("10.0.0.1", Some("nonsense"), Err(CallerError::Address));
+        check_address("10.0.0.1", Some("192.0.2.7, x, 198.51.100.1"), Err(CallerError::Address));
+        check_address("10.0.0.1", Some("192.0.2.7, x"), Err(CallerError::Address));
+        check_address("10.0.0.1", None, Err(CallerError::Address));
     }
 }

@@ -17,10 +17,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address of egress, to which call-backs are forwarded.
     pub egress: Url,
-    /// The longest wait for egress to answer a call-back.
+    /// The longest wait for egress to answer a call-back, over all tries.
     #[serde(with = "chassis::config::duration")]
     pub forward_timeout: Duration,
-    /// The longest wait for the bus to confirm an event, before the webhook is refused.
+    /// The longest wait for the bus to confirm an event, over all tries, before the webhook is refused.
     #[serde(with = "chassis::config::duration")]
     pub confirm_timeout: Duration,
     /// The proxies whose `X-Forwarded-For` is believed when a backend allows certain addresses alone.

@@ -1,8 +1,10 @@
 //! Forwards call-backs to egress, which owns the release ledger.
 
+use std::time::Duration;
+
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
-use messaging::trace;
+use messaging::{Environment, trace};
 use protocol::{BackendName, forward};
 use url::Url;
 
@@ -10,6 +12,13 @@ use crate::Config;
 
 /// The longest answer that is taken from egress, in bytes: a text of the longest kind, escaped, and its handlers.
 const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often a call-back is offered to egress. Asking again is safe: the session that was granted the message gets the
+/// same document. Not asking again loses a message that was granted and whose document did not arrive.
+const TRIES: u32 = 3;
+
+/// The pause between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The client of egress.
 #[derive(Debug)]
@@ -52,8 +61,9 @@ impl Forwarder {
             return Err(ForwarderError::Address);
         }
         let http = reqwest::Client::builder()
-            .connect_timeout(config.forward_timeout)
-            .timeout(config.forward_timeout)
+            .timeout(config.forward_timeout / TRIES)
+            // Shorter than egress keeps an idle connection.
+            .pool_idle_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
@@ -66,8 +76,23 @@ impl Forwarder {
         &self,
         backend: &BackendName,
         reply_to: &str,
-        body: Bytes,
+        body: &Bytes,
+        environment: &Environment,
     ) -> Result<Answer, ForwardError> {
+        let mut answered = self.try_once(backend, reply_to, body).await;
+        for _ in 1..TRIES {
+            match &answered {
+                Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => break,
+                Err(ForwardError::TooLarge) => break,
+                Ok(_) | Err(ForwardError::Unreachable(_)) => {}
+            }
+            environment.clock.sleep(PAUSE).await;
+            answered = self.try_once(backend, reply_to, body).await;
+        }
+        answered
+    }
+
+    async fn try_once(&self, backend: &BackendName, reply_to: &str, body: &Bytes) -> Result<Answer, ForwardError> {
         let mut url = self.egress.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/{}", forward::path(backend)));
@@ -76,7 +101,7 @@ impl Forwarder {
             .post(url)
             .header(header::CONTENT_TYPE, "application/json")
             .header(forward::REPLY_TO, reply_to)
-            .body(body);
+            .body(body.clone());
         if let Some(context) = trace::current() {
             request = request.header(messaging::headers::TRACEPARENT, context.traceparent);
         }

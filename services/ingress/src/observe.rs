@@ -44,9 +44,9 @@ pub(crate) fn called_back(session: &SessionId) {
     debug!(session.id = %session, "session {session} calls back");
 }
 
-/// A webhook was refused.
-pub(crate) fn refused(refused: &Refused) {
-    warn!("a webhook was refused: {}", chain(refused));
+/// A webhook was refused. `backend` is the caller's word for it, and may be anything.
+pub(crate) fn refused(backend: &str, refused: &Refused) {
+    warn!(backend = backend.escape_debug().take(64).collect::<String>(), "a webhook was refused: {}", chain(refused));
 }
 
 /// A webhook was answered.

@@ -5,14 +5,15 @@ mod event;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
-use messaging::{Outgoing, PublishError, trace};
+use messaging::{BusState, Outgoing, PublishError, trace};
 use protocol::{BackendName, Envelope, Event, EventId, SessionId, TraceContext};
 use tracing::{Instrument, Span, field, info_span};
 use tropo::document::Document;
@@ -23,6 +24,13 @@ use tropo::webhook::{Webhook, WebhookError};
 use crate::caller::{self, Caller, CallerError};
 use crate::forward::ForwardError;
 use crate::{Ingress, observe};
+
+/// How long a bus that is away is waited for. It comes back from a lost connection within this; whatever takes longer is
+/// answered at once.
+const ABSENCE_MAX: Duration = Duration::from_secs(1);
+
+/// The pause before an event is published again.
+const PUBLISH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a webhook is refused.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -68,7 +76,7 @@ async fn receive(
     Path(path): Path<Vec<String>>,
     uri: Uri,
     headers: HeaderMap,
-    body: Result<chassis::http::Body, chassis::http::BodyRejection>,
+    request: Request,
 ) -> Response {
     let span = info_span!(
         "webhook",
@@ -83,15 +91,16 @@ async fn receive(
     let (backend, path_secret) = (path.next().unwrap_or_default(), path.next());
     let caller = Caller { peer, path_secret, uri: &uri, headers: &headers };
     let response = match ingress.known(backend, &caller) {
-        // Who is not believed is not listened to: the body is judged only now.
-        Ok(backend) => match body {
+        // Who is not believed is not listened to: the body is read only now.
+        Ok(backend) => match chassis::http::Body::from_request(request, &()).await {
             Ok(chassis::http::Body(body)) => {
+                let name = backend.clone();
                 let answered = ingress.take(backend, &uri, body).instrument(span.clone()).await;
-                answer::response(answered)
+                answer::response(&name, answered)
             }
             Err(rejection) => answer::rejected(rejection),
         },
-        Err(refused) => answer::response(Err(refused)),
+        Err(refused) => answer::refused(backend, &refused),
     };
     span.record("http.response.status_code", response.status().as_u16());
     observe::answered(response.status());
@@ -155,13 +164,33 @@ impl Ingress {
         let publish = async {
             let outgoing = Outgoing::new(&envelope);
             tokio::select! {
-                published = self.publisher.publish(&outgoing) => published.map_err(Refused::NotKept),
+                published = self.insist(&outgoing) => published,
                 () = self.environment.clock.sleep(self.config.confirm_timeout) => Err(Refused::NotConfirmed),
             }
         };
         self.seen.once(id, publish).await?;
         observe::kept(&envelope.head);
         Ok(Answered::Kept)
+    }
+
+    /// Publishes, over a short absence of the bus: Tropo does not repeat a webhook. Publishing again is safe, for the
+    /// event has the same id.
+    async fn insist(&self, outgoing: &Outgoing) -> Result<(), Refused> {
+        let mut state = self.publisher.bus().state();
+        loop {
+            match self.publisher.publish(outgoing).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Unknown(_)) => {}
+                Err(error @ (PublishError::Unavailable(_) | PublishError::Refused)) => {
+                    tokio::select! {
+                        // An error says that the bus is gone for good; then it stays silent here.
+                        Ok(_) = state.wait_for(|state| *state == BusState::Ready) => {}
+                        () = self.environment.clock.sleep(ABSENCE_MAX) => return Err(Refused::NotKept(error)),
+                    }
+                }
+            }
+            self.environment.clock.sleep(PUBLISH_PAUSE).await;
+        }
     }
 
     /// The receipt that a result's URL carries: proof that it is about a document of ours, and which.
@@ -188,7 +217,7 @@ impl Ingress {
         }
         continue_trace(ticket.trace.as_ref());
         observe::called_back(&session.id);
-        let answer = self.forwarder.forward(backend, reply_to(uri), body).await;
+        let answer = self.forwarder.forward(backend, reply_to(uri), &body, &self.environment).await;
         answer.map(Answered::Forwarded).map_err(|error| Refused::EgressAway(Arc::new(error)))
     }
 }
@@ -221,8 +250,12 @@ impl Refused {
             Self::Unusable(what) => (StatusCode::BAD_REQUEST, (*what).to_owned()),
             // Nothing is disclosed about why.
             Self::Ticket(_) => (StatusCode::FORBIDDEN, "ticket refused".to_owned()),
-            Self::NotKept(_) | Self::NotConfirmed | Self::EgressAway(_) => {
+            Self::NotKept(_) | Self::EgressAway(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "not available at present: nothing was kept".to_owned())
+            }
+            Self::NotConfirmed => {
+                let words = "not available at present: it may or may not have been kept";
+                (StatusCode::SERVICE_UNAVAILABLE, words.to_owned())
             }
         }
     }

@@ -8,6 +8,7 @@ mod applications;
 mod config;
 mod observe;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use messaging::{Context, Handler, Outgoing};
@@ -20,15 +21,17 @@ pub use config::{Config, ConfigError, KeywordRule};
 #[derive(Debug)]
 pub struct Router {
     applications: Vec<Box<dyn Application>>,
+    own_numbers: BTreeSet<Address>,
 }
 
 impl Router {
-    /// A router with the configured applications.
+    /// A router with the configured applications. What comes from `own_numbers` is not answered: two backends of ours
+    /// that texted each other would never stop.
     ///
     /// # Errors
     /// [`ConfigError`] names the key that is wrong.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { applications: applications::from_config(config)? })
+    pub fn new(config: &Config, own_numbers: BTreeSet<Address>) -> Result<Self, ConfigError> {
+        Ok(Self { applications: applications::from_config(config)?, own_numbers })
     }
 
     /// What a text causes: the first application's answer, or the word that there is none.
@@ -41,6 +44,9 @@ impl Router {
         };
         if !from.is_reachable() {
             return ignored(IgnoredReason::WithheldSender);
+        }
+        if self.own_numbers.contains(from) {
+            return ignored(IgnoredReason::OwnNumber);
         }
         let Some((application, texts)) = self.ask(&received.data) else {
             return ignored(IgnoredReason::NoAnswer);

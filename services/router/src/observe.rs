@@ -27,6 +27,7 @@ pub(crate) fn ignored(received: &Head, reason: IgnoredReason) {
         IgnoredReason::NotText => "not_text",
         IgnoredReason::ForeignLaunch => "foreign_launch",
         IgnoredReason::WithheldSender => "withheld_sender",
+        IgnoredReason::OwnNumber => "own_number",
         IgnoredReason::NoAnswer => "no_answer",
     };
     ROUTED.add(1, &[KeyValue::new("tropomq.ignored", reason)]);

@@ -24,12 +24,16 @@ fn envelope(data: MessageReceived) -> Envelope<MessageReceived> {
     Envelope::of_webhook(id, backend, data.session_id.clone(), now(), data)
 }
 
+fn own_numbers() -> BTreeSet<Address> {
+    BTreeSet::from(["+15555550100".parse().unwrap()])
+}
+
 fn now() -> Timestamp {
     "2026-03-01T09:30:15Z".parse().unwrap()
 }
 
 fn route(applications: &[&str], text: &str) -> Vec<Envelope<MessageSend>> {
-    let outgoing = Router::new(&config(applications)).unwrap().route(&envelope(received(text)), now());
+    let outgoing = Router::new(&config(applications), own_numbers()).unwrap().route(&envelope(received(text)), now());
     outgoing.iter().map(|event| Envelope::from_body(event.body()).unwrap()).collect()
 }
 
@@ -64,7 +68,7 @@ fn the_same_text_is_answered_with_the_same_id_in_the_same_conversation() {
 
 #[track_caller]
 fn check_ignored(applications: &[&str], data: MessageReceived, reason: IgnoredReason) {
-    let outgoing = Router::new(&config(applications)).unwrap().route(&envelope(data), now());
+    let outgoing = Router::new(&config(applications), own_numbers()).unwrap().route(&envelope(data), now());
     let [event] = outgoing.as_slice() else { panic!("{outgoing:?}") };
     assert_eq!(Envelope::<SessionIgnored>::from_body(event.body()).unwrap().data.reason, reason);
 }
@@ -74,13 +78,18 @@ fn a_text_that_nobody_answers_is_on_record() {
     check_ignored(&["echo"], received("hello"), IgnoredReason::NoAnswer);
     let withheld = MessageReceived { from: Address::Withheld, ..received("echo x") };
     check_ignored(&["echo", "default"], withheld, IgnoredReason::WithheldSender);
+    let own = MessageReceived { from: "15555550100".parse().unwrap(), ..received("echo x") };
+    check_ignored(&["echo", "default"], own, IgnoredReason::OwnNumber);
 }
 
 #[test]
 fn applications_are_known_and_asked_once() {
     assert_eq!(
-        Router::new(&config(&["ecko"])).unwrap_err(),
+        Router::new(&config(&["ecko"]), own_numbers()).unwrap_err(),
         ConfigError::UnknownApplication { name: "ecko".to_owned() }
     );
-    assert_eq!(Router::new(&config(&["echo", "echo"])).unwrap_err(), ConfigError::Repeated { name: "echo".to_owned() });
+    assert_eq!(
+        Router::new(&config(&["echo", "echo"]), own_numbers()).unwrap_err(),
+        ConfigError::Repeated { name: "echo".to_owned() }
+    );
 }

@@ -7,6 +7,7 @@ use messaging::BusUrl;
 
 use crate::output::print;
 use crate::settings::Settings;
+use crate::stack::Services;
 
 /// Checks the configuration, and prints what it amounts to.
 ///
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
     let settings = Settings::load(file)?;
     settings.check()?;
+    settings.check_for(Services::ALL)?;
     let embedded = matches!(settings.bus.url, BusUrl::Embedded(_));
     // `tropomq up` makes the key file itself; whoever runs the services apart has to share keys.
     if !(embedded && settings.ticket.keys.is_empty() && !settings.ticket.key_file.exists()) {
@@ -37,10 +39,10 @@ fn summary(settings: &Settings) -> String {
         line("backends", "none: `tropomq up` brings a simulated one".to_owned());
     }
     for (name, backend) in &settings.backends {
-        let proof = match (&backend.webhook_secret, backend.allow_from.is_empty()) {
-            (Some(_), _) => "webhooks show a secret",
-            (None, false) => "webhooks come from known addresses",
-            (None, true) => "WARNING: anybody who can reach ingress can pose as Tropo: set webhook_secret",
+        let proof = match &backend.webhook_secret {
+            Some(_) => "webhooks show a secret",
+            None if !backend.is_open() => "webhooks come from known addresses",
+            None => "WARNING: anybody who can reach ingress can pose as Tropo: set webhook_secret",
         };
         line("backend", format!("{name}, {proof}"));
     }

@@ -43,6 +43,7 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
         webhook_secret: Some(secret.into()),
         allow_from: Vec::new(),
         rate: None,
+        trust_anyone: false,
     };
     settings.backends.insert(name, backend);
     Ok(PHONE.to_owned())

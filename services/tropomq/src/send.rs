@@ -35,6 +35,9 @@ pub(crate) struct Send {
     /// How long it is worth sending, as in 30m [default: as configured]
     #[arg(long, value_parser = human_duration)]
     expires_in: Option<Duration>,
+    /// The id of the message, to send again what was not confirmed: the same id is sent once [default: a fresh one]
+    #[arg(long, value_name = "UUID")]
+    id: Option<EventId>,
     /// The words
     text: MessageText,
 }
@@ -55,6 +58,8 @@ fn human_duration(written: &str) -> Result<Duration, String> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    /// The id of the message: asking for the same id again sends it once.
+    id: EventId,
     pub(crate) backend: BackendName,
     to: Address,
     text: MessageText,
@@ -65,7 +70,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Puts it on the bus, with a fresh id.
+    /// Puts it on the bus.
     ///
     /// # Errors
     /// The bus did not confirm it.
@@ -74,7 +79,7 @@ impl Wanted {
         publisher: &Publisher,
         environment: &Environment,
     ) -> Result<EventId, PublishError> {
-        let (id, time) = (EventId::from(environment.chance.uuid()), environment.now());
+        let (id, time) = (self.id, environment.now());
         let expires_at = self.expires_in_s.and_then(|s| time.checked_add(Duration::from_secs(s)).ok());
         let event_type = EventType { kind: MessageSend::KIND, version: MessageSend::VERSION };
         let head = Head { id, event_type, backend: self.backend, correlation_id: None, causation_id: None, time };
@@ -100,20 +105,24 @@ impl Send {
         let settings = Settings::load(file)?;
         settings.check()?;
         let expires_in_s = self.expires_in.map(|time| time.as_secs().max(1));
-        let id = match &settings.bus.url {
+        let id = self.id.unwrap_or_else(|| Environment::system().chance.uuid().into());
+        let sent = match &settings.bus.url {
             BusUrl::Embedded(_) => {
                 // The process that has the bus knows its backends, simulated ones among them.
                 let backend =
                     self.backend.clone().or_else(|| only(&settings)).unwrap_or_else(crate::development::backend);
                 let Self { to, text, from, .. } = self;
-                ask(&settings, &Wanted { backend, to, text, from, expires_in_s }).await?
+                ask(&settings, &Wanted { id, backend, to, text, from, expires_in_s }).await
             }
             BusUrl::Amqp(_) => {
                 let backend = self.known_backend(&settings)?;
                 let Self { to, text, from, .. } = self;
-                publish(&settings, Wanted { backend, to, text, from, expires_in_s }).await?.to_string()
+                publish(&settings, Wanted { id, backend, to, text, from, expires_in_s }).await
             }
         };
+        sent.with_context(|| {
+            format!("not confirmed: it may or may not be sent; to be sure, send it again with --id {id}")
+        })?;
         print(&format!("{id}\n"));
         Ok(())
     }
@@ -140,22 +149,26 @@ async fn publish(settings: &Settings, wanted: Wanted) -> anyhow::Result<EventId>
         if tokio::time::timeout(BUS_TIMEOUT, state.wait_for(|state| *state == BusState::Ready)).await.is_err() {
             bail!("{} is not there: {:?}", settings.bus.url, *bus.state().borrow());
         }
-        let published = wanted.publish(&Publisher::new(bus.clone(), APP_ID), &Environment::system()).await;
-        bus.close().await;
-        published.context("publish the message")
+        wanted
+            .publish(&Publisher::new(bus.clone(), APP_ID), &Environment::system())
+            .await
+            .context("publish the message")
     };
-    tokio::select! {
-        published = publish => published,
-        () = driver => bail!("the bus closed"),
-    }
+    let published_and_closed = async {
+        let published = publish.await;
+        bus.close().await;
+        published
+    };
+    let (published, ()) = tokio::join!(published_and_closed, driver);
+    published
 }
 
 /// Asks the process that has the embedded bus.
-async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<String> {
+async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<EventId> {
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Answer {
-        Id(String),
+        Id(EventId),
         Error(String),
     }
     let url = format!("http://{}/messages", settings.admin.listen);

@@ -3,6 +3,7 @@
 mod backend;
 mod ticket;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,16 +11,21 @@ use std::time::Duration;
 use chassis::config::{self, ConfigError, Layers};
 use chassis::telemetry::TelemetryConfig;
 use messaging::BusUrl;
-use protocol::BackendName;
 use protocol::topology::{Lane, Topology};
-use secrecy::SecretString;
+use protocol::{Address, BackendName};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use crate::stack::Services;
 
 pub(crate) use backend::{Backend, Backends};
 pub(crate) use ticket::Ticket;
 
 /// The defaults, and the reference of every key.
 pub(crate) const DEFAULTS: &str = include_str!("default.toml");
+
+/// The shortest wait that makes sense anywhere.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The file that is read where none is named and this one exists.
 const USUAL_FILE: &str = "tropomq.toml";
@@ -56,6 +62,7 @@ pub(crate) struct Store {
     /// Secret, for it may hold a password.
     pub(crate) url: SecretString,
     pub(crate) connections_max: usize,
+    pub(crate) single_egress: bool,
 }
 
 /// `[admin]`
@@ -89,6 +96,35 @@ impl Settings {
         Topology::new(&self.backends.iter().map(lane).collect::<Vec<_>>())
     }
 
+    /// The numbers of the backends.
+    pub(crate) fn own_numbers(&self) -> BTreeSet<Address> {
+        self.backends.values().map(|backend| backend.number.clone()).collect()
+    }
+
+    /// Finds what these services cannot do with this configuration.
+    ///
+    /// # Errors
+    /// As [`Settings::check`].
+    pub(crate) fn check_for(&self, services: Services) -> Result<(), ConfigError> {
+        let sqlite = self.store.url.expose_secret().starts_with("sqlite:");
+        if services.egress && sqlite && matches!(self.bus.url, BusUrl::Amqp(_)) && !self.store.single_egress {
+            let told = "is SQLite, and the bus is RabbitMQ: a second egress with a ledger of its own would send messages \
+                        twice. Set it to postgres://…, or set store.single_egress = true if there is and stays but one, \
+                        with a disk that stays";
+            return Err(ConfigError::of_key("store.url", told));
+        }
+        if services.ingress && !self.ingress.listen.ip().is_loopback() {
+            let open = self.backends.iter().find(|(_, backend)| backend.is_open() && !backend.trust_anyone);
+            if let Some((name, _)) = open {
+                let told = "is not set, and ingress listens beyond this machine: anybody could have texts sent in your \
+                            name. Set it (openssl rand -hex 16), or allow_from; or set trust_anyone = true if something \
+                            in front of ingress keeps strangers out";
+                return Err(ConfigError::of_key(format!("backends.{name}.webhook_secret"), told));
+            }
+        }
+        Ok(())
+    }
+
     /// Finds what no single key shows to be wrong.
     ///
     /// # Errors
@@ -101,7 +137,8 @@ impl Settings {
             let told = format!("is the same as backends.{other} in environment variables: rename one of them");
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
-        router::Router::new(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        router::Router::new(&self.router, self.own_numbers())
+            .map_err(|error| ConfigError::of_key("router", error.to_string()))?;
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),
@@ -113,6 +150,17 @@ impl Settings {
         if self.egress.retention < self.egress.time_to_live {
             let told = "must not be less than egress.time_to_live: what is still to be sent has to be remembered";
             return Err(ConfigError::of_key("egress.retention", told));
+        }
+        let waits = [
+            ("egress.reconcile_interval", self.egress.reconcile_interval),
+            ("egress.retry.first", self.egress.retry.first),
+            ("egress.callback_timeout", self.egress.callback_timeout),
+            ("egress.request_timeout", self.egress.request_timeout),
+            ("ingress.confirm_timeout", self.ingress.confirm_timeout),
+            ("ingress.forward_timeout", self.ingress.forward_timeout),
+        ];
+        if let Some((key, _)) = waits.into_iter().find(|(_, wait)| *wait < SHORTEST_WAIT) {
+            return Err(ConfigError::of_key(key, "must be at least 10ms: anything shorter would only spin"));
         }
         for (key, url) in [("egress.session_api", &self.egress.session_api), ("ingress.egress", &self.ingress.egress)] {
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chassis::health::Health;
 use chassis::http::{self, Limits};
 use chassis::shutdown::{self, Shutdown};
 use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError};
+use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
 use store::Ledger;
@@ -74,6 +75,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
         let told = "is the embedded bus, which is for one process: run `tropomq up`, or set it to amqp://…";
         return Err(ConfigError::of_key("bus.url", told).into());
     }
+    settings.check_for(services)?;
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
@@ -87,6 +89,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
 pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     let mut settings = Settings::load(file)?;
     settings.check()?;
+    settings.check_for(Services::ALL)?;
     let environment = Environment::system();
     settings.ticket.make_key_file(&environment)?;
     let simulated = settings.backends.is_empty();
@@ -127,9 +130,20 @@ pub(crate) struct Stack {
 /// What the services of one process share while it runs.
 struct Running {
     settings: Settings,
+    /// What consumes, and goes on beside it. It stops first.
     tasks: Tasks,
+    /// What listens. Call-backs for what is in hand still come in while the former stops.
+    doors: Tasks,
     health: Health,
     environment: Environment,
+}
+
+/// A queue to be consumed.
+struct Work {
+    queue: QueueName,
+    prefetch: u16,
+    retry: RetryPolicy,
+    ordered: bool,
 }
 
 impl Stack {
@@ -142,6 +156,7 @@ impl Stack {
         let Self { settings, services, listeners, shutdown, metrics, bus: wrap } = self;
         let running = Running {
             tasks: Tasks::new(shutdown.clone()),
+            doors: Tasks::new(Shutdown::new()),
             health: Health::new(shutdown.clone()),
             environment: Environment::system(),
             settings,
@@ -158,12 +173,8 @@ impl Stack {
             };
             // Its tasks outlive the services': what they publish last is still confirmed.
             let bus_tasks = Tasks::new(Shutdown::new());
-            let (driver, ended) = (opened.driver, shutdown.clone());
-            bus_tasks.spawn("bus", OnEnd::Helper, async move {
-                driver.await;
-                ended.request();
-                Ok(())
-            });
+            bus_tasks.spawn("bus", OnEnd::Essential, opened.driver.map(Ok));
+            running.ends_with("bus", &bus_tasks);
             running.watch_bus(&bus);
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
@@ -190,13 +201,17 @@ impl Stack {
                 running.egress(bus, ledger, listener)?;
             }
         }
+        running.ends_with("listeners", &running.doors);
         let ended = running.tasks.join(running.settings.bus.drain + STOP_GRACE).await;
+        running.doors.shutdown().request();
+        let closed = running.doors.join(running.settings.bus.drain + STOP_GRACE).await;
         if let Some((bus, bus_tasks)) = bus_work {
-            bus.close().await;
             bus_tasks.shutdown().request();
+            bus.close().await;
             bus_tasks.join(STOP_GRACE).await?;
         }
-        ended
+        // What failed first says more than what ended because of it.
+        closed.and(ended)
     }
 }
 
@@ -214,11 +229,12 @@ impl Running {
     }
 
     fn router(&self, bus: &Arc<dyn Bus>) -> anyhow::Result<()> {
-        let router = router::Router::new(&self.settings.router).context("start router")?;
+        let router = router::Router::new(&self.settings.router, self.settings.own_numbers()).context("start router")?;
         let prefetch = self.settings.router.prefetch;
         let retry =
             RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
-        self.consume(bus, "router", QueueName::received(), prefetch, retry, router);
+        let work = Work { queue: QueueName::received(), prefetch, retry, ordered: false };
+        self.consume(bus, "router", work, router);
         Ok(())
     }
 
@@ -236,11 +252,15 @@ impl Running {
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let egress = egress::Egress::new(config, backends, ledger, self.keyring()?, self.environment.clone())
             .context("start egress")?;
-        for (backend, lane) in egress.lanes() {
-            self.consume(bus, "egress", QueueName::lane(backend), prefetch, retry, lane);
+        let lanes: Vec<_> = egress.lanes().collect();
+        for (backend, lane, prefetch) in lanes {
+            let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());
+            let queue = QueueName::lane(backend);
+            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered }, lane);
         }
-        self.consume(bus, "egress", QueueName::results(), prefetch, retry, egress.results());
-        self.consume(bus, "egress", QueueName::reports(), prefetch, retry, egress.reports());
+        let reported = |queue| Work { queue, prefetch, retry, ordered: false };
+        self.consume(bus, "egress", reported(QueueName::results()), egress.results());
+        self.consume(bus, "egress", reported(QueueName::reports()), egress.reports());
         let token = || self.tasks.shutdown().token().clone();
         self.work("reconcile", Arc::clone(&egress).reconcile(token()));
         self.work("sweep", Arc::clone(&egress).sweep(Publisher::new(Arc::clone(bus), "egress"), token()));
@@ -252,12 +272,13 @@ impl Running {
     fn simulator(&self, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
         let config = self.settings.simulator.clone();
         let limits = config.limits.clone();
-        let shutdown = self.tasks.shutdown().clone();
+        let shutdown = self.doors.shutdown().clone();
         let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
         self.listen("simulator", listener, Arc::clone(&simulator).routes(), limits);
-        self.work("simulated sessions", async move {
+        self.doors.spawn("simulated sessions", OnEnd::Essential, async move {
             shutdown.requested().await;
             simulator.stop(SESSIONS_GRACE).await;
+            Ok(())
         });
         Ok(())
     }
@@ -267,14 +288,12 @@ impl Running {
         &self,
         bus: &Arc<dyn Bus>,
         service: &'static str,
-        queue: QueueName,
-        prefetch: u16,
-        retry: RetryPolicy,
+        Work { queue, prefetch, retry, ordered }: Work,
         handler: H,
     ) {
         let publisher = Publisher::new(Arc::clone(bus), service);
         let name = format!("consume {queue}");
-        let consumer = Consumer { queue, prefetch, retry, drain: self.settings.bus.drain };
+        let consumer = Consumer { queue, prefetch, retry, ordered, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
         self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token));
     }
@@ -287,9 +306,20 @@ impl Running {
         });
     }
 
+    /// The process stops, and fails, if those tasks stop before it was asked to.
+    fn ends_with(&self, name: &'static str, others: &Tasks) {
+        let (ended, shutdown) = (others.shutdown().clone(), self.tasks.shutdown().clone());
+        self.tasks.spawn(format!("watch {name}"), OnEnd::Essential, async move {
+            tokio::select! {
+                () = ended.requested() => bail!("the {name} ended"),
+                () = shutdown.requested() => Ok(()),
+            }
+        });
+    }
+
     fn listen(&self, name: &'static str, listener: tokio::net::TcpListener, routes: axum::Router, limits: Limits) {
-        let shutdown = self.tasks.shutdown().clone();
-        self.tasks.spawn(format!("listen {name}"), OnEnd::Essential, http::serve(listener, routes, limits, shutdown));
+        let shutdown = self.doors.shutdown().clone();
+        self.doors.spawn(format!("listen {name}"), OnEnd::Essential, http::serve(listener, routes, limits, shutdown));
     }
 
     fn keyring(&self) -> Result<Keyring, ConfigError> {

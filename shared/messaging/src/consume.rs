@@ -17,14 +17,18 @@ use tracing::{Instrument, Span, info_span};
 use crate::headers::{ATTEMPT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::{
-    BoxFuture, Context, Delivery, Environment, Handler, Message, Outgoing, PublishError, Publisher, RetryPolicy,
-    Subscription, trace,
+    BoxFuture, BusState, Context, Delivery, Environment, Handler, Message, Outgoing, Progress, PublishError, Publisher,
+    RetryPolicy, Subscription, trace,
 };
 use failure::{Decision, Failure};
 
 /// How often the consequences of one delivery are offered to a bus that does not confirm them, before the delivery
 /// is given back to be handled again.
 const PUBLISH_TRIES: u32 = 5;
+
+/// The wait between two of them; doubles up to the longest.
+const PUBLISH_FIRST: Duration = Duration::from_millis(200);
+const PUBLISH_LONGEST: Duration = Duration::from_secs(2);
 
 /// The wait before a subscription is asked for again; doubles up to [`SUBSCRIBE_LONGEST`].
 const SUBSCRIBE_FIRST: Duration = Duration::from_millis(100);
@@ -39,6 +43,9 @@ pub struct Consumer {
     pub prefetch: u16,
     /// When what failed is tried again.
     pub retry: RetryPolicy,
+    /// Whether the queue has a single active consumer. Its place is then kept until what is in hand is finished, so that
+    /// no other consumer overtakes it.
+    pub ordered: bool,
     /// How long what is in hand may take once shutdown was requested; the rest goes back to the bus.
     pub drain: Duration,
 }
@@ -56,6 +63,8 @@ pub async fn consume<H: Handler>(
     let consuming = Consuming { publisher, consumer, handler, environment };
     while let Some(subscription) = consuming.subscribe(&shutdown).await {
         consuming.serve(subscription, &shutdown).await;
+        // A subscription that ends as soon as it begins is no reason to ask without a pause.
+        shutdown.run_until_cancelled(consuming.environment.clock.sleep(SUBSCRIBE_FIRST)).await;
     }
 }
 
@@ -101,17 +110,19 @@ impl<H: Handler> Consuming<H> {
                     None => return observe::subscription_ended(&self.consumer.queue),
                 },
                 Some(()) = in_hand.next() => {}
-                Some(outgoing) = reported.recv() => progressing.push(self.report(outgoing)),
+                Some(made) = reported.recv() => progressing.push(self.report(made)),
                 Some(()) = progressing.next() => {}
             }
         }
         drop(progress);
         let finish = async {
-            subscription.cancel().await;
+            if !self.consumer.ordered {
+                subscription.cancel().await;
+            }
             while in_hand.next().await.is_some() {}
             reported.close();
-            while let Some(outgoing) = reported.recv().await {
-                self.report(outgoing).await;
+            while let Some(made) = reported.recv().await {
+                self.report(made).await;
             }
             while progressing.next().await.is_some() {}
         };
@@ -121,14 +132,14 @@ impl<H: Handler> Consuming<H> {
         }
     }
 
-    async fn report(&self, outgoing: Outgoing) {
-        if let Err(error) = self.publisher.publish(&outgoing).await {
+    async fn report(&self, Progress { outgoing, span }: Progress) {
+        if let Err(error) = self.publisher.publish(&outgoing).instrument(span).await {
             observe::progress_lost(&error);
         }
     }
 
     /// Handles one delivery, and settles it.
-    async fn process(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Outgoing>) {
+    async fn process(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) {
         let system = self.publisher.bus().system();
         observe::delivered(system, &delivery.queue);
         let queue = delivery.queue.clone();
@@ -138,7 +149,7 @@ impl<H: Handler> Consuming<H> {
         observe::settled(system, &queue, started.elapsed(), settled);
     }
 
-    async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Outgoing>) -> Settled {
+    async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {
         let context = Context {
             attempt: attempt(&delivery),
             queue: delivery.queue.clone(),
@@ -176,28 +187,39 @@ impl<H: Handler> Consuming<H> {
         match AssertUnwindSafe(self.handler.handle(envelope, context)).catch_unwind().await {
             Ok(Ok(outgoing)) => Ok(outgoing),
             Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(panic) => Err(Failure::panicked(panic.as_ref())),
+            Err(_) => Err(Failure::panicked()),
         }
     }
 
-    /// Publishes until the bus confirms, a few times; whether it did.
+    /// Publishes until the bus confirms; whether it did.
+    ///
+    /// While the bus is away or blocked the delivery stays in hand: given back, it would only come again, and be dead
+    /// after as many rounds as the broker allows. What the bus refuses or does not confirm is tried a few times.
     async fn insist<'a>(
         &self,
         delivery: &Delivery,
         publish: impl Fn() -> BoxFuture<'a, Result<(), PublishError>>,
     ) -> bool {
-        let mut wait = Duration::from_millis(200);
-        for last in (0..PUBLISH_TRIES).map(|tried| tried + 1 == PUBLISH_TRIES) {
+        let mut state = self.publisher.bus().state();
+        let (mut tries, mut wait) = (0, PUBLISH_FIRST);
+        loop {
             match publish().await {
                 Ok(()) => return true,
-                Err(error) => observe::not_published(&delivery.queue, id(delivery), &error),
+                Err(error) => {
+                    observe::not_published(&delivery.queue, id(delivery), &error);
+                    tries += u32::from(!matches!(error, PublishError::Unavailable(_)));
+                }
             }
-            if !last {
-                self.environment.clock.sleep(wait).await;
-                wait *= 2;
+            if tries == PUBLISH_TRIES {
+                return false;
+            }
+            self.environment.clock.sleep(wait).await;
+            wait = (wait * 2).min(PUBLISH_LONGEST);
+            let ready = state.wait_for(|state| matches!(state, BusState::Ready | BusState::Closed)).await;
+            if ready.is_ok_and(|state| *state == BusState::Closed) {
+                return false;
             }
         }
-        false
     }
 }
 

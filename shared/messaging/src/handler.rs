@@ -6,6 +6,7 @@ use bytes::Bytes;
 use protocol::topology::QueueName;
 use protocol::{Envelope, Event, Head};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::Environment;
 
@@ -71,14 +72,23 @@ pub struct Context {
     pub queue: QueueName,
     /// Clock and chance.
     pub environment: Environment,
-    pub(crate) progress: mpsc::UnboundedSender<Outgoing>,
+    pub(crate) progress: mpsc::UnboundedSender<Progress>,
+}
+
+/// An event about progress, on its way to the loop that publishes it.
+#[derive(Debug)]
+pub struct Progress {
+    /// The event.
+    pub outgoing: Outgoing,
+    /// Where it was reported: its trace is that of the event being handled, not of the loop.
+    pub(crate) span: Span,
 }
 
 impl Context {
     /// The circumstances for whoever calls a handler without a consume loop, as tests do; with what it reports as
     /// progress.
     #[must_use]
-    pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
+    pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Progress>) {
         let (progress, reported) = mpsc::unbounded_channel();
         (Self { attempt, queue, environment, progress }, reported)
     }
@@ -87,7 +97,7 @@ impl Context {
     /// and lost if the bus is away.
     pub fn progress(&self, outgoing: Outgoing) {
         // The consume loop has ended if nobody listens; then nobody watches either.
-        let _ = self.progress.send(outgoing);
+        let _ = self.progress.send(Progress { outgoing, span: Span::current() });
     }
 }
 

@@ -23,7 +23,7 @@ pub use bus::{BoxFuture, Bus, BusState, Delivery, Destination, Message, Properti
 pub use bus::{SubscribeError, Subscription};
 pub use consume::{Consumer, consume};
 pub use environment::{Chance, Clock, Environment};
-pub use handler::{Context, Disposition, Handler, Outgoing, Settle};
+pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle};
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};
 pub use publisher::Publisher;
 pub use retry::RetryPolicy;

@@ -142,19 +142,6 @@ impl PhoneNumber {
         if international { Ok(Self(format!("+{digits}"))) } else { Err(AddressError::NotAPhoneNumber) }
     }
 
-    /// Reads the ten digits that Tropo gives for a North American caller in a voice session; anything else as
-    /// [`PhoneNumber::parse`] does.
-    ///
-    /// # Errors
-    /// As [`PhoneNumber::parse`].
-    pub fn parse_voice(written: &str) -> Result<Self, AddressError> {
-        let national = written.trim();
-        if national.len() == 10 && national.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Self::parse(&format!("1{national}"));
-        }
-        Self::parse(written)
-    }
-
     /// The number with its `+`.
     #[must_use]
     pub fn as_str(&self) -> &str {

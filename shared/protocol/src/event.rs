@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use crate::{BackendName, EventId, SessionId, Timestamp};
 pub use message::{
@@ -188,9 +189,16 @@ pub struct Envelope<T> {
 /// Why a body is not the event that was expected.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
-    /// It is not JSON of the form, or a field has no valid value.
-    #[error("body is not a readable event")]
-    Unreadable(#[source] serde_json::Error),
+    /// It is not JSON of the form, or a field has no valid value. Says where, and quotes nothing: it may be a person.
+    #[error("body is not a readable event: {what} at line {line}, column {column}")]
+    Unreadable {
+        /// What kind of thing is wrong.
+        what: &'static str,
+        /// The line of the body, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// It is some other event.
     #[error("expected {expected}, found {found}")]
     OtherKind {
@@ -207,6 +215,18 @@ pub enum EnvelopeError {
         /// The newest version that is read here.
         known: u16,
     },
+}
+
+impl From<serde_json::Error> for EnvelopeError {
+    fn from(error: serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Io => "unreadable input",
+            Category::Syntax => "not JSON",
+            Category::Data => "a field that is missing or has no valid value",
+            Category::Eof => "an early end",
+        };
+        Self::Unreadable { what, line: error.line(), column: error.column() }
+    }
 }
 
 impl<T: Event> Envelope<T> {
@@ -265,7 +285,7 @@ impl<T: Event> Envelope<T> {
             data: T,
         }
         let Body { head, data } = serde_json::from_slice::<Body<serde::de::IgnoredAny>>(body)
-            .map_err(EnvelopeError::Unreadable)
+            .map_err(EnvelopeError::from)
             .and_then(|Body { head, data: _ }| {
                 let found = head.event_type;
                 if found.kind != T::KIND {
@@ -276,7 +296,7 @@ impl<T: Event> Envelope<T> {
                 }
                 Ok(())
             })
-            .and_then(|()| serde_json::from_slice::<Body<T>>(body).map_err(EnvelopeError::Unreadable))?;
+            .and_then(|()| serde_json::from_slice::<Body<T>>(body).map_err(EnvelopeError::from))?;
         Ok(Self { head, data })
     }
 }
@@ -293,7 +313,7 @@ impl Envelope<serde_json::Value> {
             head: Head,
             data: serde_json::Value,
         }
-        let Body { head, data } = serde_json::from_slice(body).map_err(EnvelopeError::Unreadable)?;
+        let Body { head, data } = serde_json::from_slice(body)?;
         Ok(Self { head, data })
     }
 }

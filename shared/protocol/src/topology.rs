@@ -5,7 +5,8 @@
 //!                   ├── egress.message.send.<backend>  a lane for each backend
 //!                   ├── journal.events                 a bounded record of every event
 //!                   └── (alternate) tropomq.unrouted   what no queue is bound for
-//! tropomq.retry.<level> (fanout) ── tropomq.retry.<level>   waits, then back to its queue
+//! tropomq.retry.<level> (fanout) ── tropomq.retry.<level>   waits, then back by
+//! tropomq.return (direct) ── each queue, by its name; (alternate) tropomq.unrouted
 //! tropomq.dead (fanout) ── tropomq.dead                     beyond retry, with its reason
 //! ```
 
@@ -18,6 +19,9 @@ use crate::{BackendName, Kind};
 pub const EXCHANGE: &str = "tropomq";
 /// The alternate exchange of [`EXCHANGE`], and the queue behind it.
 pub const UNROUTED: &str = "tropomq.unrouted";
+/// The direct exchange by which what waited returns to its queue: bound for each queue by the queue's name. Its
+/// alternate exchange is [`UNROUTED`] as well, so that what waited for a queue that is gone holds nothing up.
+pub const RETURN: &str = "tropomq.return";
 /// The exchange for what is beyond retry, and the queue behind it.
 pub const DEAD: &str = "tropomq.dead";
 /// How often the broker itself hands out one delivery that was never settled, before it is dead-lettered: a message

@@ -29,23 +29,25 @@ impl Metrics {
         self.0.extend(other.0);
     }
 
-    /// The sum of a counter over all samples whose labels begin as given. What failed (`error.type`) counts for nothing.
+    /// The sum of a counter over all samples whose labels begin as given.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        let fits = |sample: &&Sample| {
-            let has = |(key, value): &(&str, &str)| {
-                sample.labels.get(*key).is_some_and(|actual| actual.starts_with(value))
-            };
-            sample.name == name && labels.iter().all(has) && !sample.labels.contains_key("error_type")
-        };
-        let sum: f64 = self.0.iter().filter(fits).map(|sample| sample.value).sum();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters are small whole numbers")]
-        let sum = sum as u64;
-        sum
+        self.sum_of(name, labels, |_| true)
     }
 
-    /// How many events of a kind were published.
+    /// How many events of a kind were published, and confirmed.
     pub(crate) fn published(&self, kind: &str) -> u64 {
-        self.sum("messaging_client_sent_messages_total", &[("messaging_destination_name", kind)])
+        let labels = [("messaging_destination_name", kind)];
+        self.sum_of("messaging_client_sent_messages_total", &labels, |sample| !sample.labels.contains_key("error_type"))
+    }
+
+    fn sum_of(&self, name: &str, labels: &[(&str, &str)], counts: impl Fn(&Sample) -> bool) -> u64 {
+        let begins = |sample: &Sample| {
+            labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|actual| actual.starts_with(value)))
+        };
+        let fits = |sample: &&Sample| sample.name == name && begins(sample) && counts(sample);
+        let sum: f64 = self.0.iter().filter(fits).map(|sample| sample.value).sum();
+        // Counters are small whole numbers.
+        sum as u64
     }
 
     /// How many deliveries of a queue, or of several that begin so, came.

@@ -19,7 +19,7 @@ pub(crate) const NUMBER: &str = "+15555550100";
 pub(crate) const OTHER_NUMBER: &str = "+15555550101";
 
 /// The secret that their webhooks show.
-pub(crate) const SECRET: &str = "a-secret-of-the-stories";
+pub(super) const SECRET: &str = "a-secret-of-the-stories";
 
 /// What is tuned for tests: failures are tried again soon, and a stop takes no long. The log tells a message's story.
 const SETTINGS: &str = r#"

@@ -27,7 +27,6 @@ pub(crate) struct Line {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Session {
     pub(crate) state: String,
-    pub(crate) cause: String,
 }
 
 impl Session {

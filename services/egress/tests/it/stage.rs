@@ -182,8 +182,8 @@ impl Stage {
         let result = handler.handle(envelope, &context).await;
         drop(context);
         let mut progress = Vec::new();
-        while let Some(outgoing) = reported.recv().await {
-            progress.push(outgoing);
+        while let Some(made) = reported.recv().await {
+            progress.push(made.outgoing);
         }
         (result, progress)
     }

@@ -2,27 +2,31 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use protocol::BackendName;
 use tropo::document::CONTENT_TYPE;
 
 use super::{Answered, Refused, hangup};
 use crate::observe;
 
 /// The answer to a webhook.
-pub(super) fn response(answered: Result<Answered, Refused>) -> Response {
+pub(super) fn response(backend: &BackendName, answered: Result<Answered, Refused>) -> Response {
     match answered {
         Ok(Answered::Kept) => document(StatusCode::OK, hangup()),
         Ok(Answered::Forwarded(answer)) => document(answer.status, answer.body),
-        Err(refused) => {
-            observe::refused(&refused);
-            let (status, words) = refused.answer();
-            let mut response = problem(status, &words);
-            if status == StatusCode::UNAUTHORIZED {
-                let challenge = header::HeaderValue::from_static("Basic realm=\"tropomq\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
+        Err(refused) => self::refused(backend.as_str(), &refused),
     }
+}
+
+/// The answer to what is not taken. `backend` is the caller's word for it.
+pub(super) fn refused(backend: &str, refused: &Refused) -> Response {
+    observe::refused(backend, refused);
+    let (status, words) = refused.answer();
+    let mut response = problem(status, &words);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = header::HeaderValue::from_static("Basic realm=\"tropomq\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// The answer to a body that could not be taken.

@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// The backends by name.
 pub(crate) type Backends = BTreeMap<BackendName, Backend>;
 
+/// The lowest rate, in messages a second: one in a quarter of an hour.
+const RATE_MIN: f64 = 0.001;
+
 /// The shortest webhook secret: a shorter one could be found by trying.
 const WEBHOOK_SECRET_MIN: usize = 16;
 
@@ -27,6 +30,8 @@ pub(crate) struct Backend {
     pub(crate) allow_from: Vec<Network>,
     #[serde(default)]
     pub(crate) rate: Option<f64>,
+    #[serde(default)]
+    pub(crate) trust_anyone: bool,
 }
 
 impl Backend {
@@ -39,16 +44,26 @@ impl Backend {
             let told = PhoneNumber::parse(self.number.as_str()).err().map(|error| error.to_string());
             return wrong("number", told.unwrap_or_default());
         }
-        if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return wrong("rate", "must be more than 0 messages a second; leave it out for no limit".to_owned());
+        if self.rate.is_some_and(|rate| !rate.is_finite() || rate < RATE_MIN) {
+            return wrong("rate", format!("must be at least {RATE_MIN} messages a second; leave it out for no limit"));
         }
-        match &self.webhook_secret {
-            Some(secret) if secret.expose_secret().len() < WEBHOOK_SECRET_MIN => wrong(
-                "webhook_secret",
-                format!("must be at least {WEBHOOK_SECRET_MIN} characters: openssl rand -hex 16"),
-            ),
-            Some(_) | None => Ok(()),
+        let Some(secret) = &self.webhook_secret else { return Ok(()) };
+        let secret = secret.expose_secret();
+        if secret.len() < WEBHOOK_SECRET_MIN {
+            let told = format!("must be at least {WEBHOOK_SECRET_MIN} characters: openssl rand -hex 16");
+            return wrong("webhook_secret", told);
         }
+        // It is a segment of a path, and results come back to a path relative to it.
+        if !secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
+            let told = "may hold letters, digits, '-', '.', '_' and '~' alone, for it stands in a URL".to_owned();
+            return wrong("webhook_secret", told);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing about a webhook tells that it is Tropo's.
+    pub(crate) fn is_open(&self) -> bool {
+        self.webhook_secret.is_none() && self.allow_from.is_empty()
     }
 
     /// What ingress needs to know.

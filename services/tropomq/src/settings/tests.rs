@@ -52,8 +52,10 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
         "empty",
     );
     check_refused("[backends.\"a.b\"]\nmessaging_token = \"t\"\nnumber = \"15555550100\"", "backends", "name");
-    check_refused(&with("rate = 0.0"), "backends.my-backend.rate", "more than 0");
+    check_refused(&with("rate = 0.0"), "backends.my-backend.rate", "at least");
     check_refused(&with("webhook_secret = \"short\""), "backends.my-backend.webhook_secret", "openssl rand");
+    check_refused(&with("webhook_secret = \"prod:0123456789abcdef\""), "backends.my-backend.webhook_secret", "URL");
+    check_refused("[egress.retry]\nfirst = \"0s\"", "egress.retry.first", "10ms");
     check_refused(&with("allow_from = [\"x\"]"), "allow_from", "network");
     let twin = BACKEND.replace("my-backend", "my_backend");
     check_refused(&format!("{BACKEND}{twin}"), "backends.my", "rename");
@@ -66,6 +68,29 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(&format!("[ticket.keys]\na = \"{long}\"\nb = \"{long}\""), "ticket.signing_key", "several");
     check_refused(&format!("[ticket]\nsigning_key = \"c\"\n[ticket.keys]\na = \"{long}\""), "ticket.signing_key", "c");
     check_refused("[ticket]\nkey_file = \"/nowhere/at/all\"", "ticket.keys", "openssl rand");
+}
+
+/// These services refuse the configuration, and the message names the key.
+#[track_caller]
+fn check_refused_for(services: Services, file: &str, key: &str) {
+    let told = load(file).unwrap().check_for(services).unwrap_err().to_string();
+    assert!(told.contains(key), "{told}");
+}
+
+#[test]
+fn what_would_send_twice_or_for_strangers_is_refused() {
+    let amqp = "[bus]\nurl = \"amqp://127.0.0.1/\"\n";
+    check_refused_for(Services::EGRESS, amqp, "store.url");
+    load(amqp).unwrap().check_for(Services::ROUTER).unwrap();
+    load(&format!("{amqp}[store]\nsingle_egress = true")).unwrap().check_for(Services::EGRESS).unwrap();
+    load(&format!("{amqp}[store]\nurl = \"postgres://127.0.0.1/x\"")).unwrap().check_for(Services::EGRESS).unwrap();
+
+    let everywhere = "[ingress]\nlisten = \"0.0.0.0:8080\"\n";
+    check_refused_for(Services::INGRESS, &format!("{everywhere}{BACKEND}"), "backends.my-backend.webhook_secret");
+    load(BACKEND).unwrap().check_for(Services::INGRESS).unwrap();
+    for proof in ["webhook_secret = \"0123456789abcdef\"", "allow_from = [\"192.0.2.0/24\"]", "trust_anyone = true"] {
+        load(&format!("{everywhere}{BACKEND}{proof}\n")).unwrap().check_for(Services::INGRESS).unwrap();
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Takes messages to send over the admin listener, for the process that has the embedded bus to itself.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -30,8 +31,28 @@ pub(super) fn router(running: &Running, bus: Arc<dyn Bus>) -> Router {
     Router::new().route("/messages", post(take)).with_state(Arc::new(messages))
 }
 
-async fn take(State(messages): State<Arc<Messages>>, chassis::http::Body(body): chassis::http::Body) -> Response {
+/// A web page that somebody on this machine looks at can post here as well. Its browser lets it do so only as plain
+/// text or under the name of its own server, so neither is taken.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let json = header(header::CONTENT_TYPE).starts_with("application/json");
+    let host = header(header::HOST);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !json || !local
+}
+
+async fn take(
+    State(messages): State<Arc<Messages>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    chassis::http::Body(body): chassis::http::Body,
+) -> Response {
     let refused = |status: StatusCode, words: String| (status, Json(json!({ "error": words }))).into_response();
+    if !peer.ip().is_loopback() || is_of_a_page(&headers) {
+        let words = "messages are taken as application/json from this machine alone, at its loopback address";
+        return refused(StatusCode::FORBIDDEN, words.to_owned());
+    }
     let wanted: Wanted = match serde_json::from_slice(&body) {
         Ok(wanted) => wanted,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error.to_string()),

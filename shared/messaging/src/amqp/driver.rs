@@ -209,8 +209,8 @@ impl Link {
 async fn link(broker: &Broker, topology: &Topology) -> Result<Link, String> {
     let connection = broker.connect("tropomq publish").await?;
     let declaring = async {
+        topology::Declaring::on(&connection).await?.all(topology).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
-        topology::declare(&channel, topology).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| error.to_string())?;
         Ok(channel)
     };

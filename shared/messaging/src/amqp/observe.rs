@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use protocol::topology::QueueName;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::wire::Unfit;
 
@@ -18,6 +18,11 @@ pub(super) fn away(reason: &str, again_in: Duration) {
 
 pub(super) fn still_away(reason: &str, again_in: Duration) {
     debug!(again_in_ms = again_in.as_millis(), "the bus is still away: {reason}");
+}
+
+/// It works as it is, but not as it was asked for.
+pub(super) fn other_settings(queue: &str, reason: &str) {
+    error!(queue, "using {queue} as it is: {reason}");
 }
 
 pub(super) fn blocked(reason: &str) {

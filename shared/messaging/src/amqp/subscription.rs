@@ -90,8 +90,8 @@ impl Consuming {
         prefetch: u16,
     ) -> Result<Channelled, String> {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
+        topology::Declaring::on(connection).await?.one(&self.topology, queue).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
-        topology::declare_one(&channel, &self.topology, queue).await?;
         let consuming = async {
             // Before the consumer: it counts from the next one only. And 0 would mean without a bound.
             channel.basic_qos(prefetch.max(1), BasicQosOptions::default()).await?;

@@ -6,121 +6,174 @@
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{Channel, Error, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, Error, ErrorKind, ExchangeKind};
 use protocol::topology::{
-    DEAD, DELIVERY_LIMIT, EXCHANGE, Queue, QueueName, RETRY_LEVELS, Topology, UNROUTED, retry_name,
+    DEAD, DELIVERY_LIMIT, EXCHANGE, Queue, QueueName, RETRY_LEVELS, RETURN, Topology, UNROUTED, retry_name,
 };
+
+use super::observe;
 
 /// As good as no limit: what may not be thrown away is handed out as often as it takes. RabbitMQ 4 would set 20, and
 /// RabbitMQ 3 knows no word for "none".
 const UNLIMITED: u32 = i32::MAX.unsigned_abs();
 
-/// Declares everything.
-///
-/// # Errors
-/// The reason, for people.
-pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), String> {
-    // What others refer to comes first: a message that is published meanwhile must find its way.
-    for kept in [UNROUTED, DEAD] {
-        declare_kept(channel, kept).await?;
-    }
-    declare_exchange(channel, EXCHANGE).await?;
-    for queue in &topology.queues {
-        declare_bound(channel, queue).await?;
-    }
-    // These come last. RabbitMQ 3 holds the registration of the newest quorum queue in memory for some seconds, and a
-    // broker killed within them forgets what is in that queue, confirmed or not: so let it be one that is empty.
-    for level in RETRY_LEVELS {
-        let name = retry_name(level);
-        let arguments = Arguments::quorum()
-            .number("x-message-ttl", level.as_millis())
-            // The default exchange: a message goes to the queue that its routing key names.
-            .text("x-dead-letter-exchange", "")
-            .never_lost();
-        declare_exchange(channel, &name).await?;
-        declare_queue(channel, &name, arguments).await?;
-        bind(channel, &name, &name, "").await?;
-    }
-    Ok(())
+/// Declares on one connection. A channel that a refused declaration closed is replaced.
+pub(super) struct Declaring<'a> {
+    connection: &'a Connection,
+    channel: Channel,
 }
 
-/// Declares one queue, as far as it is ours: one that was deleted comes back, with its bindings.
-///
-/// # Errors
-/// The reason, for people.
-pub(super) async fn declare_one(channel: &Channel, topology: &Topology, name: &QueueName) -> Result<(), String> {
-    if let Some(queue) = topology.queues.iter().find(|queue| queue.name == *name) {
-        declare_exchange(channel, EXCHANGE).await?;
-        return declare_bound(channel, queue).await;
-    }
-    match name.as_str() {
-        kept @ (UNROUTED | DEAD) => declare_kept(channel, kept).await,
-        _ => Ok(()),
+/// Why something could not be declared.
+enum Refused {
+    /// It is there, with other settings; the reason, with what to do.
+    OtherSettings(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<Refused> for String {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::OtherSettings(reason) | Refused::Failed(reason) => reason,
+        }
     }
 }
 
-/// The queue of what must not be lost and nobody works on, behind an exchange of the same name.
-async fn declare_kept(channel: &Channel, name: &str) -> Result<(), String> {
-    declare_exchange(channel, name).await?;
-    declare_queue(channel, name, Arguments::quorum().number("x-delivery-limit", UNLIMITED)).await?;
-    bind(channel, name, name, "").await
-}
-
-async fn declare_bound(channel: &Channel, queue: &Queue) -> Result<(), String> {
-    let mut arguments = Arguments::quorum();
-    arguments = match queue.bound {
-        // A record: nothing but its bounds removes a message, and what they remove is gone.
-        Some(bound) => arguments
-            .number("x-max-length", bound.messages_max)
-            .text("x-overflow", "drop-head")
-            .number("x-message-ttl", bound.age_max.as_millis())
-            .number("x-delivery-limit", UNLIMITED),
-        None => arguments.number("x-delivery-limit", DELIVERY_LIMIT).text("x-dead-letter-exchange", DEAD).never_lost(),
-    };
-    if queue.single_active_consumer {
-        arguments = arguments.yes("x-single-active-consumer");
+impl<'a> Declaring<'a> {
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn on(connection: &'a Connection) -> Result<Self, String> {
+        Ok(Self { connection, channel: open(connection).await? })
     }
-    declare_queue(channel, queue.name.as_str(), arguments).await?;
-    for pattern in &queue.bindings {
-        bind(channel, queue.name.as_str(), EXCHANGE, pattern.as_str()).await?;
+
+    /// Declares everything. A queue that exists with other settings is used as it is: one changed lane must not stop
+    /// all the others. The log names it.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn all(&mut self, topology: &Topology) -> Result<(), String> {
+        // What others refer to comes first: a message that is published meanwhile must find its way.
+        for kept in [UNROUTED, DEAD] {
+            self.kept(kept).await?;
+        }
+        self.exchange(EXCHANGE).await?;
+        self.exchange(RETURN).await?;
+        for queue in &topology.queues {
+            self.bound(queue).await?;
+        }
+        // These come last. RabbitMQ 3 holds the registration of the newest quorum queue in memory for some seconds, and
+        // a broker killed within them forgets what is in that queue, confirmed or not: so let it be an empty one.
+        for level in RETRY_LEVELS {
+            let name = retry_name(level);
+            // The routing key is the name of the queue that it goes back to.
+            let arguments = Arguments::quorum()
+                .number("x-message-ttl", level.as_millis())
+                .text("x-dead-letter-exchange", RETURN)
+                .never_lost();
+            self.exchange(&name).await?;
+            self.queue(&name, arguments).await?;
+            self.bind(&name, &name, "").await?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Declares one queue, as far as it is ours: one that was deleted comes back, with its bindings.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn one(&mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
+        if let Some(queue) = topology.queues.iter().find(|queue| queue.name == *name) {
+            self.exchange(EXCHANGE).await?;
+            self.exchange(RETURN).await?;
+            return self.bound(queue).await;
+        }
+        match name.as_str() {
+            kept @ (UNROUTED | DEAD) => self.kept(kept).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The queue of what must not be lost and nobody works on, behind an exchange of the same name.
+    async fn kept(&mut self, name: &str) -> Result<(), String> {
+        self.exchange(name).await?;
+        self.queue(name, Arguments::quorum().number("x-delivery-limit", UNLIMITED)).await?;
+        self.bind(name, name, "").await
+    }
+
+    async fn bound(&mut self, queue: &Queue) -> Result<(), String> {
+        let mut arguments = Arguments::quorum();
+        arguments = match queue.bound {
+            // A record: nothing but its bounds removes a message, and what they remove is gone.
+            Some(bound) => arguments
+                .number("x-max-length", bound.messages_max)
+                .text("x-overflow", "drop-head")
+                .number("x-message-ttl", bound.age_max.as_millis())
+                .number("x-delivery-limit", UNLIMITED),
+            None => {
+                arguments.number("x-delivery-limit", DELIVERY_LIMIT).text("x-dead-letter-exchange", DEAD).never_lost()
+            }
+        };
+        if queue.single_active_consumer {
+            arguments = arguments.yes("x-single-active-consumer");
+        }
+        let name = queue.name.as_str();
+        self.queue(name, arguments).await?;
+        for pattern in &queue.bindings {
+            self.bind(name, EXCHANGE, pattern.as_str()).await?;
+        }
+        self.bind(name, RETURN, name).await
+    }
+
+    /// Ours by name: the topic exchange, the one by which what waited returns, or a fanout exchange before one queue.
+    async fn exchange(&mut self, name: &str) -> Result<(), String> {
+        let unrouted = || Arguments::default().text("alternate-exchange", UNROUTED);
+        let (kind, arguments) = match name {
+            EXCHANGE => (ExchangeKind::Topic, unrouted()),
+            RETURN => (ExchangeKind::Direct, unrouted()),
+            _ => (ExchangeKind::Fanout, Arguments::default()),
+        };
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let declared = self.channel.exchange_declare(short(name)?, kind, options, arguments.0).await;
+        Ok(declared.map_err(|error| explain(&format!("exchange {name}"), &error))?)
+    }
+
+    async fn queue(&mut self, name: &str, arguments: Arguments) -> Result<(), String> {
+        let declared = self.channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
+        match declared.map_err(|error| explain(&format!("queue {name}"), &error)) {
+            Ok(_) => Ok(()),
+            Err(Refused::OtherSettings(reason)) => {
+                observe::other_settings(name, &reason);
+                self.channel = open(self.connection).await?;
+                Ok(())
+            }
+            Err(Refused::Failed(reason)) => Err(reason),
+        }
+    }
+
+    async fn bind(&mut self, queue: &str, exchange: &str, key: &str) -> Result<(), String> {
+        let (queue, exchange, key) = (short(queue)?, short(exchange)?, short(key)?);
+        let options = QueueBindOptions::default();
+        let bound = self.channel.queue_bind(queue.clone(), exchange, key, options, FieldTable::default());
+        bound.await.map_err(|error| format!("cannot bind queue {queue}: {error}"))
+    }
 }
 
-/// The topic exchange, or a fanout exchange before one queue.
-async fn declare_exchange(channel: &Channel, name: &str) -> Result<(), String> {
-    let (kind, arguments) = match name {
-        EXCHANGE => (ExchangeKind::Topic, Arguments::default().text("alternate-exchange", UNROUTED)),
-        _ => (ExchangeKind::Fanout, Arguments::default()),
-    };
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let declared = channel.exchange_declare(short(name)?, kind, options, arguments.0).await;
-    declared.map_err(|error| explain(&format!("exchange {name}"), &error))
-}
-
-async fn declare_queue(channel: &Channel, name: &str, arguments: Arguments) -> Result<(), String> {
-    let declared = channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
-    declared.map(drop).map_err(|error| explain(&format!("queue {name}"), &error))
-}
-
-async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), String> {
-    let (queue, exchange, key) = (short(queue)?, short(exchange)?, short(key)?);
-    let bound = channel.queue_bind(queue.clone(), exchange, key, QueueBindOptions::default(), FieldTable::default());
-    bound.await.map_err(|error| format!("cannot bind queue {queue}: {error}"))
+async fn open(connection: &Connection) -> Result<Channel, String> {
+    connection.create_channel().await.map_err(|error| error.to_string())
 }
 
 /// Why a declaration failed, and what an operator does about it.
-fn explain(what: &str, error: &Error) -> String {
+fn explain(what: &str, error: &Error) -> Refused {
     match error.kind() {
         ErrorKind::ProtocolError(refused)
             if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) =>
         {
-            format!(
+            Refused::OtherSettings(format!(
                 "{what} exists with other settings: drain and delete it, or undo the change ({})",
                 refused.get_message()
-            )
+            ))
         }
-        _ => format!("cannot declare {what}: {error}"),
+        _ => Refused::Failed(format!("cannot declare {what}: {error}")),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What becomes of a delivery whose handling failed.
 
-use std::any::Any;
 use std::error::Error;
 
 use protocol::EnvelopeError;
@@ -43,11 +42,10 @@ impl Failure {
         Self { disposition, reason: "unreadable", error: told(error), outgoing: Vec::new() }
     }
 
-    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let words = panic.downcast_ref::<&str>().copied();
-        let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word");
+    /// What a panic says may quote the message; the panic itself is on standard error.
+    pub(super) fn panicked() -> Self {
         let disposition = Disposition::Retry { after: None };
-        Self { disposition, reason: "panicked", error: format!("the handler panicked: {words}"), outgoing: Vec::new() }
+        Self { disposition, reason: "panicked", error: "the handler panicked".to_owned(), outgoing: Vec::new() }
     }
 
     pub(super) fn decide(&self, delivery: &Delivery, context: &Context, policy: &RetryPolicy) -> Decision {

@@ -252,7 +252,7 @@ impl Case {
 
 async fn run_until(bus: Arc<dyn Bus>, handler: Arc<Answers>, until: impl Future<Output = ()>) {
     let retry = RetryPolicy { first: Duration::from_secs(4), longest: Duration::from_mins(1), attempts_max: Some(3) };
-    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, drain: DRAIN };
+    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, drain: DRAIN };
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
     let consuming = consume(Publisher::new(bus, "test"), consumer, handler, environment, shutdown.clone());
@@ -287,6 +287,15 @@ async fn what_is_not_confirmed_is_published_again_and_then_given_back() {
     let (diary, published) = Case { results: vec![unknown; 5], ..Case::answering(answer) }.run().await;
     assert_eq!(diary.last().unwrap(), "requeue");
     assert_eq!(published.len(), 0);
+}
+
+#[tokio::test]
+async fn while_the_bus_is_away_the_delivery_stays_in_hand() {
+    let away = PublishError::Unavailable("away".to_owned());
+    let answer = || Ok(vec![Outgoing::new(&reply(&received()))]);
+    let (diary, _) = Case { results: vec![away; 60], ..Case::answering(answer) }.run().await;
+    assert_eq!(diary.last().unwrap(), "ack");
+    assert!(!diary.contains(&"requeue".to_owned()));
 }
 
 #[tokio::test]
@@ -342,7 +351,7 @@ async fn a_panic_is_tried_again_and_then_dead() {
     assert!(matches!(published[0].destination, Destination::Delayed { .. }));
     let (_, published) = Case { attempt: Some("3"), ..panicking() }.run().await;
     assert_eq!(published[0].properties.headers[REASON], "panicked");
-    assert_eq!(published[0].properties.headers[ERROR], "the handler panicked: boom");
+    assert_eq!(published[0].properties.headers[ERROR], "the handler panicked");
 }
 
 #[tokio::test]

@@ -45,12 +45,6 @@ fn a_national_number_is_a_name_on_the_wire_and_an_error_from_a_person() {
 }
 
 #[test]
-fn a_ten_digit_voice_caller_is_north_american() {
-    assert_eq!(PhoneNumber::parse_voice("5555550177").unwrap().as_str(), "+15555550177");
-    assert_eq!(PhoneNumber::parse_voice("4915112345678").unwrap().as_str(), "+4915112345678");
-}
-
-#[test]
 fn what_cannot_be_an_address_is_refused() {
     assert_eq!(Address::parse("  "), Err(AddressError::Empty));
     assert_eq!(Address::parse("tel:"), Err(AddressError::Empty));

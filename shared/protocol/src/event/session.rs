@@ -68,6 +68,8 @@ pub enum IgnoredReason {
     ForeignLaunch,
     /// The sender withheld the number.
     WithheldSender,
+    /// The sender is a number of our own: two of our backends would answer each other for ever.
+    OwnNumber,
     /// No application had an answer.
     NoAnswer,
 }

@@ -15,9 +15,10 @@ use crate::error::Fault;
 use crate::{LedgerError, Settings};
 
 /// The longest wait for the answer to one operation, connecting and one retry included. Tropo waits for it.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// The longest time the server works on one statement: it gives up before its caller does.
-const STATEMENT_OPTION: &str = "-c statement_timeout=4s";
+const ANSWER_MAX: Duration = Duration::from_millis(2500);
+/// The server gives up a statement before its caller does, and answers a commit only when it is on disk: a claim that
+/// was answered and then forgotten would let a second session have the message.
+const STATEMENT_OPTION: &str = "-c statement_timeout=2s -c synchronous_commit=on";
 
 /// The pool of connections.
 pub(super) struct Connections {

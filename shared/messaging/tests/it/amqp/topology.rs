@@ -6,7 +6,7 @@ use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use messaging::headers::{QUEUE, REASON, ROUTING_KEY};
-use messaging::{BusState, BusUrl, Message};
+use messaging::{BusState, BusUrl, Destination, Message};
 use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
 use testkit::Vhost;
 
@@ -14,21 +14,34 @@ use super::OtherClient;
 use crate::running::{Place, Running, full_properties, message, next, within, work};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_settings_are_named_with_what_to_do_about_them() {
+async fn a_queue_with_other_settings_is_used_as_it_is_and_stops_nothing() {
     let vhost = Vhost::fresh();
     let other = OtherClient::connect(Vhost::url(&vhost)).await;
     other.declare("one", FieldTable::default()).await;
-    let running = Running::start(&Place::url(&vhost), &Topology { queues: vec![work("one", "#")] });
-    let state = running.reaches(|state| matches!(state, BusState::Away(reason) if reason.contains("queue one"))).await;
-    let BusState::Away(reason) = state else { panic!("{state:?}") };
-    assert!(reason.contains("drain and delete it, or undo the change"), "{reason}");
-    let refused = running.bus.subscribe(&"one".into(), 1).await.err().unwrap();
-    assert!(refused.reason.contains("queue one exists with other settings"), "{refused}");
-
-    other.delete("one").await;
-    running.reaches(|state| *state == BusState::Ready).await;
+    let running = Running::open(&Place::url(&vhost), &[work("one", "#"), work("two", "#")]).await;
     running.publish(message("x", "a")).await;
     assert_eq!(running.take_ids("one", 1).await, ["a"]);
+    assert_eq!(running.take_ids("two", 1).await, ["a"]);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_a_queue_that_is_gone_is_unrouted_and_holds_nothing_up() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    let running = Running::open(&Place::url(&vhost), &[work("one", "a"), work("two", "b")]).await;
+    let delayed = |queue: &str, id: &str| Message {
+        destination: Destination::Delayed { queue: queue.into(), delay: Duration::from_millis(400) },
+        ..message("x", id)
+    };
+    // More than a broker's dead-letter worker holds at once.
+    for n in 0..40 {
+        running.publish(delayed("one", &format!("gone-{n}"))).await;
+    }
+    other.delete("one").await;
+    running.publish(delayed("two", "here")).await;
+    assert_eq!(running.take_ids("two", 1).await, ["here"]);
+    assert_eq!(running.take("tropomq.unrouted", 40).await.len(), 40);
     running.close().await;
 }
 

@@ -97,7 +97,7 @@ impl Consuming {
             longest: Duration::from_millis(120),
             attempts_max: Some(4),
         };
-        let consumer = Consumer { queue: "orders".into(), prefetch, retry, drain };
+        let consumer = Consumer { queue: "orders".into(), prefetch, retry, ordered: false, drain };
         let shutdown = CancellationToken::new();
         let mut consuming = JoinSet::new();
         let publisher = Publisher::new(Arc::clone(&running.bus), "test");
@@ -182,7 +182,7 @@ pub(crate) async fn a_failure_is_tried_again_and_dead_when_the_attempts_are_used
 }
 
 pub(crate) async fn a_handler_that_panics_is_tried_again_and_then_dead(place: &impl Place) {
-    check_dead(place, Order::Panic, 3, "panicked", "the handler panicked: told to panic").await;
+    check_dead(place, Order::Panic, 3, "panicked", "the handler panicked").await;
 }
 
 pub(crate) async fn a_failure_that_passes_is_handled_in_the_end(place: &impl Place) {

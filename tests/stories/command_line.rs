@@ -1,0 +1,220 @@
+//! The command line, as a person or a supervisor meets it.
+
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use protocol::EventId;
+use tempfile::TempDir;
+
+use crate::stage::{Bus, NUMBER, OTHER_NUMBER, Setup, tropomq, until};
+
+on_both_buses! {
+    the_demo_shows_a_conversation_and_ends_well
+    send_reaches_the_phone
+    a_stop_is_clean_and_quick
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The command ended with this code, and told these words.
+#[track_caller]
+fn check(output: &Output, code: i32, words: &[&str]) {
+    let told = format!("{}{}", out(output), err(output));
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    for words in words {
+        assert!(told.contains(words), "{words:?} is not in: {told}");
+    }
+    assert!(!told.contains("panicked"), "{told}");
+}
+
+async fn the_demo_shows_a_conversation_and_ends_well(bus: Bus) {
+    let folder = TempDir::new().unwrap();
+    let vhost = match bus {
+        Bus::Embedded => None,
+        Bus::RabbitMq => Some(tokio::task::spawn_blocking(testkit::vhost).await.unwrap().unwrap()),
+    };
+    let mut arguments = vec!["demo", "--text", "echo Ça va, 🐘?"];
+    if let Some(vhost) = &vhost {
+        arguments.extend(["--bus", vhost.url()]);
+    }
+    let demo = tropomq(folder.path(), &arguments).await;
+    check(&demo, 0, &["texts \"echo Ça va, 🐘?\"", "gets  \"Ça va, 🐘?\"", "on all 6 events"]);
+    let told = out(&demo);
+    let id = |label: &str| {
+        let id = told.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim();
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{label}: {id}");
+        id
+    };
+    let (a, b) = (id("session A, the text"), id("session B, the call-back"));
+    assert_ne!(a, b);
+    for id in [a, b] {
+        assert!(told.contains(&format!("Tropo-Thread-{id}")));
+    }
+    assert!(told.contains(&format!("correlation id            {a}, on all 6 events")), "{told}");
+    let kinds = ["received", "send", "launched", "released", "sent"].map(|kind| format!("message.{kind}"));
+    for kind in kinds.iter().map(String::as_str).chain(["session.result"]) {
+        assert!(told.contains(kind), "{kind} is not in: {told}");
+    }
+    assert!(!told.contains("guest:guest"), "no password is shown");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a demo leaves nothing behind");
+    if let Some(vhost) = &vhost {
+        let queues = vhost.queues().unwrap();
+        assert!(queues.iter().any(|(name, messages)| name == "journal.events" && *messages == 6), "{queues:?}");
+    }
+}
+
+async fn send_reaches_the_phone(bus: Bus) {
+    let mut stage = Setup::new(bus).start().await;
+    let phone = stage.phone(0);
+    let config = stage.service(if bus == Bus::Embedded { "up" } else { "router-0" }).config();
+    let config = config.to_str().unwrap();
+    let send = async |arguments: &[&str]| {
+        tropomq(stage.home(), &[&["send", "--config", config, "--to", &phone.number], arguments].concat()).await
+    };
+    let sent = send(&["--backend", "story", "first words"]).await;
+    check(&sent, 0, &[]);
+    let message: EventId = out(&sent).trim().parse().unwrap();
+    let got = phone.reply().await;
+    assert_eq!((got.text.as_str(), got.from.as_str()), ("first words", NUMBER));
+    check(&send(&["--backend", "other", "--expires-in", "10m", "more words 🐘"]).await, 0, &[]);
+    assert_eq!(phone.received(2).await[1].from, OTHER_NUMBER);
+    check(&send(&["--backend", "unknown", "no words"]).await, 1, &["there is no backend unknown"]);
+    stage.settle().await;
+    phone.assert_has(&["first words", "more words 🐘"]).await;
+    let metrics = stage.metrics().await;
+    assert_eq!(metrics.published("message.sent"), 2, "message {message} and the other");
+}
+
+async fn a_stop_is_clean_and_quick(bus: Bus) {
+    let mut stage = Setup::new(bus).start().await;
+    let phone = stage.phone(0);
+    phone.text("echo before the end").await;
+    phone.reply().await;
+    stage.settle().await;
+    let names: &[&str] = match bus {
+        Bus::Embedded => &["up"],
+        Bus::RabbitMq => &["ingress-0", "router-0", "egress-0", "simulator"],
+    };
+    for name in names {
+        let service = stage.service(name);
+        let ready = format!("{}/readyz", service.admin_url());
+        check(&tropomq(Path::new("/"), &["health", &ready]).await, 0, &["\"ready\":true"]);
+        let started = Instant::now();
+        let status = service.terminate().await;
+        assert_eq!(status.code(), Some(0), "{name}");
+        // Nothing is in hand, so nothing needs the time to drain, which is 3 s.
+        assert!(started.elapsed() < Duration::from_secs(3), "{name} took {:?} to stop", started.elapsed());
+        check(&tropomq(Path::new("/"), &["health", &ready]).await, 1, &["ask http://", "Connection refused"]);
+    }
+}
+
+/// A configuration file in a folder of its own.
+fn config(text: &str) -> (TempDir, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tropomq.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn check_tells_what_is_wrong_and_names_the_key() {
+    let backend = "[backends.mine]\nmessaging_token = \"tok\"\nnumber = \"+1-555-555-0100\"\n";
+    let (folder, _) = config(&format!("{backend}webhook_secret = \"0123456789abcdef\"\n"));
+    check(&tropomq(folder.path(), &["check"]).await, 0, &["The configuration is good", "mine, webhooks show a secret"]);
+    check(&tropomq(folder.path(), &["check", "--config", "nowhere.toml"]).await, 78, &["nowhere.toml"]);
+    let cases = [
+        ("[ingress]\nlissen = \"127.0.0.1:1\"\n".to_owned(), "ingress.lissen"),
+        ("[egress]\nrequest_timeout = \"soon\"\n".to_owned(), "egress.request_timeout"),
+        ("[bus]\nurl = \"redis://127.0.0.1\"\n".to_owned(), "bus.url"),
+        (format!("{backend}rate = 0.0\n"), "backends.mine.rate"),
+        (format!("{backend}webhook_secret = \"short\"\n"), "backends.mine.webhook_secret"),
+        ("[backends.mine]\nnumber = \"+1-555-555-0100\"\n".to_owned(), "messaging_token"),
+        (format!("{backend}\n[backends.mine.more]\n"), "backends.mine.more"),
+        ("[router]\napplications = [\"ecko\"]\n".to_owned(), "router.applications"),
+        ("[ticket.keys]\na = \"too short\"\n[bus]\nurl = \"amqp://127.0.0.1\"\n".to_owned(), "ticket.keys.a"),
+        ("[bus]\nurl = \"amqp://127.0.0.1\"\n".to_owned(), "ticket.keys"),
+        ("[egress\n".to_owned(), "tropomq.toml"),
+    ];
+    for (text, key) in cases {
+        let (folder, path) = config(&text);
+        for subcommand in ["check", "up"] {
+            let output = tropomq(folder.path(), &[subcommand, "--config", &path]).await;
+            if subcommand == "up" && key == "ticket.keys" {
+                continue;
+            }
+            check(&output, 78, &[key]);
+            assert_eq!(err(&output).lines().count(), err(&output).trim_end().lines().count(), "{}", err(&output));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_printed_configuration_is_the_default() {
+    let folder = TempDir::new().unwrap();
+    let printed = tropomq(folder.path(), &["config"]).await;
+    check(&printed, 0, &["[egress]", "callback_timeout"]);
+    std::fs::write(folder.path().join("tropomq.toml"), &printed.stdout).unwrap();
+    check(&tropomq(folder.path(), &["check"]).await, 0, &["`tropomq up` brings a simulated one"]);
+}
+
+#[tokio::test]
+async fn a_service_on_its_own_refuses_the_embedded_bus() {
+    let folder = TempDir::new().unwrap();
+    for service in ["ingress", "router", "egress"] {
+        check(&tropomq(folder.path(), &[service]).await, 78, &["bus.url", "tropomq up", "amqp://"]);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for key in ["ingress.listen", "egress.listen", "simulator.listen", "admin.listen"] {
+        let (section, _) = key.split_once('.').unwrap();
+        let text: String = ["ingress", "egress", "simulator", "admin"]
+            .map(|each| format!("[{each}]\nlisten = \"{}\"\n", if each == section { &address } else { "127.0.0.1:0" }))
+            .concat();
+        let (folder, path) = config(&text);
+        check(&tropomq(folder.path(), &["up", "--config", &path]).await, 1, &[key, &address, "in use"]);
+    }
+}
+
+/// Without a configuration `up` brings a simulated Tropo, and tells how to try it.
+#[tokio::test]
+async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
+    let address = testkit::own_address();
+    let listeners: String = [("ingress", 1), ("egress", 2), ("simulator", 3), ("admin", 4)]
+        .map(|(section, port)| format!("[{section}]\nlisten = \"{address}:{}\"\n", 31_000 + port))
+        .concat();
+    let (folder, path) = config(&listeners);
+    let mut up = tokio::process::Command::new(env!("CARGO_BIN_EXE_tropomq"))
+        .args(["up", "--config", &path])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let ready = format!("http://{address}:31004/readyz");
+    until("it is ready", async || tropomq(folder.path(), &["health", &ready]).await.status.success().then_some(()))
+        .await;
+    let send = ["send", "--config", &path, "--to", "+1-555-555-0177", "hello from the command line"];
+    check(&tropomq(folder.path(), &send).await, 0, &[]);
+    let messages = format!("http://{address}:31003/phones/+15555550177/messages?wait=15s");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let got = client.get(messages).send().await.unwrap().text().await.unwrap();
+    assert!(got.contains("hello from the command line"), "{got}");
+    let pid = up.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let mut guide = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut up.stdout.take().unwrap(), &mut guide).await.unwrap();
+    assert_eq!(up.wait().await.unwrap().code(), Some(0));
+    assert!(guide.contains(&format!("curl http://{address}:31003/phones/+15555550177/texts")), "{guide}");
+}
