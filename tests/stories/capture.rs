@@ -6,7 +6,7 @@ use protocol::{BackendName, EventId, Kind, SessionId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::stage::{Bus, Setup, Stage};
+use crate::stage::{Bus, Setup, Stage, client};
 
 /// A message as the management API shows it.
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ async fn journal(stage: &Stage) -> Vec<Captured> {
     let vhost = stage.vhost();
     let url = format!("http://{}/api/queues/{}/journal.events/get", vhost.management().address(), vhost.name());
     let asked = json!({ "count": 100, "ackmode": "ack_requeue_true", "encoding": "auto" });
-    let request = reqwest::Client::builder().no_proxy().build().unwrap().post(url).basic_auth("guest", Some("guest"));
+    let request = client().post(url).basic_auth("guest", Some("guest"));
     let answer = request.json(&asked).send().await.unwrap();
     let (status, body) = (answer.status(), answer.text().await.unwrap());
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{status}, {error}: {body}"))

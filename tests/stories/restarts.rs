@@ -49,7 +49,7 @@ async fn egress_is_stopped_and_misses_the_call_back(bus: Bus) {
 async fn check(bus: Bus, end: End, back: Back) {
     let setup = Setup::new(bus).simulator_apart().with("bus.drain", "500ms");
     let mut stage = setup.start().await;
-    let delay = if back == Back::Before { "4s" } else { "800ms" };
+    let delay = if back == Back::Before { "5s" } else { "2s" };
     stage.tropo.turn(json!({ "callback_delay": delay })).await;
     let phones = stage.phones(PHONES);
     for phone in &phones {

@@ -148,7 +148,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 /// A client for the addresses of a stage.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     chassis::tls::install_provider();
     // Longer than the simulator lets a request for messages wait.
     reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap()

@@ -6,7 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub use database::{Database, database};
 
@@ -17,6 +18,8 @@ use crate::ports;
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The longest wait for a start, recovery after a kill included.
 const START_MAX: Duration = Duration::from_secs(60);
+/// What a server says that was started before the processes of the last one had gone.
+const MEMORY_IN_USE: &str = "pre-existing shared memory block";
 /// A start fails when another process takes the port meanwhile.
 const ATTEMPTS_MAX: u32 = 3;
 /// The files for TLS.
@@ -175,7 +178,18 @@ impl Postgres {
     /// When it does not start.
     pub fn restart(&mut self) -> Result<(), PartError> {
         self.kill()?;
-        self.launch()
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            match self.launch() {
+                // The processes of a killed server go after it, one by one, and its memory with the last.
+                Err(PartError::NotStarted { output, .. })
+                    if output.contains(MEMORY_IN_USE) && Instant::now() < deadline =>
+                {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                started => return started,
+            }
+        }
     }
 
     /// Freezes the server: connections stay open, and nothing answers.
