@@ -58,7 +58,12 @@ async fn every_event_of_a_conversation_carries_its_session_and_its_cause() {
     let mut expected = vec![
         ("message.received", received, None, "ingress"),
         ("message.send", send, Some(received), "router"),
-        ("message.launched", send.derive(Kind::MessageLaunched, 1), Some(send), "egress"),
+        (
+            "message.launched",
+            EventId::of_webhook(&backend, &session_b, Kind::MessageLaunched, ""),
+            Some(send),
+            "egress",
+        ),
         ("message.released", send.derive(Kind::MessageReleased, 0), Some(send), "egress"),
         ("session.result", result, None, "ingress"),
         ("message.sent", result.derive(Kind::MessageSent, 0), Some(result), "egress"),

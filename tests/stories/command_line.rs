@@ -129,6 +129,7 @@ fn config(text: &str) -> (TempDir, String) {
 #[tokio::test]
 async fn check_tells_what_is_wrong_and_names_the_key() {
     let backend = "[backends.mine]\nmessaging_token = \"tok\"\nnumber = \"+1-555-555-0100\"\n";
+    let apart = "[bus]\nurl = \"amqp://127.0.0.1\"\n[store]\nurl = \"postgres://127.0.0.1/tropomq\"\n";
     let (folder, _) = config(&format!("{backend}webhook_secret = \"0123456789abcdef\"\n"));
     check(&tropomq(folder.path(), &["check"]).await, 0, &["The configuration is good", "mine, webhooks show a secret"]);
     check(&tropomq(folder.path(), &["check", "--config", "nowhere.toml"]).await, 78, &["nowhere.toml"]);
@@ -141,8 +142,9 @@ async fn check_tells_what_is_wrong_and_names_the_key() {
         ("[backends.mine]\nnumber = \"+1-555-555-0100\"\n".to_owned(), "messaging_token"),
         (format!("{backend}\n[backends.mine.more]\n"), "backends.mine.more"),
         ("[router]\napplications = [\"ecko\"]\n".to_owned(), "router.applications"),
-        ("[ticket.keys]\na = \"too short\"\n[bus]\nurl = \"amqp://127.0.0.1\"\n".to_owned(), "ticket.keys.a"),
-        ("[bus]\nurl = \"amqp://127.0.0.1\"\n".to_owned(), "ticket.keys"),
+        (format!("{apart}[ticket.keys]\na = \"too short\"\n"), "ticket.keys.a"),
+        (apart.to_owned(), "ticket.keys"),
+        ("[bus]\nurl = \"amqp://127.0.0.1\"\n".to_owned(), "store.url"),
         ("[egress\n".to_owned(), "tropomq.toml"),
     ];
     for (text, key) in cases {

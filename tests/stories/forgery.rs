@@ -77,8 +77,8 @@ fn alterations(sealed: &str, other: &str) -> Vec<String> {
 
 /// With another letter at that place.
 fn flipped(text: &str, place: usize) -> String {
-    let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
-    format!("{}{other}{}", &text[..place], &text[place + 1..])
+    let other = |letter| if letter == 'A' { 'B' } else { 'A' };
+    text.chars().enumerate().map(|(index, letter)| if index == place { other(letter) } else { letter }).collect()
 }
 
 async fn a_replayed_call_back_gets_no_message(bus: Bus) {

@@ -54,7 +54,7 @@ pub(crate) struct Stage {
 /// What a stage has on the servers of the tests.
 struct Broker {
     vhost: Arc<Vhost>,
-    _database: Database,
+    database: Database,
 }
 
 impl Stage {

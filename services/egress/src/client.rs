@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use tropo::launch::{self, LaunchRequest, Launched, Refusal};
 use tropo::ticket::Ticket;
-use url::Url;
+use url::{Host, Url};
 
 use crate::Config;
 
@@ -36,10 +36,25 @@ pub enum ClientError {
     Refused(#[source] Refusal),
 }
 
+/// Whether the address is this machine or a neighbour by its bare name, such as a container of the same stack: what a
+/// proxy of the environment could not reach.
+fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => !name.contains('.'),
+        None => false,
+    }
+}
+
 impl Client {
     /// A client with the configured address and timeouts.
     pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if is_near(&config.session_api) {
+            http = http.no_proxy();
+        }
+        let http = http
             .connect_timeout(config.connect_timeout)
             .timeout(config.request_timeout)
             .pool_idle_timeout(Duration::from_secs(30))
@@ -81,5 +96,24 @@ impl Client {
         }
         let verdict = launch::judge(status, retry_after.as_deref(), &body, environment.now());
         verdict.map_err(|refusal| ClientError::Refused(refusal.without(token.expose_secret())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_for_what_is_far() {
+        for (url, near) in [
+            ("http://127.0.0.1:8089/", true),
+            ("http://[::1]:8089/", true),
+            ("http://localhost/", true),
+            ("http://simulator:8089/", true),
+            ("https://api.tropo.com/", false),
+            ("http://192.0.2.1/", false),
+        ] {
+            assert_eq!(is_near(&url.parse().unwrap()), near, "{url}");
+        }
     }
 }

@@ -14,12 +14,13 @@ use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use messaging::{BusState, Outgoing, PublishError, trace};
-use protocol::{BackendName, Envelope, Event, EventId, SessionId, TraceContext};
+use protocol::{BackendName, Envelope, Event, EventId, IgnoredReason, SessionId, TraceContext};
 use tracing::{Instrument, Span, field, info_span};
 use tropo::document::Document;
+use tropo::result::SessionReport;
 use tropo::session::Session;
 use tropo::ticket::{Receipt, Ticket, TicketError};
-use tropo::webhook::{Webhook, WebhookError};
+use tropo::webhook::{DeliveryReport, Webhook, WebhookError};
 
 use crate::caller::{self, Caller, CallerError};
 use crate::forward::ForwardError;
@@ -61,6 +62,15 @@ pub(crate) enum Answered {
     Forwarded(crate::forward::Answer),
 }
 
+/// A webhook that was understood; with the proof, where it is about a message of ours.
+enum Understood {
+    CallBack { session: Session, ticket: Box<Ticket> },
+    Result { report: SessionReport, receipt: Box<Receipt> },
+    Text(Session),
+    Ignored(Session, IgnoredReason),
+    DeliveryReport(DeliveryReport),
+}
+
 pub(crate) fn router(ingress: Arc<Ingress>) -> Router {
     let webhook = post(receive).fallback(answer::method_not_allowed);
     Router::new()
@@ -94,9 +104,14 @@ async fn receive(
         // Who is not believed is not listened to: the body is read only now.
         Ok(backend) => match chassis::http::Body::from_request(request, &()).await {
             Ok(chassis::http::Body(body)) => {
-                let name = backend.clone();
-                let answered = ingress.take(backend, &uri, body).instrument(span.clone()).await;
-                answer::response(&name, answered)
+                let understood = ingress.understand(&backend, &uri, &body);
+                // Before the span is entered: one that has begun keeps its trace.
+                if let Some(context) = understood.as_ref().ok().and_then(Understood::trace) {
+                    trace::adopt(&span, context);
+                }
+                let taking = async { ingress.take(backend.clone(), understood?, &uri, body).await };
+                let answered = taking.instrument(span.clone()).await;
+                answer::response(&backend, answered)
             }
             Err(rejection) => answer::rejected(rejection),
         },
@@ -116,39 +131,51 @@ impl Ingress {
         Ok(name)
     }
 
-    async fn take(&self, backend: BackendName, uri: &Uri, body: Bytes) -> Result<Answered, Refused> {
-        let webhook = Webhook::read(&body, Ticket::PARAMETER).map_err(Refused::Unreadable)?;
-        match webhook {
-            Webhook::CallBack { session, ticket } => self.call_back(&backend, &session, &ticket, uri, body).await,
-            Webhook::Result(report) => {
-                let receipt = self.receipt(&backend, uri)?;
-                continue_trace(receipt.trace.as_ref());
+    /// What a webhook is. What says that it is about a message of ours is believed by its ticket or receipt alone.
+    fn understand(&self, backend: &BackendName, uri: &Uri, body: &[u8]) -> Result<Understood, Refused> {
+        Ok(match Webhook::read(body, Ticket::PARAMETER).map_err(Refused::Unreadable)? {
+            Webhook::CallBack { session, ticket } => {
+                Understood::CallBack { session, ticket: Box::new(self.ticket(backend, &ticket)?) }
+            }
+            Webhook::Result(report) => Understood::Result { report, receipt: Box::new(self.receipt(backend, uri)?) },
+            Webhook::Inbound(session) if session.is_text() => Understood::Text(session),
+            Webhook::Inbound(session) => Understood::Ignored(session, IgnoredReason::NotText),
+            Webhook::ForeignLaunch(session) => Understood::Ignored(session, IgnoredReason::ForeignLaunch),
+            Webhook::DeliveryReport(report) => Understood::DeliveryReport(report),
+        })
+    }
+
+    async fn take(
+        &self,
+        backend: BackendName,
+        understood: Understood,
+        uri: &Uri,
+        body: Bytes,
+    ) -> Result<Answered, Refused> {
+        match understood {
+            Understood::CallBack { session, ticket } => {
+                if let Some(conversation) = &ticket.correlation_id {
+                    Span::current().record("messaging.message.conversation_id", field::display(conversation));
+                }
+                self.call_back(&backend, &session, uri, &body).await
+            }
+            Understood::Result { report, receipt } => {
                 let (id, correlation_id, data) = event::result(&backend, &report, &receipt)?;
                 self.keep(id, backend, correlation_id, data).await
             }
-            Webhook::Inbound(session) if session.is_text() => {
+            Understood::Text(session) => {
                 let (id, data) = event::received(&backend, &session)?;
                 self.keep(id, backend, session.id, data).await
             }
-            Webhook::Inbound(session) => self.ignore(backend, &session, protocol::IgnoredReason::NotText).await,
-            Webhook::ForeignLaunch(session) => {
-                self.ignore(backend, &session, protocol::IgnoredReason::ForeignLaunch).await
+            Understood::Ignored(session, reason) => {
+                let (id, data) = event::ignored(&backend, &session, reason);
+                self.keep(id, backend, session.id, data).await
             }
-            Webhook::DeliveryReport(report) => {
+            Understood::DeliveryReport(report) => {
                 let (id, correlation_id, data) = event::reported(&backend, report)?;
                 self.keep(id, backend, correlation_id, data).await
             }
         }
-    }
-
-    async fn ignore(
-        &self,
-        backend: BackendName,
-        session: &Session,
-        reason: protocol::IgnoredReason,
-    ) -> Result<Answered, Refused> {
-        let (id, data) = event::ignored(&backend, session, reason);
-        self.keep(id, backend, session.id.clone(), data).await
     }
 
     /// Publishes an event, once, and waits for its confirm.
@@ -202,23 +229,34 @@ impl Ingress {
         if receipt.backend == *backend { Ok(receipt) } else { Err(Refused::Ticket(TicketError::Forged)) }
     }
 
-    /// Egress decides about a call-back. Its ticket is checked here as well, so that a forged one ends at the door.
+    /// The ticket of a call-back. Egress checks it as well; here, a forged one ends at the door.
+    fn ticket(&self, backend: &BackendName, sealed: &str) -> Result<Ticket, Refused> {
+        let ticket: Ticket = self.keyring.open(sealed, self.environment.now()).map_err(Refused::Ticket)?;
+        if ticket.backend == *backend { Ok(ticket) } else { Err(Refused::Ticket(TicketError::Forged)) }
+    }
+
+    /// Egress decides about a call-back.
     async fn call_back(
         &self,
         backend: &BackendName,
         session: &Session,
-        ticket: &str,
         uri: &Uri,
-        body: Bytes,
+        body: &Bytes,
     ) -> Result<Answered, Refused> {
-        let ticket: Ticket = self.keyring.open(ticket, self.environment.now()).map_err(Refused::Ticket)?;
-        if ticket.backend != *backend {
-            return Err(Refused::Ticket(TicketError::Forged));
-        }
-        continue_trace(ticket.trace.as_ref());
         observe::called_back(&session.id);
-        let answer = self.forwarder.forward(backend, reply_to(uri), &body, &self.environment).await;
+        let answer = self.forwarder.forward(backend, reply_to(uri), body, &self.environment).await;
         answer.map(Answered::Forwarded).map_err(|error| Refused::EgressAway(Arc::new(error)))
+    }
+}
+
+impl Understood {
+    /// The conversation's trace, where one is known.
+    fn trace(&self) -> Option<&TraceContext> {
+        match self {
+            Self::CallBack { ticket, .. } => ticket.trace.as_ref(),
+            Self::Result { receipt, .. } => receipt.trace.as_ref(),
+            Self::Text(_) | Self::Ignored(..) | Self::DeliveryReport(_) => None,
+        }
     }
 }
 
@@ -228,13 +266,6 @@ fn reply_to(uri: &Uri) -> &str {
     let end_of_path = path.find('?').unwrap_or(path.len());
     let start = path.get(..end_of_path).and_then(|path| path.rfind('/')).map_or(0, |slash| slash + 1);
     path.get(start..).unwrap_or_default()
-}
-
-/// Lets the webhook's span go on with the trace of the conversation.
-fn continue_trace(context: Option<&TraceContext>) {
-    if let Some(context) = context {
-        trace::adopt(&Span::current(), context);
-    }
 }
 
 impl Refused {

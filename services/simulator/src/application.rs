@@ -1,6 +1,6 @@
 //! The applications: which one a number or a token belongs to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -174,11 +174,12 @@ impl Registry {
         {
             return Err(ApplicationError::TokenTaken);
         }
+        let mut own = HashSet::new();
         for (position, number) in (1..).zip(numbers) {
             if !number.is_reachable() {
                 return Err(ApplicationError::Number { position });
             }
-            if self.by_number.contains_key(number) || numbers.iter().take(position - 1).any(|other| other == number) {
+            if self.by_number.contains_key(number) || !own.insert(number) {
                 return Err(ApplicationError::NumberTaken { position });
             }
         }

@@ -61,6 +61,7 @@ impl Demo {
         settings.ticket.make_key_file(&environment)?;
         let telemetry = telemetry::init("tropomq-demo", &settings.telemetry);
         let listeners = Listeners::bind(&mut settings, Services::ALL).await?;
+        settings.ingress.egress = development::address(settings.egress.listen, "")?;
         let number = development::add_backend(&mut settings, &environment)?;
         let phone = Phone::new(&settings, number)?;
         let recorder = Recorder::new(environment.clone());

@@ -31,7 +31,6 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
     let token = format!("{:032x}", environment.chance.bits());
     let secret = format!("{:032x}", environment.chance.bits());
     let messaging_url = address(settings.ingress.listen, &format!("tropo/{name}/{secret}"))?;
-    settings.ingress.egress = address(settings.egress.listen, "")?;
     settings.egress.session_api = address(settings.simulator.listen, "1.0/sessions")?;
     let number: Address = NUMBER.parse().context("the number of the simulated application")?;
     let simulated = simulator::Token::try_from(token.clone()).context("the token of the simulated application")?;
@@ -50,7 +49,7 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
 }
 
 /// The URL of a path at an address of this machine. A listener on all addresses is reached over loopback.
-fn address(mut listen: std::net::SocketAddr, path: &str) -> anyhow::Result<Url> {
+pub(crate) fn address(mut listen: std::net::SocketAddr, path: &str) -> anyhow::Result<Url> {
     if listen.ip().is_unspecified() {
         listen.set_ip(if listen.is_ipv4() {
             std::net::Ipv4Addr::LOCALHOST.into()

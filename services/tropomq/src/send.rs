@@ -9,6 +9,7 @@ use messaging::{BusState, BusUrl, Environment, Opened, Outgoing, PublishError, P
 use protocol::{
     Address, BackendName, Envelope, Event, EventId, EventType, Head, MessageSend, MessageText, Network, PhoneNumber,
 };
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::output::print;
@@ -106,23 +107,23 @@ impl Send {
         settings.check()?;
         let expires_in_s = self.expires_in.map(|time| time.as_secs().max(1));
         let id = self.id.unwrap_or_else(|| Environment::system().chance.uuid().into());
-        let sent = match &settings.bus.url {
+        let id = match &settings.bus.url {
             BusUrl::Embedded(_) => {
                 // The process that has the bus knows its backends, simulated ones among them.
-                let backend =
-                    self.backend.clone().or_else(|| only(&settings)).unwrap_or_else(crate::development::backend);
+                let backend = match &self.backend {
+                    Some(backend) => backend.clone(),
+                    None if settings.backends.is_empty() => crate::development::backend(),
+                    None => self.known_backend(&settings)?,
+                };
                 let Self { to, text, from, .. } = self;
-                ask(&settings, &Wanted { id, backend, to, text, from, expires_in_s }).await
+                ask(&settings, &Wanted { id, backend, to, text, from, expires_in_s }).await?
             }
             BusUrl::Amqp(_) => {
                 let backend = self.known_backend(&settings)?;
                 let Self { to, text, from, .. } = self;
-                publish(&settings, Wanted { id, backend, to, text, from, expires_in_s }).await
+                publish(&settings, Wanted { id, backend, to, text, from, expires_in_s }).await?
             }
         };
-        sent.with_context(|| {
-            format!("not confirmed: it may or may not be sent; to be sure, send it again with --id {id}")
-        })?;
         print(&format!("{id}\n"));
         Ok(())
     }
@@ -149,10 +150,14 @@ async fn publish(settings: &Settings, wanted: Wanted) -> anyhow::Result<EventId>
         if tokio::time::timeout(BUS_TIMEOUT, state.wait_for(|state| *state == BusState::Ready)).await.is_err() {
             bail!("{} is not there: {:?}", settings.bus.url, *bus.state().borrow());
         }
-        wanted
-            .publish(&Publisher::new(bus.clone(), APP_ID), &Environment::system())
-            .await
-            .context("publish the message")
+        let id = wanted.id;
+        let published = wanted.publish(&Publisher::new(bus.clone(), APP_ID), &Environment::system()).await;
+        published.map_err(|error| match error {
+            PublishError::Unknown(_) => anyhow::Error::new(error).context(uncertain(id)),
+            PublishError::Unavailable(_) | PublishError::Refused => {
+                anyhow::Error::new(error).context("nothing was sent")
+            }
+        })
     };
     let published_and_closed = async {
         let published = publish.await;
@@ -163,6 +168,11 @@ async fn publish(settings: &Settings, wanted: Wanted) -> anyhow::Result<EventId>
     published
 }
 
+/// What to do when nobody can know.
+fn uncertain(id: EventId) -> String {
+    format!("not confirmed, so it may or may not be sent; to be sure, send it again with --id {id}")
+}
+
 /// Asks the process that has the embedded bus.
 async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<EventId> {
     #[derive(Deserialize)]
@@ -171,11 +181,20 @@ async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<EventId> {
         Id(EventId),
         Error(String),
     }
-    let url = format!("http://{}/messages", settings.admin.listen);
+    let url = crate::development::address(settings.admin.listen, "messages")?;
     let client = reqwest::Client::builder().timeout(BUS_TIMEOUT).no_proxy().build()?;
-    let asked = client.post(&url).json(wanted).send().await.map_err(reqwest::Error::without_url);
-    let answer =
-        asked.with_context(|| format!("ask {url}: the embedded bus belongs to `tropomq up`; is it running?"))?;
+    let asked = client.post(url.clone()).json(wanted).send().await.map_err(reqwest::Error::without_url);
+    let answer = asked.map_err(|error| {
+        let told = if error.is_connect() {
+            format!("ask {url}: the embedded bus belongs to `tropomq up`; is it running?")
+        } else {
+            uncertain(wanted.id)
+        };
+        anyhow::Error::new(error).context(told)
+    })?;
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        bail!("{}: {}", uncertain(wanted.id), answer.text().await.unwrap_or_default());
+    }
     let answer = answer.json::<Answer>().await.map_err(reqwest::Error::without_url);
     match answer.with_context(|| format!("{url} is not the admin address of `tropomq up` on an embedded bus"))? {
         Answer::Id(id) => Ok(id),

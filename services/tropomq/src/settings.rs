@@ -15,6 +15,7 @@ use protocol::topology::{Lane, Topology};
 use protocol::{Address, BackendName};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
 
 use crate::stack::Services;
 
@@ -151,6 +152,35 @@ impl Settings {
             let told = "must not be less than egress.time_to_live: what is still to be sent has to be remembered";
             return Err(ConfigError::of_key("egress.retention", told));
         }
+        if let Err(error) = store::check_url(self.store.url.expose_secret()) {
+            return Err(ConfigError::of_key("store.url", error.to_string()));
+        }
+        for (name, application) in &self.simulator.applications {
+            let key = |key: &str| format!("simulator.applications.{name}.{key}");
+            let urls = [Some(&application.messaging_url), application.voice_url.as_ref()];
+            if let Some((name, _)) = ["messaging_url", "voice_url"]
+                .into_iter()
+                .zip(urls)
+                .find(|(_, url)| url.is_some_and(|url| !is_http(url)))
+            {
+                return Err(ConfigError::of_key(key(name), "must be an http or https address"));
+            }
+        }
+        let listeners = [
+            ("ingress.listen", self.ingress.listen),
+            ("egress.listen", self.egress.listen),
+            ("simulator.listen", self.simulator.listen),
+            ("admin.listen", self.admin.listen),
+        ];
+        for (at, (key, address)) in listeners.into_iter().enumerate() {
+            let same = listeners.iter().take(at).find(|(_, other)| *other == address && address.port() != 0);
+            if let Some((other, _)) = same {
+                return Err(ConfigError::of_key(
+                    key,
+                    format!("is the same as {other}: give each an address of its own"),
+                ));
+            }
+        }
         let waits = [
             ("egress.reconcile_interval", self.egress.reconcile_interval),
             ("egress.retry.first", self.egress.retry.first),
@@ -163,12 +193,16 @@ impl Settings {
             return Err(ConfigError::of_key(key, "must be at least 10ms: anything shorter would only spin"));
         }
         for (key, url) in [("egress.session_api", &self.egress.session_api), ("ingress.egress", &self.ingress.egress)] {
-            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            if !is_http(url) {
                 return Err(ConfigError::of_key(key, "must be an http or https address, as in http://127.0.0.1:8081"));
             }
         }
         Ok(())
     }
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
 #[cfg(test)]

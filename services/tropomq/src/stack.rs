@@ -76,6 +76,9 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
         return Err(ConfigError::of_key("bus.url", told).into());
     }
     settings.check_for(services)?;
+    if services.ingress || services.egress {
+        settings.ticket.keyring()?;
+    }
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
@@ -92,12 +95,15 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     settings.check_for(Services::ALL)?;
     let environment = Environment::system();
     settings.ticket.make_key_file(&environment)?;
+    settings.ticket.keyring()?;
     let simulated = settings.backends.is_empty();
     let services =
         if simulated || !settings.simulator.applications.is_empty() { Services::ALL } else { Services::MISSION };
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
+    // Whatever egress listens on, it is in this process.
+    settings.ingress.egress = development::address(settings.egress.listen, "")?;
     if simulated {
         let phone = development::add_backend(&mut settings, &environment)?;
         print(&development::guide(&settings, &phone));
@@ -204,7 +210,10 @@ impl Stack {
         running.ends_with("listeners", &running.doors);
         let ended = running.tasks.join(running.settings.bus.drain + STOP_GRACE).await;
         running.doors.shutdown().request();
-        let closed = running.doors.join(running.settings.bus.drain + STOP_GRACE).await;
+        let Settings { ingress, egress, simulator, .. } = &running.settings;
+        let drains = [&ingress.limits, &egress.limits, &simulator.limits].map(|limits| limits.drain_timeout);
+        let drain = drains.into_iter().max().unwrap_or_default();
+        let closed = running.doors.join(drain + STOP_GRACE).await;
         if let Some((bus, bus_tasks)) = bus_work {
             bus_tasks.shutdown().request();
             bus.close().await;

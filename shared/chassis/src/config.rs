@@ -10,7 +10,8 @@
 //! any file, `TROPOMQ__BACKENDS__MY_TROPO_BACKEND__MESSAGING_TOKEN` sets `backends.my-tropo-backend.messaging_token`.
 //!
 //! With `__FILE` at its end a variable names a file that holds the value, without the line end that closes it:
-//! `TROPOMQ__BUS__URL__FILE=/run/secrets/bus-url`. (Unless there is a key `file` at that place.)
+//! `TROPOMQ__BUS__URL__FILE=/run/secrets/bus-url`. (Unless there is a key `file` at that place.) It wins over the
+//! variable without `__FILE`.
 //!
 //! A value from the environment is a string. Where a number, a boolean or an array is wanted it is read as TOML.
 

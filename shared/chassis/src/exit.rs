@@ -24,13 +24,6 @@ pub fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Prints what is wrong with the configuration, and gives [`MISCONFIGURED`].
-#[must_use]
-pub fn misconfigured(error: &ConfigError) -> ExitCode {
-    print(format_args!("{error}"));
-    ExitCode::from(MISCONFIGURED)
-}
-
 fn code(error: &anyhow::Error) -> u8 {
     if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) { MISCONFIGURED } else { FAILURE }
 }

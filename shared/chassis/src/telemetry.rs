@@ -1,6 +1,6 @@
 //! Logs, traces and metrics of the process.
 //!
-//! Logs go to standard error, as text or as JSON. Metrics are kept with OpenTelemetry and read as Prometheus text
+//! Logs go to standard error, as text or as JSON, from a thread of their own: who reads them cannot hold up the process. Metrics are kept with OpenTelemetry and read as Prometheus text
 //! ([`Telemetry::metrics`]). Traces are exported with OTLP over HTTP, and only where an endpoint is configured; a
 //! collector that is dead or silent costs spans and nothing else: a thread of its own exports them from a bounded
 //! queue, and what does not fit is dropped. The trace context of others (W3C) is carried on in any case.
@@ -16,6 +16,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Level, Subscriber, warn};
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,14 +24,16 @@ use tracing_subscriber::{EnvFilter, filter, fmt, registry};
 
 use crate::VERSION;
 
+mod lines;
 mod metrics;
 mod settings;
 mod traces;
 
+use lines::Lines;
 pub use metrics::Metrics;
 pub use settings::{Endpoint, LogFilter, LogFormat, SamplingRatio, TelemetryConfig};
 
-/// Longest wait for the last spans to be exported.
+/// Longest wait for the last spans to be exported, and for the last lines to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an exporter itself does is kept from the exporter, or one failing export would feed the next.
@@ -54,6 +57,7 @@ pub struct Telemetry {
 struct Installed {
     metrics: Metrics,
     traces: Option<SdkTracerProvider>,
+    lines: Option<Lines>,
 }
 
 /// Starts the telemetry of this process under that name (`service.name`).
@@ -92,11 +96,21 @@ fn install(service: &'static str, config: &TelemetryConfig) -> Installed {
     });
     global::set_text_map_propagator(TraceContextPropagator::new());
     // It is refused where a subscriber is set already, as a test may have done: the lines then go there.
-    let _set_already = subscriber(config, io::stderr, traces.as_ref()).try_init();
+    let lines = match Lines::to(io::stderr()).context("write the log from a thread") {
+        Ok(lines) => {
+            let _set_already = subscriber(config, lines.clone(), traces.as_ref()).try_init();
+            Some(lines)
+        }
+        Err(error) => {
+            left_out.push(error);
+            let _set_already = subscriber(config, io::stderr, traces.as_ref()).try_init();
+            None
+        }
+    };
     for error in left_out {
         warn!(error = format!("{error:#}"), "a part of telemetry could not be started");
     }
-    Installed { metrics, traces }
+    Installed { metrics, traces, lines }
 }
 
 fn resource(service: &'static str) -> Resource {
@@ -125,7 +139,10 @@ where
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
     });
     let log = EnvFilter::new(config.log.as_str());
-    registry().with(spans).with(lines.with_filter(log))
+    // Whatever is asked for: at trace it writes every frame, and with them passwords and what people said.
+    let decent =
+        filter::filter_fn(|metadata| !(metadata.target().starts_with("lapin") && *metadata.level() == Level::TRACE));
+    registry().with(spans).with(lines.with_filter(log.and(decent)))
 }
 
 impl Telemetry {
@@ -150,6 +167,13 @@ impl Telemetry {
 
 impl Installed {
     fn shutdown(&self) {
+        self.shut_traces();
+        if let Some(lines) = &self.lines {
+            lines.flush(FLUSH_TIMEOUT);
+        }
+    }
+
+    fn shut_traces(&self) {
         let Some(traces) = self.traces.clone() else { return };
         let (done, wait) = mpsc::channel();
         // In a thread that is left behind if it must be: the export has a time of its own, which is longer.

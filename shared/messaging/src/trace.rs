@@ -22,6 +22,8 @@ pub fn current() -> Option<TraceContext> {
 
 /// Makes `span` a child of what `context` says, with a link to it: one message is handled on its own, so its trace
 /// goes on, and the link tells the batch-minded the same.
+///
+/// To be done before the span is entered for the first time: a span that has begun keeps its trace.
 pub fn adopt(span: &Span, context: &TraceContext) {
     let carrier = HashMap::from([
         (TRACEPARENT.to_owned(), context.traceparent.clone()),

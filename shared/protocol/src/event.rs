@@ -23,7 +23,7 @@ pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored
 pub enum Kind {
     /// `message.received`: a person texted us. Ingress to router.
     MessageReceived,
-    /// `message.send`: send this. Router, console or any application to egress.
+    /// `message.send`: send this. Router, or any application, to egress.
     MessageSend,
     /// `message.launched`: Tropo has a session for it.
     MessageLaunched,

@@ -31,6 +31,14 @@ impl Default for Settings {
     }
 }
 
+/// Whether a URL names a ledger, without opening it.
+///
+/// # Errors
+/// [`OpenError::Url`].
+pub fn check_url(url: &str) -> Result<(), OpenError> {
+    Location::parse(url).map(drop)
+}
+
 /// Opens the ledger that a URL names, and brings its schema up to date.
 ///
 /// * `sqlite:PATH`: one file, made with its folder where there is none. For one machine.

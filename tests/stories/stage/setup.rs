@@ -177,11 +177,11 @@ impl Setup {
 
 impl Broker {
     fn new() -> Self {
-        Self { vhost: Arc::new(testkit::vhost().unwrap()), _database: testkit::database().unwrap() }
+        Self { vhost: Arc::new(testkit::vhost().unwrap()), database: testkit::database().unwrap() }
     }
 
     fn database_url(&self) -> String {
-        self._database.url().to_owned()
+        self.database.url().to_owned()
     }
 }
 

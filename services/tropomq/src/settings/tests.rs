@@ -55,6 +55,10 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(&with("rate = 0.0"), "backends.my-backend.rate", "at least");
     check_refused(&with("webhook_secret = \"short\""), "backends.my-backend.webhook_secret", "openssl rand");
     check_refused(&with("webhook_secret = \"prod:0123456789abcdef\""), "backends.my-backend.webhook_secret", "URL");
+    check_refused("[store]\nurl = \"postgress://x/y\"", "store.url", "postgres");
+    check_refused("[egress]\nlisten = \"127.0.0.1:8080\"", "egress.listen", "ingress.listen");
+    let application = "[simulator.applications.a]\nmessaging_token = \"t\"\nmessaging_url = \"ftp://x/\"";
+    check_refused(application, "simulator.applications.a.messaging_url", "http");
     check_refused("[egress.retry]\nfirst = \"0s\"", "egress.retry.first", "10ms");
     check_refused(&with("allow_from = [\"x\"]"), "allow_from", "network");
     let twin = BACKEND.replace("my-backend", "my_backend");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use chassis::config::ConfigError;
@@ -38,7 +38,7 @@ impl Ticket {
         let signing = match &self.signing_key {
             Some(id) if self.keys.contains_key(id) => id,
             Some(id) => {
-                let told = format!("names {id:?}, which is not under ticket.keys");
+                let told = format!("names {id:?}, which is not under ticket.keys; there are: {}", self.ids());
                 return Err(ConfigError::of_key("ticket.signing_key", told));
             }
             None => match self.keys.keys().next() {
@@ -57,6 +57,10 @@ impl Ticket {
         };
         let keys = keys.into_iter().map(key).collect::<Result<Vec<_>, _>>()?;
         Keyring::new(keys).map_err(|error| ConfigError::of_key("ticket.keys", error.to_string()))
+    }
+
+    fn ids(&self) -> String {
+        self.keys.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn file_keyring(&self) -> Result<Keyring, ConfigError> {
@@ -83,7 +87,8 @@ impl Ticket {
         }
         let write = || -> std::io::Result<()> {
             if let Some(folder) = self.key_file.parent() {
-                fs::create_dir_all(folder)?;
+                // For its owner alone: bus and ledger are made beside the key.
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             }
             let mut options = fs::OpenOptions::new();
             let mut file = options.write(true).create_new(true).mode(0o600).open(&self.key_file)?;

@@ -49,7 +49,7 @@ async fn take(
     chassis::http::Body(body): chassis::http::Body,
 ) -> Response {
     let refused = |status: StatusCode, words: String| (status, Json(json!({ "error": words }))).into_response();
-    if !peer.ip().is_loopback() || is_of_a_page(&headers) {
+    if !peer.ip().to_canonical().is_loopback() || is_of_a_page(&headers) {
         let words = "messages are taken as application/json from this machine alone, at its loopback address";
         return refused(StatusCode::FORBIDDEN, words.to_owned());
     }

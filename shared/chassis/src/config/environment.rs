@@ -42,7 +42,10 @@ pub(super) fn apply(merged: &mut Merged, mut variables: Vec<(String, String)>) -
                 if merged.has(&own_key) {
                     (own_key, value)
                 } else {
-                    (resolve(merged.table(), place, &origin)?, read(&value, &origin)?)
+                    let path = resolve(merged.table(), place, &origin)?;
+                    // A default of the environment, which a secret's file is then laid over.
+                    merged.give_way(&path, &name);
+                    (path, read(&value, &origin)?)
                 }
             }
             _ => (resolve(merged.table(), &names, &origin)?, value),

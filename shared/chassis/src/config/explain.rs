@@ -69,7 +69,11 @@ fn without_value(message: &str, value: Option<&Value>) -> String {
 /// Replaces every string of the value.
 fn hide(message: &mut String, value: Option<&Value>) {
     match value {
-        Some(Value::String(text)) if SECRET_BYTES_MIN <= text.len() => *message = message.replace(text.as_str(), "…"),
+        Some(Value::String(text)) if SECRET_BYTES_MIN <= text.len() => {
+            // Some errors quote it as it stands, some as Rust would write it.
+            let debugged = format!("{text:?}");
+            *message = message.replace(text.as_str(), "…").replace(debugged.trim_matches('"'), "…");
+        }
         Some(Value::Array(values)) => values.iter().for_each(|value| hide(message, Some(value))),
         Some(Value::Table(table)) => table.values().for_each(|value| hide(message, Some(value))),
         Some(_) | None => {}
@@ -96,6 +100,12 @@ mod tests {
         ] {
             assert_eq!(without_value(message, Some(&secret)), told);
         }
+    }
+
+    #[test]
+    fn a_value_never_appears_however_it_is_quoted() {
+        let secret = Value::String("http://u:s3\"cr3t@host:99999/".to_owned());
+        assert_eq!(without_value(r#"bad port: "http://u:s3\"cr3t@host:99999/""#, Some(&secret)), "bad port: \"…\"");
     }
 
     #[test]

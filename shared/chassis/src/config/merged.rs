@@ -45,6 +45,16 @@ impl Merged {
         Ok(())
     }
 
+    /// Lets the variable whose name is this one's without `__FILE` be set over.
+    pub(super) fn give_way(&mut self, path: &[String], variable: &str) {
+        let plain = variable.get(..variable.len().saturating_sub("__FILE".len())).unwrap_or_default();
+        if let Some(Origin::Environment(other)) = self.origins.get(path)
+            && other.eq_ignore_ascii_case(plain)
+        {
+            self.origins.remove(path);
+        }
+    }
+
     pub(super) fn has(&self, path: &[String]) -> bool {
         self.value(path).is_some()
     }

@@ -262,12 +262,6 @@ fn a_variable_that_fits_no_one_key_is_an_error() {
     );
     refused(
         None,
-        &[("TROPOMQ__LOG", "s3cr3t"), ("TROPOMQ__LOG__FILE", "/dev/null")],
-        Some("log"),
-        &["set twice", "TROPOMQ__LOG__FILE"],
-    );
-    refused(
-        None,
         &[("TROPOMQ__LISTENER__CONNECTIONS_MAX", "1\nlog = 2")],
         Some("listener.connections_max"),
         &["found string"],

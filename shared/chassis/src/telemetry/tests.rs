@@ -19,7 +19,7 @@ fn config(text: &str) -> TelemetryConfig {
 fn private(config: &TelemetryConfig) -> Installed {
     let endpoint = config.otlp_endpoint.as_ref().unwrap();
     let traces = traces::start(endpoint, config.sampling_ratio, resource("tropomq-test")).unwrap();
-    Installed { metrics: Metrics::default(), traces: Some(traces) }
+    Installed { metrics: Metrics::default(), traces: Some(traces), lines: None }
 }
 
 fn emit(config: &TelemetryConfig, installed: &Installed, work: impl FnOnce()) {

@@ -157,7 +157,9 @@ fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
             ("egress", "", "Released, and no result came in its time: it may or may not have been sent.")
         }
         Kind::MessageExpired => ("egress", "", "Its time to live ran out before any session took it."),
-        Kind::MessageSuppressed => ("egress", "", "It may not be sent. `reason` is `opted_out`."),
+        Kind::MessageSuppressed => {
+            ("egress", "", "It may not be sent. Reserved: nothing publishes it yet. `reason` is `opted_out`.")
+        }
         Kind::SessionResult => (
             "ingress",
             "egress",
