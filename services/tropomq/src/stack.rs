@@ -17,7 +17,7 @@ use chassis::http::{self, Limits};
 use chassis::shutdown::{self, Shutdown};
 use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
-use chassis::{admin, config::ConfigError};
+use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
@@ -80,6 +80,7 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
         settings.ticket.keyring()?;
     }
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    files::raise_limit();
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
     let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
@@ -100,6 +101,7 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     let services =
         if simulated || !settings.simulator.applications.is_empty() { Services::ALL } else { Services::MISSION };
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    files::raise_limit();
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
     // Whatever egress listens on, it is in this process.

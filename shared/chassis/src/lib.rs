@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod config;
 pub mod exit;
+pub mod files;
 pub mod health;
 pub mod http;
 pub mod shutdown;
