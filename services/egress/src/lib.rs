@@ -37,7 +37,6 @@ use tropo::ticket::Keyring;
 pub use client::{Client, ClientError};
 pub use config::{Backend, Config, Retry};
 pub use lane::{Lane, SendError};
-pub use pending::Pending;
 pub use record::ReportError;
 pub use reports::Reports;
 pub use results::Results;
@@ -49,7 +48,7 @@ pub struct Egress {
     client: Client,
     ledger: Arc<dyn Ledger>,
     keyring: Keyring,
-    pending: Pending,
+    pending: pending::Pending,
     environment: Environment,
 }
 
@@ -66,7 +65,7 @@ impl Egress {
         environment: Environment,
     ) -> Result<Arc<Self>, ClientError> {
         let client = Client::new(&config)?;
-        let pending = Pending::default();
+        let pending = pending::Pending::default();
         Ok(Arc::new(Self { config, backends, client, ledger, keyring, pending, environment }))
     }
 

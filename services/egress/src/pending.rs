@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 /// The lanes' messages that have a session, or are about to: each waits to hear of its release, from the call-back
 /// endpoint of this replica or, by the ledger, of another.
 #[derive(Debug, Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     waiting: Mutex<HashMap<EventId, Vec<Waiting>>>,
 }
 

@@ -67,7 +67,7 @@ impl Services {
 
 /// `tropomq SERVICE`: runs one service until it is asked to stop.
 pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::Result<()> {
-    let mut settings = Settings::load(file)?;
+    let settings = Settings::load(file)?;
     settings.check()?;
     if let BusUrl::Embedded(_) = settings.bus.url
         && services != Services::SIMULATOR
@@ -79,19 +79,12 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
     if services.ingress || services.egress {
         settings.ticket.keyring()?;
     }
-    let telemetry = telemetry::init(services.name(), &settings.telemetry);
-    files::raise_limit();
-    let shutdown = shutdown::on_signal().context("listen for signals")?;
-    let listeners = Listeners::bind(&mut settings, services).await?;
-    let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
-    let ended = stack.run().await;
-    telemetry.shutdown();
-    ended
+    run(settings, services, |_| Ok(())).await
 }
 
 /// `tropomq up`: runs everything until it is asked to stop.
 pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
-    let mut settings = Settings::load(file)?;
+    let settings = Settings::load(file)?;
     settings.check()?;
     settings.check_for(Services::ALL)?;
     let environment = Environment::system();
@@ -100,16 +93,29 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     let simulated = settings.backends.is_empty();
     let services =
         if simulated || !settings.simulator.applications.is_empty() { Services::ALL } else { Services::MISSION };
+    run(settings, services, |settings| {
+        // Whatever egress listens on, it is in this process.
+        settings.ingress.egress = development::address(settings.egress.listen, "")?;
+        if simulated {
+            let phone = development::add_backend(settings, &environment)?;
+            print(&development::guide(settings, &phone));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Runs services until they are asked to stop. `bound` completes the settings once they say the addresses that were had.
+async fn run(
+    mut settings: Settings,
+    services: Services,
+    bound: impl FnOnce(&mut Settings) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     files::raise_limit();
     let shutdown = shutdown::on_signal().context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
-    // Whatever egress listens on, it is in this process.
-    settings.ingress.egress = development::address(settings.egress.listen, "")?;
-    if simulated {
-        let phone = development::add_backend(&mut settings, &environment)?;
-        print(&development::guide(&settings, &phone));
-    }
+    bound(&mut settings)?;
     let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
     let ended = stack.run().await;
     telemetry.shutdown();
@@ -171,25 +177,16 @@ impl Stack {
         };
         let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
-        let mut bus_work = None;
-        if services.ingress || services.router || services.egress {
-            let opened =
-                messaging::open(&running.settings.bus.url, running.settings.topology()).context("open the bus")?;
-            let bus = match wrap {
-                BusWrap::None => opened.bus,
-                BusWrap::Around(wrap) => wrap(opened.bus),
-            };
-            // Its tasks outlive the services': what they publish last is still confirmed.
-            let bus_tasks = Tasks::new(Shutdown::new());
-            bus_tasks.spawn("bus", OnEnd::Essential, opened.driver.map(Ok));
-            running.ends_with("bus", &bus_tasks);
-            running.watch_bus(&bus);
+        let bus_work = if services.ingress || services.router || services.egress {
+            let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
             }
-            bus_work = Some((bus, bus_tasks));
-        }
+            Some((bus, bus_tasks))
+        } else {
+            None
+        };
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
         let ledger = services.egress.then(|| running.health.component("ledger"));
         running.listen("admin", admin_listener, admin_routes, Limits::default());
@@ -210,23 +207,42 @@ impl Stack {
             }
         }
         running.ends_with("listeners", &running.doors);
-        let ended = running.tasks.join(running.settings.bus.drain + STOP_GRACE).await;
-        running.doors.shutdown().request();
-        let Settings { ingress, egress, simulator, .. } = &running.settings;
-        let drains = [&ingress.limits, &egress.limits, &simulator.limits].map(|limits| limits.drain_timeout);
-        let drain = drains.into_iter().max().unwrap_or_default();
-        let closed = running.doors.join(drain + STOP_GRACE).await;
-        if let Some((bus, bus_tasks)) = bus_work {
-            bus_tasks.shutdown().request();
-            bus.close().await;
-            bus_tasks.join(STOP_GRACE).await?;
-        }
-        // What failed first says more than what ended because of it.
-        closed.and(ended)
+        running.stop(bus_work).await
     }
 }
 
 impl Running {
+    /// The bus, and the tasks that keep it going. They outlive the services': what those publish last is still
+    /// confirmed.
+    fn bus(&self, wrap: BusWrap) -> anyhow::Result<(Arc<dyn Bus>, Tasks)> {
+        let opened = messaging::open(&self.settings.bus.url, self.settings.topology()).context("open the bus")?;
+        let bus = match wrap {
+            BusWrap::None => opened.bus,
+            BusWrap::Around(wrap) => wrap(opened.bus),
+        };
+        let tasks = Tasks::new(Shutdown::new());
+        tasks.spawn("bus", OnEnd::Essential, opened.driver.map(Ok));
+        self.ends_with("bus", &tasks);
+        self.watch_bus(&bus);
+        Ok((bus, tasks))
+    }
+
+    /// Waits for the request to stop, and stops: what consumes first, then what listens, then the bus.
+    async fn stop(self, bus_work: Option<(Arc<dyn Bus>, Tasks)>) -> anyhow::Result<()> {
+        let Settings { bus, ingress, egress, simulator, .. } = &self.settings;
+        let ended = self.tasks.join(bus.drain + STOP_GRACE).await;
+        self.doors.shutdown().request();
+        let drains = [&ingress.limits, &egress.limits, &simulator.limits].map(|limits| limits.drain_timeout);
+        let closed = self.doors.join(drains.into_iter().max().unwrap_or_default() + STOP_GRACE).await;
+        if let Some((bus, tasks)) = bus_work {
+            tasks.shutdown().request();
+            bus.close().await;
+            tasks.join(STOP_GRACE).await?;
+        }
+        // What failed first says more than what ended because of it.
+        closed.and(ended)
+    }
+
     fn ingress(&self, bus: &Arc<dyn Bus>, listener: tokio::net::TcpListener) -> anyhow::Result<()> {
         let config = self.settings.ingress.clone();
         let limits = config.limits.clone();

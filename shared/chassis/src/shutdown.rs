@@ -19,12 +19,6 @@ impl Shutdown {
         Self::default()
     }
 
-    /// A part's own: it is asked to stop with the whole, or alone.
-    #[must_use]
-    pub fn child(&self) -> Self {
-        Self(self.0.child_token())
-    }
-
     /// Asks to stop. Asking again changes nothing.
     pub fn request(&self) {
         self.0.cancel();

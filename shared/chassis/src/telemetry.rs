@@ -152,12 +152,6 @@ impl Telemetry {
         self.installed.metrics.clone()
     }
 
-    /// All metrics as Prometheus text.
-    #[must_use]
-    pub fn render_metrics(&self) -> String {
-        self.installed.metrics.render()
-    }
-
     /// Exports what is left, for 2 seconds at most, and ends the traces of this process. The last thing it does.
     /// Blocks meanwhile; again, it does nothing.
     pub fn shutdown(&self) {

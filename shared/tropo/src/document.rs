@@ -47,12 +47,6 @@ impl Document {
         Self { actions: vec![Action::Hangup(Hangup::default())] }
     }
 
-    /// A document without actions.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self::default()
-    }
-
     /// The handlers of the document, in order.
     pub fn handlers(&self) -> impl Iterator<Item = &On> {
         self.actions.iter().filter_map(|action| if let Action::On(on) = action { Some(on) } else { None }).flatten()

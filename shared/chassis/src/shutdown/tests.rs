@@ -70,15 +70,3 @@ fn the_first_signal_asks_and_the_second_ends() {
         assert_eq!(process.exit_code(), Some(1));
     }
 }
-
-#[tokio::test]
-async fn a_part_stops_with_the_whole_and_the_whole_not_with_a_part() {
-    let whole = Shutdown::new();
-    let (part, other) = (whole.child(), whole.child());
-    part.request();
-    part.requested().await;
-    assert!(!whole.is_requested() && !other.is_requested());
-    whole.request();
-    other.requested().await;
-    assert!(other.is_requested());
-}

@@ -165,7 +165,7 @@ fn a_second_start_shares_the_first() {
     let second = init("another", &config("format = \"json\""));
     assert!(Arc::ptr_eq(&first.installed, &second.installed));
     drop(first);
-    assert!(second.render_metrics().contains("service_name=\"tropomq-test\""));
+    assert!(second.metrics().render().contains("service_name=\"tropomq-test\""));
     second.shutdown();
 }
 

@@ -219,7 +219,7 @@ fn a_document_without_charset_is_garbled_as_tropo_garbles_it() {
 #[test]
 fn what_we_write_is_ascii_and_complete() {
     assert_eq!(Document::hangup().to_body(), br#"{"tropo":[{"hangup":{}}]}"#);
-    assert_eq!(Document::empty().to_body(), br#"{"tropo":[]}"#);
+    assert_eq!(Document::default().to_body(), br#"{"tropo":[]}"#);
     let (to, from) = ("+15555550177".parse().unwrap(), "+15555550100".parse().unwrap());
     let message = Message::text(&to, Some(&from), &"sms".parse().unwrap(), &"né 🐘 100% <b>\"".parse().unwrap());
     let document = Document {
