@@ -1,6 +1,7 @@
 //! A backend's lane: one attempt to get a message to Tropo.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use messaging::{Context, Disposition, Handler, Outgoing, Settle, trace};
@@ -19,6 +20,14 @@ use crate::{Backend, ClientError, Egress, observe};
 /// any replica's clock.
 const CLOCK_SKEW_MAX: Duration = Duration::from_secs(5);
 
+/// So many messages in a row are given up because Tropo refused them. What it refuses after that waits: then it is not
+/// about a message, but about the token, or about something between us and Tropo, and nobody gains by a whole backlog
+/// among the dead letters.
+const REFUSALS_MAX: u32 = 5;
+
+/// How long it waits.
+const REFUSED_WAIT: Duration = Duration::from_mins(1);
+
 /// How long after its launch a session may come for its message. One that never comes is launched anew long before;
 /// one that comes later than this gets nothing, and the next launch does.
 const TICKET_LIFETIME: Duration = Duration::from_mins(15);
@@ -33,6 +42,8 @@ pub struct Lane {
     name: BackendName,
     backend: Backend,
     pace: Option<Pace>,
+    /// How many refusals came since Tropo last created a session.
+    refusals: AtomicU32,
 }
 
 /// Why a message is not released yet.
@@ -83,7 +94,7 @@ impl Settle for SendError {
             Self::Client(ClientError::Refused(refusal)) => match refusal {
                 Refusal::Throttled { retry_after } => Disposition::Retry { after: *retry_after },
                 Refusal::Unavailable { .. } | Refusal::Unreadable => Disposition::Retry { after: None },
-                Refusal::Rejected { .. } => Disposition::DeadLetter,
+                Refusal::Rejected { .. } => Disposition::Retry { after: Some(REFUSED_WAIT) },
             },
             Self::Rejected { .. } | Self::OtherBackend { .. } | Self::Expired { .. } => Disposition::DeadLetter,
         }
@@ -141,7 +152,7 @@ impl Handler for Lane {
 impl Lane {
     pub(crate) fn new(egress: Arc<Egress>, name: BackendName, backend: Backend) -> Self {
         let pace = backend.rate.map(Pace::new);
-        Self { egress, name, backend, pace }
+        Self { egress, name, backend, pace, refusals: AtomicU32::new(0) }
     }
 
     async fn find(&self, head: &Head) -> Result<Option<Release>, SendError> {
@@ -188,7 +199,7 @@ impl Lane {
                 Err(error) => {
                     return match wait.now() {
                         Some(release) => Ok(release),
-                        None => self.find(head).await?.ok_or_else(|| refused(head, error, environment.now())),
+                        None => self.find(head).await?.ok_or_else(|| self.refused(head, error, environment.now())),
                     };
                 }
             }
@@ -203,6 +214,7 @@ impl Lane {
 
     fn launched(&self, head: &Head, launched: Launched, context: &Context) {
         observe::launched(head, context.attempt);
+        self.refusals.store(0, Ordering::Relaxed);
         let Some(session_id) = launched.session_id else { return };
         let attempt = context.attempt;
         let data = MessageLaunched { message_id: head.id, session_id: session_id.clone(), attempt };
@@ -210,6 +222,27 @@ impl Lane {
         // Of this very session: the same attempt may create another after a crash.
         event.head.id = EventId::of_webhook(&self.name, &session_id, MessageLaunched::KIND, "");
         context.progress(Outgoing::new(&event.correlated(&session_id)));
+    }
+
+    /// A refusal for good is told to the others, unless everything is refused; any other is tried again.
+    fn refused(&self, head: &Head, error: ClientError, now: Timestamp) -> SendError {
+        match error {
+            ClientError::Refused(refusal @ Refusal::Rejected { .. })
+                if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX =>
+            {
+                let data = MessageFailed {
+                    message_id: head.id,
+                    session_id: None,
+                    reason: FailureReason::Refused,
+                    detail: refusal.to_string(),
+                };
+                let failed = Box::new(Envelope::caused_by(head, 0, now, data));
+                SendError::Rejected { refusal, failed }
+            }
+            error @ (ClientError::Build(_) | ClientError::Unreachable(_) | ClientError::Refused(_)) => {
+                SendError::Client(error)
+            }
+        }
     }
 }
 
@@ -219,25 +252,6 @@ fn unsendable(data: &MessageSend) -> Option<&'static str> {
         return Some("there is nobody to send it to: the address is withheld");
     }
     data.text.as_str().is_empty().then_some("the text is empty")
-}
-
-/// A refusal for good is told to the others; any other is tried again.
-fn refused(head: &Head, error: ClientError, now: Timestamp) -> SendError {
-    match error {
-        ClientError::Refused(refusal @ Refusal::Rejected { .. }) => {
-            let data = MessageFailed {
-                message_id: head.id,
-                session_id: None,
-                reason: FailureReason::Refused,
-                detail: refusal.to_string(),
-            };
-            let failed = Box::new(Envelope::caused_by(head, 0, now, data));
-            SendError::Rejected { refusal, failed }
-        }
-        error @ (ClientError::Build(_) | ClientError::Unreachable(_) | ClientError::Refused(_)) => {
-            SendError::Client(error)
-        }
-    }
 }
 
 /// What nothing would mend.

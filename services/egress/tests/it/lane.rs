@@ -72,6 +72,22 @@ async fn a_refused_token_is_told_and_dead_in_every_form_of_reply() {
 }
 
 #[tokio::test]
+async fn when_everything_is_refused_the_backlog_waits() {
+    let stage = Stage::new(Reply::With(403, vec![], "{}")).await;
+    let lane = stage.lane();
+    for _ in 0..5 {
+        let (result, _) = stage.handle(&lane, stage.command()).await;
+        check_disposition(&result.unwrap_err(), Disposition::DeadLetter);
+    }
+    for _ in 0..3 {
+        let (result, _) = stage.handle(&lane, stage.command()).await;
+        let error = result.unwrap_err();
+        check_disposition(&error, Disposition::Retry { after: Some(Duration::from_mins(1)) });
+        assert_eq!(error.outgoing().len(), 0, "it is not failed yet");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_does_not_call_back_is_created_again_later() {
     let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
     let (result, progress) = stage.handle(&stage.lane(), stage.command()).await;
