@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::crowd::{assert_answered, text_all};
-use crate::stage::{Bus, NUMBER, Setup, until};
+use crate::stage::{Bus, NUMBER, Setup, Stage, until};
 
 on_both_buses! {
     a_call_back_may_come_before_the_create_reply
@@ -16,13 +16,7 @@ on_both_buses! {
 async fn a_call_back_may_come_before_the_create_reply(bus: Bus) {
     let stage = Setup::new(bus).start().await;
     stage.tropo.turn(json!({ "callback_first": true, "id_line_end": true })).await;
-    let phones = stage.phones(20);
-    let texts = text_all(&phones, 2, |_| NUMBER).await;
-    for phone in &phones {
-        phone.received(2).await;
-    }
-    stage.settle().await;
-    assert_answered(&phones, &texts).await;
+    forty_texts_are_answered(&stage).await;
     let metrics = stage.metrics().await;
     assert_eq!(metrics.settled("egress.message.send.", "handled"), 40);
     assert_eq!(metrics.settled("", "retried"), 0, "an early call-back is no failure");
@@ -31,13 +25,7 @@ async fn a_call_back_may_come_before_the_create_reply(bus: Bus) {
 async fn a_webhook_that_comes_twice_is_answered_once(bus: Bus) {
     let stage = Setup::new(bus).start().await;
     stage.tropo.turn(json!({ "duplicate_webhooks": 1.0 })).await;
-    let phones = stage.phones(20);
-    let texts = text_all(&phones, 2, |_| NUMBER).await;
-    for phone in &phones {
-        phone.received(2).await;
-    }
-    stage.settle().await;
-    assert_answered(&phones, &texts).await;
+    forty_texts_are_answered(&stage).await;
     until("each call-back has come twice", async || {
         (stage.metrics().await.sum("tropomq_forwarded_callbacks_total", &[]) == 80).then_some(())
     })
@@ -91,4 +79,15 @@ fn text_of(number: &str, words: &str) -> Value {
         "from": party(number),
         "headers": { "Max-Forwards": "70", "CSeq": "1 INVITE" },
     }})
+}
+
+/// Twenty phones text twice each, and every text is answered once.
+async fn forty_texts_are_answered(stage: &Stage) {
+    let phones = stage.phones(20);
+    let texts = text_all(&phones, 2, |_| NUMBER).await;
+    for phone in &phones {
+        phone.received(2).await;
+    }
+    stage.settle().await;
+    assert_answered(&phones, &texts).await;
 }

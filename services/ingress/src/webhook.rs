@@ -204,15 +204,19 @@ impl Ingress {
     /// event has the same id.
     async fn insist(&self, outgoing: &Outgoing) -> Result<(), Refused> {
         let mut state = self.publisher.bus().state();
+        let mut uncertain = false;
         loop {
             match self.publisher.publish(outgoing).await {
                 Ok(()) => return Ok(()),
-                Err(PublishError::Unknown(_)) => {}
+                Err(PublishError::Unknown(_)) => uncertain = true,
                 Err(error @ (PublishError::Unavailable(_) | PublishError::Refused)) => {
                     tokio::select! {
                         // An error says that the bus is gone for good; then it stays silent here.
                         Ok(_) = state.wait_for(|state| *state == BusState::Ready) => {}
-                        () = self.environment.clock.sleep(ABSENCE_MAX) => return Err(Refused::NotKept(error)),
+                        () = self.environment.clock.sleep(ABSENCE_MAX) => {
+                            // What an earlier try left unanswered may be on the bus.
+                            return Err(if uncertain { Refused::NotConfirmed } else { Refused::NotKept(error) });
+                        }
                     }
                 }
             }

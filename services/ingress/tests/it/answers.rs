@@ -1,9 +1,13 @@
 //! What callers are answered, and that nothing is kept that was refused.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use messaging::{BoxFuture, Bus, BusState, Message, PublishError, SubscribeError, Subscription};
 use protocol::topology::QueueName;
 use reqwest::StatusCode;
+use tokio::sync::watch;
 
 use crate::stage::{SECRET, Stage, text};
 
@@ -64,4 +68,49 @@ async fn without_a_bus_webhooks_are_refused_at_once() {
     assert!(answer.text().await.unwrap().contains("nothing was kept"));
     // Not a measurement: far below the timeouts that would else be waited for.
     assert!(asked.elapsed() < Duration::from_secs(3));
+}
+
+/// Leaves the first publication without an answer, and is away from then on.
+#[derive(Debug, Default)]
+struct Leaving {
+    asked: AtomicBool,
+}
+
+impl Bus for Leaving {
+    fn publish(&self, _message: Message) -> BoxFuture<'_, Result<(), PublishError>> {
+        let error = if self.asked.swap(true, Ordering::Relaxed) {
+            PublishError::Unavailable("away".to_owned())
+        } else {
+            PublishError::Unknown("no confirm".to_owned())
+        };
+        Box::pin(async { Err(error) })
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        queue: &'a QueueName,
+        _prefetch: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>> {
+        Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "away".to_owned() }) })
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        watch::Sender::new(BusState::Away("away".to_owned())).subscribe()
+    }
+
+    fn system(&self) -> &'static str {
+        "leaving"
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn what_an_early_try_may_have_kept_is_not_said_to_be_lost() {
+    let stage = Stage::on_bus(Arc::new(Leaving::default())).await;
+    let answer = stage.post("/tropo/open", text("s1")).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.text().await.unwrap().contains("may or may not have been kept"));
 }

@@ -59,10 +59,19 @@ impl Stage {
     }
 
     async fn on(url: &BusUrl, directory: TempDir) -> Self {
-        chassis::tls::install_provider();
-        let crowd = Crowd::default();
         let opened = messaging::open(url, Topology::new(&[])).unwrap();
+        let crowd = Crowd::default();
         crowd.spawn(opened.driver);
+        Self::with(opened.bus, crowd, directory).await
+    }
+
+    /// Ingress on a bus that does as its test wants.
+    pub(crate) async fn on_bus(bus: Arc<dyn Bus>) -> Self {
+        Self::with(bus, Crowd::default(), tempfile::tempdir().unwrap()).await
+    }
+
+    async fn with(bus: Arc<dyn Bus>, crowd: Crowd, directory: TempDir) -> Self {
+        chassis::tls::install_provider();
         let egress = Egress::default();
         let egress_listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let egress_address = egress_listener.local_addr().unwrap();
@@ -86,14 +95,14 @@ impl Stage {
             ("elsewhere".parse().unwrap(), elsewhere),
         ]);
         let keyring = Keyring::new(vec![Key::new("k", b"a secret of thirty-two bytes, ok").unwrap()]).unwrap();
-        let publisher = Publisher::new(Arc::clone(&opened.bus), "ingress");
+        let publisher = Publisher::new(Arc::clone(&bus), "ingress");
         let ingress = Ingress::new(config, backends, publisher, keyring.clone(), Environment::system()).unwrap();
         let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = chassis::http::serve(listener, ingress.routes(), limits, Shutdown::new());
         crowd.spawn(async move { serving.await.unwrap() });
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, egress, keyring, bus: opened.bus, http, _directory: directory, _crowd: crowd }
+        Self { address, egress, keyring, bus, http, _directory: directory, _crowd: crowd }
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Response {
