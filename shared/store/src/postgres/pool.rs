@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::io;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, Pool, PoolError, Runtime};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
@@ -38,6 +40,11 @@ impl Connections {
         // What comes later wins: options of the URL stand above ours.
         let options = [STATEMENT_OPTION].into_iter().chain(config.get_options()).collect::<Vec<_>>().join(" ");
         config.options(options).tcp_user_timeout(ANSWER_MAX);
+        // After a takeover the URL may still lead to the server that is a standby now; of several hosts, the one that
+        // takes writes is meant.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(ANSWER_MAX);
         }
@@ -60,7 +67,7 @@ impl Connections {
 
     /// Does `work` over a connection, and once more over another if that was lost meanwhile: a server that was
     /// restarted leaves dead connections in the pool. All operations of a ledger may be repeated.
-    pub(super) async fn perform<T, F>(&self, work: impl Fn(Client) -> F) -> Result<T, LedgerError>
+    pub(super) async fn perform<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -71,7 +78,7 @@ impl Connections {
     pub(super) async fn perform_within<T, F>(
         &self,
         deadline: Duration,
-        work: impl Fn(Client) -> F,
+        work: impl Fn(Lent) -> F,
     ) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -94,7 +101,7 @@ impl Connections {
         answered.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
     }
 
-    async fn attempt<T, F>(&self, work: &impl Fn(Client) -> F) -> Result<T, Failure>
+    async fn attempt<T, F>(&self, work: &impl Fn(Lent) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -102,7 +109,67 @@ impl Connections {
             PoolError::Backend(error) => Failure::Final(judge(error)),
             other => Failure::Final(LedgerError::unavailable(other)),
         })?;
-        work(client).await
+        work(Lent { client: Some(client), is_unfit: AtomicBool::new(false) }).await
+    }
+}
+
+/// A connection out of the pool.
+///
+/// It goes back there unless it is unfit: nobody waited for its last answer, which came too late if at all, or the
+/// server behind it takes no writes. The next operation would fare no better with it.
+pub(super) struct Lent {
+    /// There until it is dropped.
+    client: Option<Client>,
+    is_unfit: AtomicBool,
+}
+
+impl Lent {
+    /// What the server answers.
+    ///
+    /// # Errors
+    /// [`Failure`] says whether another connection may do better.
+    ///
+    /// # Cancel safety
+    /// When it is dropped the connection is given up.
+    pub(super) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        self.is_unfit.store(true, Ordering::Relaxed);
+        let answer = asked.await;
+        let is_unfit = answer.as_ref().is_err_and(takes_no_writes);
+        self.is_unfit.store(is_unfit, Ordering::Relaxed);
+        Ok(answer?)
+    }
+
+    /// The server takes no writes: gives the connection up.
+    pub(super) fn read_only(self) -> Failure {
+        self.is_unfit.store(true, Ordering::Relaxed);
+        Failure::Final(LedgerError::unavailable(Fault::ReadOnly))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is taken out by drop alone")]
+impl Deref for Lent {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.as_ref().expect("a connection until it is dropped")
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is taken out by drop alone")]
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client.as_mut().expect("a connection until it is dropped")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| self.is_unfit.load(Ordering::Relaxed)) {
+            drop(Client::take(client));
+        }
     }
 }
 
@@ -120,17 +187,29 @@ impl From<LedgerError> for Failure {
 
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let said = error.code().is_some_and(|code| [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(code));
-    said || error.is_closed() || error.source().is_some_and(<dyn Error>::is::<io::Error>)
+    said || takes_no_writes(error) || error.is_closed() || error.source().is_some_and(<dyn Error>::is::<io::Error>)
 }
 
-/// Whether an error passes by itself: not, if the server is not to be trusted, or answered that the login, the database,
-/// a table or a value is wrong.
+/// Whether another server has taken over, and this one is a standby now.
+fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Who must act, and about what.
 fn judge(error: tokio_postgres::Error) -> LedgerError {
-    // The classes of SQLSTATE: feature not supported, data, constraint, login, database name, syntax and access rule,
-    // and internal error, which is where damaged pages are reported.
-    const LASTING: [&str; 7] = ["0A", "22", "23", "28", "3D", "42", "XX"];
-    let class = error.code().and_then(|state| state.code().get(..2));
-    if class.is_some_and(|class| LASTING.contains(&class)) || is_untrusted(&error) {
+    // The classes of SQLSTATE. Login and database name; data and constraint: something is wrong with this one row or
+    // value. Feature not supported, syntax and access rule (with tables that are not there), and internal error, which
+    // is where damaged pages are reported.
+    const DENIED: [&str; 2] = ["28", "3D"];
+    const ONE_ROW: [&str; 2] = ["22", "23"];
+    const LASTING: [&str; 3] = ["0A", "42", "XX"];
+    let class = error.code().and_then(|state| state.code().get(..2)).unwrap_or_default();
+    let is_right_missing = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    if DENIED.contains(&class) || is_right_missing || is_untrusted(&error) {
+        LedgerError::denied(error)
+    } else if ONE_ROW.contains(&class) {
+        LedgerError::unreadable(error)
+    } else if LASTING.contains(&class) {
         LedgerError::corrupt(error)
     } else {
         LedgerError::unavailable(error)
