@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use super::pool::{Connections, Failure, Lent};
 use crate::{LedgerError, OpenError};
 

@@ -69,6 +69,14 @@ impl Management {
         self.request("DELETE", &format!("/api/users/{}", encoded(user)), "").map(drop)
     }
 
+    /// Deletes a queue with what is on it.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn delete_queue(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/queues/{}/{}", encoded(vhost), encoded(queue)), "").map(drop)
+    }
+
     /// Deletes a virtual host with its queues and connections.
     ///
     /// # Errors

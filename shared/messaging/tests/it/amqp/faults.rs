@@ -189,6 +189,8 @@ async fn a_queue_without_a_leader_holds_up_nothing_but_itself() {
     let broker = RabbitMq::start().unwrap();
     let running = Running::open(&url(&broker, ""), &[work("one", "one"), work("two", "two")]).await;
     let mut two = running.subscribe("two", 10).await;
+    // The broker makes a channel known to a queue with the first message for it, and meanwhile the channel waits.
+    running.publish(message("one", "before")).await;
     broker.pause_leader("/", "one").unwrap();
     let bus = Arc::clone(&running.bus);
     let unled = tokio::spawn(async move { bus.publish(message("one", "unled")).await });
