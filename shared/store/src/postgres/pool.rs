@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, Pool, PoolError, Runtime};
@@ -25,6 +26,8 @@ const STATEMENT_OPTION: &str = "-c statement_timeout=2s -c synchronous_commit=on
 /// The pool of connections.
 pub(super) struct Connections {
     pool: Pool,
+    /// How many answers came, over all of them.
+    answers: Arc<AtomicU64>,
 }
 
 /// Why one attempt at an operation failed.
@@ -62,7 +65,7 @@ impl Connections {
             .create_timeout(Some(ANSWER_MAX))
             .build()
             .map_err(LedgerError::corrupt)?;
-        Ok(Self { pool })
+        Ok(Self { pool, answers: Arc::default() })
     }
 
     /// Does `work` over a connection, and once more over another if that was lost meanwhile: a server that was
@@ -109,42 +112,62 @@ impl Connections {
             PoolError::Backend(error) => Failure::Final(judge(error)),
             other => Failure::Final(LedgerError::unavailable(other)),
         })?;
-        work(Lent { client: Some(client), is_unfit: AtomicBool::new(false) }).await
+        work(Lent::new(client, Arc::clone(&self.answers))).await
     }
 }
 
 /// A connection out of the pool.
 ///
-/// It goes back there unless it is unfit: nobody waited for its last answer, which came too late if at all, or the
-/// server behind it takes no writes. The next operation would fare no better with it.
+/// It goes back there unless it is unfit: the server behind it takes no writes, or its answer did not come in time, and
+/// on no other connection either: then something on the way has forgotten it. (A server that is slow answers on some
+/// of them. To connect anew would make it slower still.)
 pub(super) struct Lent {
     /// There until it is dropped.
     client: Option<Client>,
-    is_unfit: AtomicBool,
+    takes_no_writes: AtomicBool,
+    answers: Arc<AtomicU64>,
+    /// How many answers there were when the one was asked for that did not come yet.
+    awaited_since: Mutex<Option<u64>>,
 }
 
 impl Lent {
+    fn new(client: Client, answers: Arc<AtomicU64>) -> Self {
+        let (takes_no_writes, awaited_since) = (AtomicBool::new(false), Mutex::new(None));
+        Self { client: Some(client), takes_no_writes, answers, awaited_since }
+    }
+
+    fn await_since(&self, since: Option<u64>) {
+        *self.awaited_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn is_unfit(&self) -> bool {
+        let awaited_since = *self.awaited_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_mute = awaited_since.is_some_and(|since| since == self.answers.load(Ordering::Relaxed));
+        is_mute || self.takes_no_writes.load(Ordering::Relaxed)
+    }
+
     /// What the server answers.
     ///
     /// # Errors
     /// [`Failure`] says whether another connection may do better.
     ///
     /// # Cancel safety
-    /// When it is dropped the connection is given up.
+    /// Safe; whether the connection is used again is decided when it is given back.
     pub(super) async fn answer<T>(
         &self,
         asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
-        self.is_unfit.store(true, Ordering::Relaxed);
+        self.await_since(Some(self.answers.load(Ordering::Relaxed)));
         let answer = asked.await;
-        let is_unfit = answer.as_ref().is_err_and(takes_no_writes);
-        self.is_unfit.store(is_unfit, Ordering::Relaxed);
+        self.await_since(None);
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.takes_no_writes.store(answer.as_ref().is_err_and(takes_no_writes), Ordering::Relaxed);
         Ok(answer?)
     }
 
     /// The server takes no writes: gives the connection up.
     pub(super) fn read_only(self) -> Failure {
-        self.is_unfit.store(true, Ordering::Relaxed);
+        self.takes_no_writes.store(true, Ordering::Relaxed);
         Failure::Final(LedgerError::unavailable(Fault::ReadOnly))
     }
 }
@@ -167,7 +190,8 @@ impl DerefMut for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take().filter(|_| self.is_unfit.load(Ordering::Relaxed)) {
+        let is_unfit = self.is_unfit();
+        if let Some(client) = self.client.take().filter(|_| is_unfit) {
             drop(Client::take(client));
         }
     }
