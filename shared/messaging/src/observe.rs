@@ -8,6 +8,7 @@ use opentelemetry::{KeyValue, global};
 use protocol::topology::QueueName;
 use tracing::{debug, error, info, warn};
 
+use crate::dead::{Filter, Summary};
 use crate::{PublishError, SubscribeError};
 
 struct Metrics {
@@ -123,6 +124,16 @@ pub(crate) fn dead(queue: &QueueName, id: &str, attempt: u32, error: &str) {
 
 pub(crate) fn dropped(queue: &QueueName, id: &str, error: &str) {
     info!(queue = %queue, event.id = id, "event {id} is dropped: {error}");
+}
+
+pub(crate) fn replayed(queue: &QueueName, filter: &Filter, summary: &Summary) {
+    let Summary { seen, replayed, failed, kept, .. } = summary;
+    info!(queue = %queue, filter = %filter, seen, replayed, failed, kept, "replayed {replayed} letters of {queue}");
+}
+
+pub(crate) fn removed(queue: &QueueName, filter: &Filter, summary: &Summary) {
+    let Summary { seen, dropped, kept, .. } = summary;
+    info!(queue = %queue, filter = %filter, seen, dropped, kept, "removed {dropped} letters of {queue} for good");
 }
 
 pub(crate) fn not_published(queue: &QueueName, id: &str, error: &PublishError) {

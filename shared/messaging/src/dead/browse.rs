@@ -17,6 +17,12 @@ const WINDOWS_MAX: usize = 100;
 /// The longest wait for a letter that was counted. One that does not come is in somebody else's hand.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// RabbitMQ takes back what a channel held a little after the channel is closed. So often is looked whether it has.
+const RETURN_LOOKS: u32 = 50;
+
+/// How long between two looks.
+const RETURN_PAUSE: Duration = Duration::from_millis(20);
+
 /// What comes next.
 pub(super) enum Next {
     /// A letter. It stays where it is unless it is settled.
@@ -85,9 +91,20 @@ impl<'a> Browse<'a> {
     }
 
     /// Gives back what was not settled, in its order: nothing of it is handed to the last subscriptions meanwhile.
+    /// Returns once it is there again, for whoever looks next.
     pub(super) async fn end(mut self) {
+        let Some(full) = self.windows.len().checked_sub(1) else { return };
+        let kept = full as u64 * u64::from(WINDOW) + u64::from(self.kept);
         for window in &mut self.windows {
             window.cancel().await;
+        }
+        self.windows.clear();
+        // Somebody else may have taken them at once, so it is not waited for long.
+        for _ in 0..RETURN_LOOKS {
+            match self.bus.depth(&self.queue).await {
+                Ok(Some(depth)) if depth < kept => self.environment.clock.sleep(RETURN_PAUSE).await,
+                Ok(_) | Err(_) => return,
+            }
         }
     }
 }

@@ -82,9 +82,8 @@ impl Letter {
             time: dead_at.or(published),
             id: properties.message_id.clone(),
             kind,
-            backend: backend(&routing_key).or_else(|| {
-                Some(Envelope::any_from_body(body).ok()?.head.backend.to_string())
-            }),
+            backend: backend(&routing_key)
+                .or_else(|| Some(Envelope::any_from_body(body).ok()?.head.backend.to_string())),
             queue: header(QUEUE),
             reason: header(REASON),
             attempts: header(ATTEMPT).and_then(|written| written.parse().ok()),

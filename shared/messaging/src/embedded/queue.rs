@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use protocol::topology::{Bound, DELIVERY_LIMIT, QueueName};
+use protocol::topology::{Bound, DEAD, DELIVERY_LIMIT, QueueName, UNROUTED};
 use tokio::sync::mpsc;
 
 use crate::embedded::operation::{Handed, Kept, Seq, SubscriptionId};
@@ -183,11 +183,17 @@ impl Queue {
 
     fn give_back(&mut self, seq: Seq, held: Held) -> Option<Buried> {
         let returned = held.returned.saturating_add(1);
-        if DELIVERY_LIMIT < returned {
+        if self.is_work() && DELIVERY_LIMIT < returned {
             return Some(Buried { queue: self.name.clone(), seq, message: held.message });
         }
         self.ready.insert(seq, Held { returned, redelivered: true, ..held });
         None
+    }
+
+    /// Whether what is given back too often is moved to the dead letters. What is kept or on record is handed out as
+    /// often as somebody looks at it.
+    fn is_work(&self) -> bool {
+        self.bound.is_none() && !matches!(self.name.as_str(), DEAD | UNROUTED)
     }
 
     fn subscriber(&mut self, id: SubscriptionId) -> Option<&mut Subscriber> {
