@@ -205,7 +205,7 @@ impl Work<'_> {
         let mut replay = Replay::new(self.bus, self.environment, self.order.place);
         while self.order.limit.is_none_or(|limit| self.record.summary.matched < limit) {
             match browse.next().await? {
-                Next::Letter(delivery) => self.one(delivery, &mut browse, &mut replay).await?,
+                Next::Letter(delivery) => self.one(*delivery, &mut browse, &mut replay).await?,
                 Next::End => break,
                 Next::Elsewhere(count) => {
                     self.record.summary.elsewhere = count;

@@ -17,6 +17,7 @@ struct Metrics {
     operation: Histogram<f64>,
     process: Histogram<f64>,
     settled: Counter<u64>,
+    replayed: Counter<u64>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -40,6 +41,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         settled: meter
             .u64_counter("tropomq.settled.messages")
             .with_description("Messages settled, by outcome: handled, retried, dead, dropped, returned")
+            .build(),
+        replayed: meter
+            .u64_counter("tropomq.replayed.messages")
+            .with_description("Dead letters put back, by the queue that they went to")
             .build(),
     }
 });
@@ -124,6 +129,11 @@ pub(crate) fn dead(queue: &QueueName, id: &str, attempt: u32, error: &str) {
 
 pub(crate) fn dropped(queue: &QueueName, id: &str, error: &str) {
     info!(queue = %queue, event.id = id, "event {id} is dropped: {error}");
+}
+
+/// A letter is back on its queue.
+pub(crate) fn put_back(system: &'static str, queue: &QueueName) {
+    METRICS.replayed.add(1, &labels(system, queue));
 }
 
 pub(crate) fn replayed(queue: &QueueName, filter: &Filter, summary: &Summary) {

@@ -15,7 +15,7 @@ const WINDOW: u16 = 500;
 const WINDOWS_MAX: usize = 100;
 
 /// The longest wait for a letter that was counted. One that does not come is in somebody else's hand.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// RabbitMQ takes back what a channel held a little after the channel is closed. So often is looked whether it has.
 const RETURN_LOOKS: u32 = 50;
@@ -26,7 +26,7 @@ const RETURN_PAUSE: Duration = Duration::from_millis(20);
 /// What comes next.
 pub(super) enum Next {
     /// A letter. It stays where it is unless it is settled.
-    Letter(Delivery),
+    Letter(Box<Delivery>),
     /// Everything that was there at the beginning was seen.
     End,
     /// So many that were there at the beginning are in somebody else's hand.
@@ -77,7 +77,7 @@ impl<'a> Browse<'a> {
             delivery = window.next() => match delivery {
                 Some(delivery) => {
                     self.left -= 1;
-                    Ok(Next::Letter(delivery))
+                    Ok(Next::Letter(Box::new(delivery)))
                 }
                 None => Err(DeadError::Lost),
             },

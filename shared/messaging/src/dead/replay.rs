@@ -8,7 +8,7 @@ use protocol::topology::{DEAD, QueueName, UNROUTED};
 
 use super::{DeadError, Outcome, Place};
 use crate::headers::{QUEUE, REPLAYED_AT, ROUTING_KEY};
-use crate::{Bus, Delivery, Destination, Environment, Message, Properties, PublishError};
+use crate::{Bus, Delivery, Destination, Environment, Message, Properties, PublishError, observe};
 
 /// What the headers that are ours begin with.
 const OURS: &str = "tropomq-";
@@ -50,10 +50,17 @@ impl<'a> Replay<'a> {
             self.environment.clock.sleep(Duration::from_secs(1) / rate.get()).await;
         }
         self.begun = true;
+        let queue = match &destination {
+            Destination::Delayed { queue, .. } => queue.clone(),
+            Destination::Topic { .. } | Destination::Dead => delivery.queue.clone(),
+        };
         let properties = self.properties(&delivery.properties);
         let message = Message { destination, properties, body: delivery.body.clone() };
         match self.bus.publish(message).await {
-            Ok(()) => Ok(Outcome::Replayed),
+            Ok(()) => {
+                observe::put_back(self.bus.system(), &queue);
+                Ok(Outcome::Replayed)
+            }
             Err(error @ PublishError::Refused) => Ok(Outcome::NotReplayable(error.to_string())),
             Err(source @ (PublishError::Unavailable(_) | PublishError::Unknown(_))) => {
                 let id = delivery.properties.message_id.clone().unwrap_or_else(|| "without id".to_owned());

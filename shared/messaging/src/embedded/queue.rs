@@ -167,7 +167,21 @@ impl Queue {
     pub(super) fn unsubscribe(&mut self, id: SubscriptionId) -> Vec<Buried> {
         let Some(place) = self.subscribers.iter().position(|subscriber| subscriber.id == id) else { return Vec::new() };
         let in_hand = self.subscribers.remove(place).map(|subscriber| subscriber.in_hand).unwrap_or_default();
-        in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect()
+        let buried = in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect();
+        self.let_go();
+        buried
+    }
+
+    /// Leaves in the file what somebody looked through who has gone. That it was handed out is forgotten with it, so
+    /// this is not for work.
+    fn let_go(&mut self) {
+        if self.is_work() || !self.subscribers.is_empty() {
+            return;
+        }
+        let Some(first) = self.ready.keys().nth(READY_MAX).copied() else { return };
+        let beyond = self.ready.split_off(&first);
+        self.beyond = self.beyond.saturating_add(beyond.len() as u64);
+        self.loaded_to = self.ready.last_key_value().map_or(self.loaded_to, |(seq, _)| *seq);
     }
 
     /// Whether the subscriber had it, so that it is to be removed from the file.

@@ -136,6 +136,21 @@ fn what_nobody_works_on_is_given_back_as_often_as_it_takes() {
 }
 
 #[test]
+fn what_was_looked_through_does_not_stay_in_memory() {
+    let mut queue = Queue::new(DEAD.into(), 0);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    queue.subscribe(0, u16::MAX, sender);
+    let bound = Seq::try_from(READY_MAX).unwrap();
+    for seq in 1..=bound + 10 {
+        add(&mut queue, [seq]);
+        queue.dispatch();
+    }
+    assert_eq!((queue.in_hand(), receiver.len()), (READY_MAX + 10, READY_MAX + 10));
+    assert!(queue.unsubscribe(0).is_empty());
+    assert_eq!((queue.ready.len(), queue.beyond, queue.loaded_to()), (READY_MAX, 10, bound));
+}
+
+#[test]
 fn beyond_the_bound_messages_stay_in_the_file_until_their_turn() {
     let (mut queue, mut receivers) = queue(false, &[1]);
     let bound = Seq::try_from(READY_MAX).unwrap();
