@@ -1,5 +1,6 @@
 //! `tropomq dead`: what is beyond retry, and what no queue was bound for.
 
+pub(crate) mod asked;
 mod meant;
 mod reach;
 mod words;

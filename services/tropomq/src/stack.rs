@@ -183,7 +183,7 @@ impl Stack {
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so `tropomq send` and `dead` ask the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
-                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus)));
+                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
             }
             Some((bus, bus_tasks))
         } else {

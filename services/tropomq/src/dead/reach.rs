@@ -1,6 +1,5 @@
 //! Where the letters are: on RabbitMQ, with the process that has the embedded bus, or in its file.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::asked;
 use crate::settings::Settings;
 
 /// How long the bus may take to be there.
@@ -33,31 +33,25 @@ pub(super) async fn carry_out(settings: &Settings, order: &Order, hear: impl FnM
     match &settings.bus.url {
         BusUrl::Amqp(_) => on_bus(settings, order, hear).await,
         BusUrl::Embedded(directory) => {
+            if !messaging::embedded::exists(directory) {
+                bail!("there is no embedded bus in {}", directory.display());
+            }
+            let sealed = asked::seal(order, &settings.ticket.keyring()?, &Environment::system());
             let url = crate::development::address(settings.admin.listen, "dead")?;
             let client = reqwest::Client::builder().connect_timeout(BUS_TIMEOUT).read_timeout(SILENCE_MAX).no_proxy();
-            let asked = client.build()?.post(url.clone()).json(order).send().await;
+            let asked = client.build()?.post(url.clone()).json(&sealed).send().await;
             match asked.map_err(reqwest::Error::without_url) {
                 Ok(answer) => hear_all(&url, answer, hear).await,
-                Err(error) if error.is_connect() => in_file(settings, directory, &url, order, hear).await,
+                // Nobody runs who has the bus, so it is opened here.
+                Err(error) if error.is_connect() => on_bus(settings, order, hear).await.with_context(|| {
+                    format!(
+                        "nobody answers at {url}, where the `tropomq up` of this configuration would (admin.listen)"
+                    )
+                }),
                 Err(error) => Err(error).with_context(|| format!("ask {url}")),
             }
         }
     }
-}
-
-/// Nobody runs who has the embedded bus, so it is opened here.
-async fn in_file(
-    settings: &Settings,
-    directory: &Path,
-    url: &Url,
-    order: &Order,
-    hear: impl FnMut(Told),
-) -> anyhow::Result<()> {
-    if !messaging::embedded::exists(directory) {
-        bail!("there is no embedded bus in {}, and no `tropomq up` at {url}", directory.display());
-    }
-    let used = || format!("nobody answers at {url}, where the `tropomq up` of this configuration would (admin.listen)");
-    on_bus(settings, order, hear).await.with_context(used)
 }
 
 /// Opens the bus, does it, and closes the bus.

@@ -71,10 +71,13 @@ impl<'a> Replay<'a> {
 
     /// The queue that it was taken from, and no other that is bound for the same messages; or the reason why not.
     async fn destination(&mut self, delivery: &Delivery) -> Result<Result<Destination, String>, DeadError> {
-        let Some(name) = delivery.properties.headers.get(QUEUE) else {
+        let headers = &delivery.properties.headers;
+        let Some(name) = headers.get(QUEUE) else {
+            // One that found its queue gone on its way back has come under the name of that queue.
+            let routing_key = headers.get(ROUTING_KEY).unwrap_or(&delivery.routing_key).clone();
             return Ok(match self.place {
                 Place::Dead => Err("it does not say which queue it came from".to_owned()),
-                Place::Unrouted => Ok(Destination::Topic { routing_key: delivery.routing_key.clone() }),
+                Place::Unrouted => Ok(Destination::Topic { routing_key }),
             });
         };
         if matches!(name.as_str(), DEAD | UNROUTED) {
