@@ -257,14 +257,8 @@ fn found(summary: &Summary) -> anyhow::Result<()> {
         return Ok(());
     }
     let ids: Vec<&str> = missing.iter().map(String::as_str).collect();
-    let why = if *more {
-        "; not all letters could be looked through"
-    } else if 0 < *elsewhere {
-        "; somebody else may have them in hand"
-    } else {
-        ""
-    };
-    bail!("not found: {}{why}", ids.join(", "))
+    let why = if *more || 0 < *elsewhere { "not all letters could be looked at" } else { "another run may hold them" };
+    bail!("not found: {}; {why}", ids.join(", "))
 }
 
 /// Whether everything that was asked for was done.

@@ -140,7 +140,7 @@ pub struct Summary {
 enum DeadError {
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
-    #[error("the connection to the bus was lost: run it again")]
+    #[error("the connection to the bus was lost, and letters that were settled last may be there still: run it again")]
     Lost,
     #[error("letter {id} was not confirmed on its queue, and is kept: run it again")]
     Publish {
@@ -217,8 +217,7 @@ impl Work<'_> {
                 }
             }
         }
-        browse.end().await;
-        Ok(())
+        browse.end().await
     }
 
     async fn one(

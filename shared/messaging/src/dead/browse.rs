@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use protocol::topology::QueueName;
 
 use super::DeadError;
@@ -17,11 +18,12 @@ const WINDOWS_MAX: usize = 100;
 /// The longest wait for a letter that was counted. One that does not come is in somebody else's hand.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// RabbitMQ takes back what a channel held a little after the channel is closed. So often is looked whether it has.
-const RETURN_LOOKS: u32 = 50;
+/// RabbitMQ takes back what a channel held a little after the channel is closed, and of two that are closed together in
+/// any order. So often is looked whether it has, in all.
+const RETURN_LOOKS: u32 = 500;
 
 /// How long between two looks.
-const RETURN_PAUSE: Duration = Duration::from_millis(20);
+const RETURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What comes next.
 pub(super) enum Next {
@@ -90,21 +92,41 @@ impl<'a> Browse<'a> {
         self.kept += 1;
     }
 
-    /// Gives back what was not settled, in its order: nothing of it is handed to the last subscriptions meanwhile.
-    /// Returns once it is there again, for whoever looks next.
-    pub(super) async fn end(mut self) {
-        let Some(full) = self.windows.len().checked_sub(1) else { return };
-        let kept = full as u64 * u64::from(WINDOW) + u64::from(self.kept);
+    /// Gives back what was not settled, in its order, and returns once it is there again, for whoever looks next.
+    ///
+    /// # Errors
+    /// [`DeadError::Lost`]: not all that was acknowledged may be settled.
+    pub(super) async fn end(mut self) -> Result<(), DeadError> {
+        let Some(last) = self.windows.len().checked_sub(1) else { return Ok(()) };
+        self.assert_alive().await?;
+        // Nothing of what is given back is handed to those that still have room.
         for window in &mut self.windows {
             window.cancel().await;
         }
-        self.windows.clear();
-        // Somebody else may have taken them at once, so it is not waited for long.
-        for _ in 0..RETURN_LOOKS {
-            match self.bus.depth(&self.queue).await {
-                Ok(Some(depth)) if depth < kept => self.environment.clock.sleep(RETURN_PAUSE).await,
-                Ok(_) | Err(_) => return,
+        let mut expected = self.bus.depth(&self.queue).await?.unwrap_or_default();
+        let mut looks = RETURN_LOOKS;
+        for (at, window) in std::mem::take(&mut self.windows).into_iter().enumerate() {
+            drop(window);
+            expected += u64::from(if at == last { self.kept } else { WINDOW });
+            // Somebody else may take them at once, so it is not waited for long.
+            while 0 < looks && self.bus.depth(&self.queue).await?.is_some_and(|depth| depth < expected) {
+                looks -= 1;
+                self.environment.clock.sleep(RETURN_PAUSE).await;
             }
         }
+        Ok(())
+    }
+
+    /// Deliveries that wait in memory outlive their connection, and to acknowledge them then does nothing. What was
+    /// acknowledged before the bus answered is settled, if the subscriptions are alive after that.
+    async fn assert_alive(&mut self) -> Result<(), DeadError> {
+        self.bus.depth(&self.queue).await?;
+        for window in &mut self.windows {
+            while let Some(came) = window.next().now_or_never() {
+                // One that came meanwhile stays where it is.
+                let _newer = came.ok_or(DeadError::Lost)?;
+            }
+        }
+        Ok(())
     }
 }

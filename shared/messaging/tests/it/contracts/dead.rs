@@ -14,7 +14,7 @@ use crate::running::{Place, Running, full_properties, message, next, within, wor
 /// Faster than anybody would.
 const AT_ONCE: Action = Action::Replay { rate: NonZeroU32::MAX };
 
-fn order(action: Action) -> Order {
+pub(crate) fn order(action: Action) -> Order {
     Order { action, place: At::Dead, filter: Filter::default(), limit: None, detail: Detail::Line }
 }
 
@@ -33,13 +33,13 @@ fn letter(queue: &str, id: &str) -> Message {
     Message { properties, ..crate::running::message_to(Destination::Dead, "") }
 }
 
-fn letters(queue: &str, count: usize) -> (Vec<Message>, Vec<String>) {
+pub(crate) fn letters(queue: &str, count: usize) -> (Vec<Message>, Vec<String>) {
     let ids: Vec<String> = (0..count).map(|i| format!("{i:04}")).collect();
     (ids.iter().map(|id| letter(queue, id)).collect(), ids)
 }
 
 impl Running {
-    async fn bury(&self, letters: Vec<Message>) {
+    pub(crate) async fn bury(&self, letters: Vec<Message>) {
         let results = self.publish_all(letters).await;
         assert!(results.iter().all(Result::is_ok), "{results:?}");
     }
@@ -106,7 +106,8 @@ pub(crate) async fn letters_are_seen_in_their_order_however_many(place: &impl Pl
     let (all, ids) = letters("one", 1_100);
     running.bury(all).await;
     for _ in 0..2 {
-        assert_eq!(running.look(&order(Action::Look)).await, ids);
+        let seen = running.look(&order(Action::Look)).await;
+        assert!(seen == ids, "another order: {:?}", seen.iter().zip(&ids).find(|(seen, id)| seen != id));
     }
     // Only the last one goes, from behind all others.
     let filter = Filter { ids: BTreeSet::from([ids[1_099].clone()]), ..Filter::default() };
@@ -241,6 +242,22 @@ pub(crate) async fn an_interrupted_replay_loses_nothing(place: &impl Place) {
     assert!(counts.keys().eq(&ids), "{counts:?}");
     let twice = counts.values().sum::<usize>() - ids.len();
     assert!(twice <= 2, "each time nothing but what was under way is repeated: {counts:?}");
+    running.reaches_depth("tropomq.dead", 0).await;
+    running.close().await;
+}
+
+pub(crate) async fn what_somebody_else_has_in_hand_is_left_alone(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    running.bury(letters("one", 4).0).await;
+    let mut other = running.subscribe("tropomq.dead", 2).await;
+    let in_hand = [next(&mut *other).await, next(&mut *other).await];
+    let (told, summary) = running.work(&order(AT_ONCE)).await;
+    assert_eq!(told.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["0002", "0003"]);
+    assert_eq!((summary.seen, summary.elsewhere), (2, 0));
+    drop((in_hand, other));
+    running.reaches_depth("tropomq.dead", 2).await;
+    assert_eq!(running.look(&order(Action::Drop)).await, ["0000", "0001"]);
+    assert_eq!(running.take_ids("one", 2).await, ["0002", "0003"]);
     running.reaches_depth("tropomq.dead", 0).await;
     running.close().await;
 }
