@@ -54,7 +54,7 @@ struct Show {
     /// The ids of the letters
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Look at what no queue was bound for instead
+    /// What no queue was bound for, instead of dead letters
     #[arg(long)]
     unrouted: bool,
     /// Show the payload as it is: with the numbers and the texts of people

@@ -47,7 +47,7 @@ pub(super) struct Meant {
     /// At most so many of those, the oldest
     #[arg(long, value_name = "N", help_heading = "Filters")]
     limit: Option<u64>,
-    /// Look at what no queue was bound for instead
+    /// What no queue was bound for, instead of dead letters
     #[arg(long)]
     unrouted: bool,
 }
