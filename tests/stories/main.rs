@@ -40,6 +40,7 @@ mod command_line;
 mod conversations;
 mod crashes;
 mod crowd;
+mod dead_letters;
 mod forgery;
 mod outages;
 mod refusals;

@@ -86,6 +86,11 @@ impl Stage {
         self.service(name)
     }
 
+    /// The configuration of the service that egress runs in.
+    pub(crate) fn sender_config(&mut self) -> std::path::PathBuf {
+        self.service(if self.broker.is_some() { "egress-0" } else { "up" }).config()
+    }
+
     /// What all services together count.
     pub(crate) async fn metrics(&self) -> Metrics {
         let mut all = Metrics::default();

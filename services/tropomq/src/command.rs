@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::probe::Probe;
 use crate::send::Send;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Simulator,
     /// Put a message on the bus, for egress to send
     Send(Send),
+    /// List, show, replay or drop dead letters: what is beyond retry
+    Dead(Dead),
     /// Say what is wrong with the configuration, and how to mend it
     Check,
     /// Print the default configuration, which explains every key

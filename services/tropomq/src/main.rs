@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod dead;
 mod demo;
 mod development;
 mod output;
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Send(send) => send.run(config).await,
+        Command::Dead(dead) => dead.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {

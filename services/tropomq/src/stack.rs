@@ -1,6 +1,7 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
 mod ledger;
+mod letters;
 mod listeners;
 mod messages;
 mod watch;
@@ -180,8 +181,9 @@ impl Stack {
         let bus_work = if services.ingress || services.router || services.egress {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
+                // Nobody else can open an embedded bus, so `tropomq send` and `dead` ask the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
+                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
             }
             Some((bus, bus_tasks))
         } else {

@@ -9,6 +9,7 @@
 pub mod amqp;
 mod bus;
 mod consume;
+pub mod dead;
 pub mod embedded;
 mod environment;
 mod handler;

@@ -98,7 +98,10 @@ impl Stage {
 
 /// How many deliveries of a queue there must be: what was published, and what was put back.
 fn offered(metrics: &Metrics, kind: &str, queue: &str) -> u64 {
-    metrics.published(kind) + metrics.settled(queue, "retried") + metrics.settled(queue, "returned")
+    metrics.published(kind)
+        + metrics.replayed(queue)
+        + metrics.settled(queue, "retried")
+        + metrics.settled(queue, "returned")
 }
 
 /// The sessions that Tropo has had.

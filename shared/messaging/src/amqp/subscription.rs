@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+};
 use lapin::protocol::constants::REPLY_SUCCESS;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Acker, Channel, Consumer};
+use lapin::{Acker, Channel, Consumer, ErrorKind};
 use protocol::topology::{QueueName, Topology};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -58,6 +61,26 @@ impl Consuming {
                 Err(format!("no answer within {SUBSCRIBE_MAX:?}"))
             }
         }
+    }
+
+    /// How many messages of a queue are ready; `None` when there is no such queue.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn depth(&self, queue: &QueueName) -> Result<Option<u64>, String> {
+        let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
+        let asking = async {
+            let connection = self.connection().await?;
+            let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+            // Asks for the queue, and makes none.
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            match channel.queue_declare(name, options, FieldTable::default()).await {
+                Ok(declared) => Ok(Some(u64::from(declared.message_count()))),
+                Err(error) if is_not_found(&error) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        timeout(SUBSCRIBE_MAX, asking).await.unwrap_or_else(|_| Err(format!("no answer within {SUBSCRIBE_MAX:?}")))
     }
 
     /// The shared connection, a fresh one if the last was lost.
@@ -110,6 +133,11 @@ impl Consuming {
             driver::close(&connection).await;
         }
     }
+}
+
+fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(refused)
+        if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
 }
 
 /// A consumer on a channel of its own. Both are given up with it, and the broker then takes back what is unsettled.

@@ -1,13 +1,17 @@
 //! What a failing broker does to connections. Each test has a broker of its own to break.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use messaging::{BusState, BusUrl, PublishError};
+use messaging::dead::{self, Action, Told};
+use messaging::{BusState, BusUrl, Environment, PublishError};
 use testkit::RabbitMq;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::contracts::dead::{letters, order};
 use crate::running::{DEADLINE, Running, message, next, within, work};
 
 fn url(broker: &RabbitMq, query: &str) -> BusUrl {
@@ -28,6 +32,7 @@ async fn cut_connections_and_alarms_are_survived() {
     let broker = RabbitMq::start().unwrap();
     let running = Running::open(&url(&broker, ""), &[work("one", "#")]).await;
     connections_are_cut(&broker, &running).await;
+    connections_are_cut_in_a_replay(&broker, &running).await;
     room_runs_short(&running, |raised| broker.set_memory_alarm(raised).unwrap()).await;
     room_runs_short(&running, |raised| broker.set_disk_alarm(raised).unwrap()).await;
     running.close().await;
@@ -46,6 +51,58 @@ async fn connections_are_cut(broker: &RabbitMq, running: &Running) {
     let ids: BTreeSet<String> = taken.iter().map(crate::running::Taken::id).collect();
     assert_eq!(ids, BTreeSet::from(["before", "after"].map(str::to_owned)));
     assert!(taken.iter().any(|taken| taken.id() == "before" && taken.redelivered));
+}
+
+async fn connections_are_cut_in_a_replay(broker: &RabbitMq, running: &Running) {
+    let (letters, ids) = letters("one", 100);
+    running.bury(letters).await;
+    let replay = order(Action::Replay { rate: NonZeroU32::new(200).unwrap() });
+    let environment = Environment::system();
+    let cut = async |at: Option<usize>| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let hear = async move {
+            let mut replayed = 0;
+            loop {
+                match receiver.recv().await.unwrap() {
+                    Told::Letter { .. } => replayed += 1,
+                    Told::Done(summary) => return Ok(summary),
+                    Told::Failed { error, .. } => return Err(error),
+                }
+                if Some(replayed) == at {
+                    broker.close_all_connections().unwrap();
+                }
+            }
+        };
+        let working = dead::work(&*running.bus, &environment, &replay, sender);
+        within("the work ends", async { futures::join!(hear, working) }).await.0
+    };
+    let told = cut(Some(20)).await;
+    assert!(told.is_err(), "it was not cut: {told:?}");
+    running.reaches(|state| *state == BusState::Ready).await;
+    let mut subscription = running.subscribe("one", 100).await;
+    let mut came = BTreeSet::new();
+    let collect = async {
+        while came.len() < ids.len() {
+            let delivery = next(&mut *subscription).await;
+            came.insert(delivery.properties.message_id.clone().unwrap());
+            delivery.settler.ack().await;
+        }
+    };
+    // The broker takes back what was unsettled a little later.
+    let replay_on = async {
+        loop {
+            let _cut_late = cut(None).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = collect => {}
+        () = replay_on => {}
+    }
+    assert!(came.iter().eq(&ids));
+    drop(subscription);
+    // What was under way came twice.
+    running.take_up_to("one", "x").await;
 }
 
 async fn room_runs_short(running: &Running, set_alarm: impl Fn(bool)) {
