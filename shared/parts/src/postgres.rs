@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own.
+//! A private PostgreSQL.
 
 mod database;
 
@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use database::{Database, database};
+pub use database::Database;
 
 use crate::part::{self, Part, PartError};
 use crate::ports;
