@@ -163,10 +163,7 @@ impl Run {
                 None
             }
             Err(
-                error @ (PostError::TimedOut(_)
-                | PostError::Unreachable(_)
-                | PostError::Cut(_)
-                | PostError::TooLarge),
+                error @ (PostError::TimedOut(_) | PostError::Unreachable(_) | PostError::Cut(_) | PostError::TooLarge),
             ) => {
                 self.log(wording::ours(format_args!("The session ends, {} gave no document: {error}", self.url)));
                 None

@@ -4,6 +4,7 @@ mod check;
 mod command;
 mod demo;
 mod development;
+mod drill;
 mod output;
 mod probe;
 mod send;
@@ -28,6 +29,7 @@ async fn main() -> ExitCode {
         Command::Simulator => stack::serve(config, Services::SIMULATOR).await,
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,
+        Command::Drill(drill) => drill.run().await,
         Command::Send(send) => send.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,

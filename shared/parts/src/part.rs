@@ -231,7 +231,9 @@ impl Part {
         self.write(&format!("{}.pids", self.name), &text).map(drop)
     }
 
-    fn output_file(&self) -> PathBuf {
+    /// The file with what it printed.
+    #[must_use]
+    pub fn output_file(&self) -> PathBuf {
         self.folder.join(format!("{}.log", self.name))
     }
 

@@ -172,6 +172,12 @@ impl Postgres {
         self.part.kill()
     }
 
+    /// The file with what it logged.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.part.output_file()
+    }
+
     /// Starts the server again with the same data and port; kills it first if it runs.
     ///
     /// # Errors

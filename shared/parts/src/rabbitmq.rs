@@ -5,7 +5,7 @@ mod management;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -175,6 +175,12 @@ impl RabbitMq {
     /// When the signal cannot be sent.
     pub fn kill(&mut self) -> Result<(), PartError> {
         self.part.kill()
+    }
+
+    /// The file with what it logged.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.part.output_file()
     }
 
     /// Starts the broker again with the same data and ports; kills it first if it runs.
