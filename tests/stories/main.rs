@@ -40,6 +40,7 @@ mod command_line;
 mod conversations;
 mod crashes;
 mod crowd;
+mod drill;
 mod forgery;
 mod refusals;
 mod replicas;

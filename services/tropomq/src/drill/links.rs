@@ -52,7 +52,7 @@ impl Link {
         let address = listener.local_addr().with_context(|| format!("make the link {name}"))?;
         let (state, shown) = watch::channel(State::default());
         let shutdown = tasks.shutdown().clone();
-        tasks.spawn(format!("link {name}"), OnEnd::Essential, async move {
+        tasks.spawn(format!("link {name}"), OnEnd::Helper, async move {
             tokio::select! {
                 biased;
                 () = shutdown.requested() => {}

@@ -87,7 +87,13 @@ impl<'a> Run<'a> {
         let load_done = self.begin_load(tasks, &load_ends, &ears_close);
         let mut faults = Vec::new();
         for step in steps {
-            faults.push(self.fault(step).await.with_context(|| format!("bring about {}", step.fault.name))?);
+            let recovery = self.fault(step).await.with_context(|| format!("bring about {}", step.fault.name))?;
+            let is_recovered = recovery.recovered_ms.is_some();
+            faults.push(recovery);
+            if !is_recovered {
+                self.tell("no further faults: they would say nothing of a product that is not well");
+                break;
+            }
         }
         tokio::time::sleep(self.drill.gap).await;
         load_ends.request();
