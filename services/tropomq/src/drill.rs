@@ -173,9 +173,8 @@ impl Drill {
         if let Some(file) = &self.json {
             report.write(file)?;
         }
-        let failures = report.failures();
-        if !failures.is_empty() {
-            bail!("the drill failed: {} (seed {})", failures.join(", "), report.seed);
+        if !report.passed {
+            bail!("the drill failed: {} (seed {})", report.failures().join(", "), report.seed);
         }
         print("\nNothing was lost, and nothing said twice.\n");
         Ok(())

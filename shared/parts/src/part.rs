@@ -296,3 +296,48 @@ fn parent(pid: u32) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(1)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// A part that says when it can be asked to stop.
+    fn started(folder: &Path, script: &str) -> Part {
+        let mut part = Part::in_folder("shell", folder.to_owned()).unwrap();
+        part.launch(shell(script)).unwrap();
+        let log = part.output_file();
+        part.wait_ready(DEADLINE, || fs::read_to_string(&log).is_ok_and(|said| said.ends_with("ready\n"))).unwrap();
+        part
+    }
+
+    #[test]
+    fn a_part_that_is_asked_to_stop_ends_by_itself_or_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ends_with = |code: u8| format!("trap 'exit {code}' TERM; echo ready; while :; do sleep 0.01; done");
+        assert!(started(folder.path(), &ends_with(0)).terminate(DEADLINE).unwrap());
+        assert!(!started(folder.path(), &ends_with(3)).terminate(DEADLINE).unwrap());
+        let mut deaf = started(folder.path(), "trap '' TERM; echo ready; while :; do sleep 0.01; done");
+        assert!(!deaf.terminate(Duration::from_millis(100)).unwrap());
+        assert!(!deaf.is_running());
+        assert!(!deaf.terminate(DEADLINE).unwrap(), "nothing runs");
+    }
+
+    #[test]
+    fn a_part_in_a_folder_goes_with_its_owner_and_leaves_the_folder_and_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = started(folder.path(), "echo ready; exec sleep 600");
+        assert!(part.is_running());
+        let pid = part.pid().unwrap();
+        drop(part);
+        assert_eq!(parent(pid), None, "it runs on");
+        assert!(folder.path().join("shell.log").exists() && !folder.path().join("shell.pids").exists());
+    }
+}

@@ -31,6 +31,8 @@ pub(super) enum End {
     Expired,
     /// It is among the dead letters, or those that no queue was bound for.
     Dead,
+    /// It has none yet: it is still on a queue.
+    Waiting,
 }
 
 /// A numbered text, and all that was seen of it.
@@ -45,7 +47,8 @@ pub(super) struct Text {
     pub(super) end: Option<End>,
 }
 
-/// The sums. Of the accepted texts, each is in one of `answered`, `late`, `unconfirmed`, `repeated` and `lost`.
+/// The sums. Of the accepted texts, each is in one of `answered`, `late`, `unconfirmed`, `waiting`, `lost` and
+/// `repeated`.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
 pub(super) struct Tally {
     pub(super) sent: u64,
@@ -60,6 +63,8 @@ pub(super) struct Tally {
     pub(super) late: u64,
     /// No reply, and on record with its end.
     pub(super) unconfirmed: u64,
+    /// No reply yet: it is on its way still, and the drill did not wait for it.
+    pub(super) waiting: u64,
     /// One reply, though the record says that it may not have been sent.
     pub(super) unconfirmed_and_reached: u64,
     /// More than one reply, whether accepted or not.
@@ -102,6 +107,7 @@ impl Tally {
             Fate::Uncertain => self.uncertain += 1,
         }
         match text.replies.as_slice() {
+            [] if accepted && text.end == Some(End::Waiting) => self.waiting += 1,
             [] if accepted && text.end.is_some() => {
                 self.unconfirmed += 1;
                 note(&mut self.unconfirmed_numbers, text.number);
@@ -132,9 +138,9 @@ impl Tally {
         }
     }
 
-    /// Nothing was lost, and nothing said twice or to the wrong phone.
+    /// Nothing was lost or is still on its way, and nothing said twice or to the wrong phone.
     pub(super) fn is_good(&self) -> bool {
-        self.lost == 0 && self.repeated == 0 && self.stray == 0
+        self.lost == 0 && self.waiting == 0 && self.repeated == 0 && self.stray == 0
     }
 }
 
@@ -187,6 +193,7 @@ mod tests {
             let on_record = Tally { unconfirmed: 1, unconfirmed_numbers: vec![7], ..one() };
             check(accepted(&[], Some(end)), on_record, true);
         }
+        check(accepted(&[], Some(End::Waiting)), Tally { waiting: 1, ..one() }, false);
         let reached = Tally { answered: 1, unconfirmed_and_reached: 1, ..one() };
         check(accepted(&[80], Some(End::Unconfirmed)), reached, true);
         check(accepted(&[80, 90], None), Tally { repeated: 1, repeated_numbers: vec![7], ..one() }, false);

@@ -52,18 +52,19 @@ pub(super) async fn in_ledger(ledger: &dyn Ledger, messages: &[EventId]) -> anyh
     Ok(ends)
 }
 
-/// What stands in the dead letters, in what no queue was bound for, and in the journal, by conversation. Takes it off
-/// these queues; no service may run any more.
+/// What waits for router and egress, and what stands in the dead letters, in what no queue was bound for, and in the
+/// journal, by conversation. Takes it off these queues; no service may run any more.
 ///
 /// # Errors
 /// The bus cannot be read.
 pub(super) async fn on_bus(url: &str) -> anyhow::Result<HashMap<SessionId, End>> {
     let url: BusUrl = url.parse().context("the URL of the bus")?;
     let backend: BackendName = BACKEND.parse().context("the name of the backend")?;
+    let lane = QueueName::lane(&backend);
     let topology = Topology::new(&[Lane { backend, single_active_consumer: false }]);
     let Opened { bus, driver } = messaging::open(&url, topology).context("open the bus")?;
     let read_and_closed = async {
-        let read = read(&bus).await;
+        let read = read(&bus, lane).await;
         bus.close().await;
         read
     };
@@ -71,7 +72,7 @@ pub(super) async fn on_bus(url: &str) -> anyhow::Result<HashMap<SessionId, End>>
     read
 }
 
-async fn read(bus: &Arc<dyn Bus>) -> anyhow::Result<HashMap<SessionId, End>> {
+async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<SessionId, End>> {
     let mut state = bus.state();
     let ready = tokio::time::timeout(BUS_TIMEOUT, state.wait_for(|state| *state == BusState::Ready)).await;
     if ready.is_err() {
@@ -80,7 +81,9 @@ async fn read(bus: &Arc<dyn Bus>) -> anyhow::Result<HashMap<SessionId, End>> {
     let mut ends = HashMap::new();
     // What the journal says stands last: it names the end.
     for (queue, end_of) in [
-        (QueueName::dead(), given_up as fn(Kind) -> Option<End>),
+        (QueueName::received(), (|_| Some(End::Waiting)) as fn(Kind) -> Option<End>),
+        (lane, |_| Some(End::Waiting)),
+        (QueueName::dead(), given_up),
         (QueueName::unrouted(), given_up),
         (QueueName::journal(), end),
     ] {

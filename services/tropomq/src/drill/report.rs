@@ -41,8 +41,13 @@ pub(super) struct Recovery {
 impl Report {
     /// What has to be told before the verdict: none where the drill passed.
     pub(super) fn failures(&self) -> Vec<String> {
-        let Tally { lost, repeated, stray, .. } = self.texts;
-        let counted = [(lost, "lost"), (repeated, "said more than once"), (stray, "said to the wrong phone")];
+        let Tally { lost, waiting, repeated, stray, .. } = self.texts;
+        let counted = [
+            (lost, "lost"),
+            (waiting, "still on their way (--settle is how long they may be)"),
+            (repeated, "said more than once"),
+            (stray, "said to the wrong phone"),
+        ];
         let counted = counted.into_iter().filter(|(count, _)| 0 < *count);
         let counted = counted.map(|(count, words)| format!("{} {words}", texts(count)));
         let unrecovered = self.faults.iter().filter(|recovery| recovery.recovered_ms.is_none());
@@ -72,28 +77,21 @@ impl Report {
             told.push_str("none\n");
         }
         let Tally { sent, refused, uncertain, answered_unasked, accepted, answered, late, .. } = self.texts;
-        let Tally { unconfirmed, unconfirmed_and_reached, repeated, lost, stray, .. } = self.texts;
+        let Tally { waiting, unconfirmed, unconfirmed_and_reached, repeated, lost, stray, .. } = self.texts;
         let lines = [
-            ("sent", sent, "texts".to_owned()),
-            (
-                "refused",
-                refused,
-                "Tropo got another answer than 2xx, or none could be had: nothing was promised".to_owned(),
-            ),
-            ("uncertain", uncertain, "the answer was cut off: nothing was promised".to_owned()),
-            ("  answered", answered_unasked, "of the refused and uncertain, all the same".to_owned()),
-            ("accepted", accepted, "answered 2xx; of these:".to_owned()),
-            ("  answered", answered, "one reply".to_owned()),
-            ("  late", late, "one reply, and it took longer than asked".to_owned()),
-            ("  unconfirmed", unconfirmed, "no reply reached the phone, and the record says so".to_owned()),
-            ("  lost", lost, "no reply, and nothing says why".to_owned()),
-            ("repeated", repeated, "more than one reply".to_owned()),
-            ("stray", stray, "replies that belong to no text of their phone".to_owned()),
-            (
-                "on record",
-                unconfirmed_and_reached,
-                "as unconfirmed or failed, though the phone got the reply".to_owned(),
-            ),
+            ("sent", sent, "texts"),
+            ("refused", refused, "Tropo got another answer than 2xx, or none could be had: nothing was promised"),
+            ("uncertain", uncertain, "the answer was cut off: nothing was promised"),
+            ("  answered", answered_unasked, "of the refused and uncertain, all the same"),
+            ("accepted", accepted, "answered 2xx; of these:"),
+            ("  answered", answered, "one reply"),
+            ("  late", late, "one reply, and it took longer than asked"),
+            ("  unconfirmed", unconfirmed, "no reply reached the phone, and the record says so"),
+            ("  waiting", waiting, "no reply yet: on its way still"),
+            ("  lost", lost, "no reply, and nothing says why"),
+            ("repeated", repeated, "more than one reply"),
+            ("stray", stray, "replies that belong to no text of their phone"),
+            ("on record", unconfirmed_and_reached, "as unconfirmed or failed, though the phone got the reply"),
         ];
         told.push('\n');
         for (name, count, words) in lines {
@@ -138,9 +136,11 @@ mod tests {
     #[test]
     fn what_failed_is_told_in_words() {
         assert!(report(Tally::default(), Some(5)).failures().is_empty());
-        let bad = Tally { lost: 1, repeated: 2, unconfirmed: 3, ..Tally::default() };
-        let expected = ["1 text lost", "2 texts said more than once", "no recovery from egress-killed"];
-        assert_eq!(report(bad, None).failures(), expected);
+        let bad = Tally { lost: 1, repeated: 2, unconfirmed: 3, waiting: 4, ..Tally::default() };
+        let failures = report(bad, None).failures().join(", ");
+        for words in ["1 text lost", "2 texts said more than once", "4 texts still", "no recovery from egress-killed"] {
+            assert!(failures.contains(words), "{words:?} is not in: {failures}");
+        }
     }
 
     #[test]
