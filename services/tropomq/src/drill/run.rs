@@ -101,7 +101,10 @@ impl<'a> Run<'a> {
         self.tell("the load has ended; waiting until everything has come to rest");
         let settled = self.settle().await?;
         for name in self.stage.product() {
-            self.stage.stop_service(name)?;
+            // It is killed then, and the account is as good.
+            if let Err(error) = self.stage.stop_service(name) {
+                self.tell(&format!("{error:#}"));
+            }
         }
         ears_close.request();
         self.load.look().await.context("read the phones")?;

@@ -1,6 +1,10 @@
 //! When everything has come to rest: only then the texts can be counted.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use store::Ledger;
 
 use super::account::Fate;
 use super::config::SILENCE_MAX;
@@ -30,16 +34,23 @@ struct Standing {
     queued: u64,
 }
 
+/// What is known already, and need not be asked again.
+#[derive(Default)]
+struct Known {
+    fates: HashMap<u64, Fate>,
+    ledger: Option<Arc<dyn Ledger>>,
+}
+
 impl Run<'_> {
     /// Waits until nothing changes any more, and says whether that came about in time.
     ///
     /// # Errors
-    /// Tropo cannot be asked.
+    /// Tropo or the broker cannot be asked.
     pub(super) async fn settle(&self) -> anyhow::Result<bool> {
         let deadline = Instant::now() + self.drill.settle;
-        let (mut last, mut since) = (None, Instant::now());
+        let (mut known, mut last, mut since) = (Known::default(), None, Instant::now());
         while Instant::now() < deadline {
-            let standing = self.standing().await?;
+            let standing = self.standing(&mut known).await?;
             if last.as_ref() != Some(&standing) {
                 (last, since) = (Some(standing), Instant::now());
             } else if standing.queued == 0 {
@@ -54,28 +65,33 @@ impl Run<'_> {
         Ok(false)
     }
 
-    async fn standing(&self) -> anyhow::Result<Standing> {
+    async fn standing(&self, known: &mut Known) -> anyhow::Result<Standing> {
         let mut unanswered = self.load.texts();
         unanswered.retain(|(number, _)| self.load.replies(*number).is_empty());
-        let fates = self.fates(&unanswered).await?;
+        let mut unasked = unanswered.clone();
+        unasked.retain(|(number, _)| !known.fates.contains_key(number));
+        known.fates.extend(self.fates(&unasked).await?);
         // Tropo still brings what has no fate yet.
-        unanswered.retain(|(number, _)| fates.get(number).is_none_or(|fate| *fate == Fate::Accepted));
-        let open = self.open(&unanswered).await?;
+        unanswered.retain(|(number, _)| known.fates.get(number).is_none_or(|fate| *fate == Fate::Accepted));
+        let open = self.open(&unanswered, &mut known.ledger).await?;
         Ok(Standing { replies: self.load.replies_count(), open, queued: self.queued()? })
     }
 
     /// Those of which the ledger tells no end. A ledger that does not answer tells none.
-    async fn open(&self, unanswered: &[(u64, Sent)]) -> anyhow::Result<Vec<u64>> {
+    async fn open(&self, texts: &[(u64, Sent)], ledger: &mut Option<Arc<dyn Ledger>>) -> anyhow::Result<Vec<u64>> {
         let mut messages = Vec::new();
-        for (number, Sent { texted, .. }) in unanswered {
+        for (number, Sent { texted, .. }) in texts {
             if let Texted::Taken(session) = texted {
                 messages.push((*number, evidence::answer_to(session)?));
             }
         }
+        if ledger.is_none() {
+            *ledger = store::open(&self.stage.store).await.ok();
+        }
         let ids: Vec<_> = messages.iter().map(|(_, id)| *id).collect();
-        let ends = match store::open(&self.stage.store).await {
-            Ok(ledger) => evidence::in_ledger(&*ledger, &ids).await.unwrap_or_default(),
-            Err(_) => Default::default(),
+        let ends = match ledger {
+            Some(ledger) => evidence::in_ledger(&**ledger, &ids).await.unwrap_or_default(),
+            None => HashMap::new(),
         };
         Ok(messages.into_iter().filter(|(_, id)| !ends.contains_key(id)).map(|(number, _)| number).collect())
     }
