@@ -22,6 +22,9 @@ use crate::output::say;
 /// How long everything may take to be ready at the beginning.
 const START_MAX: Duration = Duration::from_secs(90);
 
+/// How long the load runs before the first fault.
+const WARM_UP: Duration = Duration::from_secs(3);
+
 /// How long between two looks at what is awaited.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -85,6 +88,7 @@ impl<'a> Run<'a> {
         self.began = Instant::now();
         let (load_ends, ears_close) = (Shutdown::new(), Shutdown::new());
         let load_done = self.begin_load(tasks, &load_ends, &ears_close);
+        self.warm_up().await;
         let mut faults = Vec::new();
         for step in steps {
             let recovery = self.fault(step).await.with_context(|| format!("bring about {}", step.fault.name))?;
@@ -141,6 +145,19 @@ impl<'a> Run<'a> {
             Ok(())
         });
         done
+    }
+
+    /// Lets the load run while nothing is wrong, and warns if the product does not keep up with it even so.
+    async fn warm_up(&self) {
+        tokio::time::sleep(WARM_UP).await;
+        let (begun, answered) = (self.load.begun(), self.load.answered());
+        if answered * 2 < begun {
+            say(&format!(
+                "WARNING: with nothing wrong, {answered} of {begun} texts are answered after {WARM_UP:?}: this machine \
+                 does not keep --rate {}, and recoveries will seem slow",
+                self.drill.rate
+            ));
+        }
     }
 
     /// One fault, from the calm before it to the recovery after it.
