@@ -41,6 +41,7 @@ mod conversations;
 mod crashes;
 mod crowd;
 mod dead_letters;
+mod drill;
 mod forgery;
 mod outages;
 mod refusals;

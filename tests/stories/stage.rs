@@ -19,7 +19,7 @@ use testkit::{Database, Postgres, RabbitMq, Vhost};
 
 pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
-pub(crate) use service::{Service, tropomq};
+pub(crate) use service::{Service, tropomq, tropomq_within};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
 pub(crate) use tropo::Tropo;
 

@@ -147,7 +147,16 @@ fn command(folder: &Path) -> Command {
 
 /// Runs a command that ends by itself; its exit code, and what it printed.
 pub(crate) async fn tropomq<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> Output {
+    tropomq_within(COMMAND_MAX, folder, arguments).await
+}
+
+/// The same, for a command that may take so long.
+pub(crate) async fn tropomq_within<A: AsRef<std::ffi::OsStr>>(
+    longest: Duration,
+    folder: &Path,
+    arguments: &[A],
+) -> Output {
     let mut command = tokio::process::Command::from(command(folder));
     command.args(arguments).kill_on_drop(true);
-    tokio::time::timeout(COMMAND_MAX, command.output()).await.expect("the command ends").unwrap()
+    tokio::time::timeout(longest, command.output()).await.expect("the command ends").unwrap()
 }

@@ -1,4 +1,4 @@
-//! RabbitMQ's management API, as much as tests need of it.
+//! RabbitMQ's management API, as much as is needed of it.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -22,7 +22,9 @@ pub struct Management {
 }
 
 impl Management {
-    pub(crate) fn new(address: String) -> Self {
+    /// The management API at `host:port`.
+    #[must_use]
+    pub fn new(address: String) -> Self {
         Self { address }
     }
 
@@ -114,6 +116,14 @@ impl Management {
         }
     }
 
+    /// Throws away what waits on a queue. What was handed out and is not acknowledged yet stays.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn purge(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/queues/{}/{}/contents", encoded(vhost), encoded(queue)), "").map(drop)
+    }
+
     /// The names of the quorum queues of a virtual host.
     pub(crate) fn quorum_queues(&self, vhost: &str) -> Result<Vec<String>, PartError> {
         let path = format!("/api/queues/{}?disable_stats=true&columns=name,type", encoded(vhost));
@@ -169,7 +179,7 @@ fn objects(json: &str) -> impl Iterator<Item = &str> {
     json.split('{').skip(1)
 }
 
-/// A string of an object, as long as nothing in it is escaped: tests give their queues plain names.
+/// A string of an object, as long as nothing in it is escaped: our queues have plain names.
 fn string<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = object.split_once(&format!("\"{key}\":\""))?;
     rest.split_once('"').map(|(value, _)| value)
