@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::part::PartError;
-
 /// The longest wait for the server behind it.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
@@ -57,7 +55,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When it cannot listen.
-    pub fn start(server: SocketAddr) -> Result<Self, PartError> {
+    pub fn start(server: SocketAddr) -> io::Result<Self> {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), server)
     }
 
@@ -65,13 +63,13 @@ impl Proxy {
     ///
     /// # Errors
     /// When it cannot listen there.
-    pub fn start_at(address: SocketAddr, server: SocketAddr) -> Result<Self, PartError> {
-        let listener = TcpListener::bind(address).map_err(PartError::io("listen as a proxy"))?;
-        let address = listener.local_addr().map_err(PartError::io("listen as a proxy"))?;
+    pub fn start_at(address: SocketAddr, server: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
         let state = State { server, network: Network::Works, connections: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
-        spawn(move || accepting.accept(&listener)).map_err(PartError::io("start a proxy"))?;
+        spawn(move || accepting.accept(&listener))?;
         Ok(Self { address, shared })
     }
 

@@ -38,11 +38,18 @@ pub fn vhost() -> Result<Vhost, PartError> {
         Some(broker) => broker,
         None => RabbitMq::start()?,
     };
-    let broker = private.insert(broker);
-    Vhost::create(&broker.url(), broker.management())
+    Vhost::on(private.insert(broker))
 }
 
 impl Vhost {
+    /// A fresh virtual host on this broker.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn on(broker: &RabbitMq) -> Result<Self, PartError> {
+        Self::create(&broker.url(), broker.management())
+    }
+
     /// `broker_url` names any virtual host of the broker.
     fn create(broker_url: &str, management: Management) -> Result<Self, PartError> {
         // It stands in the URL as it is: it holds nothing that needs an escape.
