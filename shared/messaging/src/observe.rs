@@ -111,8 +111,13 @@ pub(crate) fn subscribed(queue: &QueueName, prefetch: u16) {
     info!(queue = %queue, prefetch, "consuming from {queue}");
 }
 
-pub(crate) fn not_subscribed(error: &SubscribeError, again_in: Duration) {
-    warn!(queue = %error.queue, again_in_ms = ms(again_in), "{error}; trying again");
+/// `known`: it was the reason the last time as well, and is said once.
+pub(crate) fn not_subscribed(error: &SubscribeError, again_in: Duration, known: bool) {
+    if known {
+        debug!(queue = %error.queue, again_in_ms = ms(again_in), "still: {error}");
+    } else {
+        warn!(queue = %error.queue, again_in_ms = ms(again_in), "{error}; trying again until it can be had");
+    }
 }
 
 pub(crate) fn subscription_ended(queue: &QueueName) {

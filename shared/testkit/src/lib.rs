@@ -8,6 +8,7 @@
 mod part;
 mod ports;
 mod postgres;
+mod proxy;
 mod rabbitmq;
 mod wait;
 mod watchdog;
@@ -15,6 +16,7 @@ mod watchdog;
 pub use part::PartError;
 pub use ports::{free_port, own_address};
 pub use postgres::{Database, Postgres, database};
+pub use proxy::Proxy;
 pub use rabbitmq::{Management, RabbitMq, Vhost, vhost};
 pub use wait::{holds_within, wait_until};
 pub use watchdog::Watchdog;

@@ -159,6 +159,36 @@ impl RabbitMq {
         self.control(&["set_vm_memory_high_watermark", watermark])
     }
 
+    /// Raises the disk alarm, so that the broker blocks every connection that publishes; or clears it.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn set_disk_alarm(&self, raised: bool) -> Result<(), PartError> {
+        let limit = if raised { "1000000GB" } else { "1MB" };
+        self.control(&["set_disk_free_limit", limit])
+    }
+
+    /// Freezes the leader of a quorum queue; there is no other member. The queue is still known, and nobody serves it.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn pause_leader(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.leader("suspend", vhost, queue)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn resume_leader(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.leader("resume", vhost, queue)
+    }
+
+    fn leader(&self, function: &str, vhost: &str, queue: &str) -> Result<(), PartError> {
+        let prefix = if vhost == "/" { "%2F" } else { vhost };
+        self.control(&["eval", &format!("ok = sys:{function}({{'{prefix}_{queue}', node()}}).")])
+    }
+
     /// Waits until the broker has on disk which quorum queues a virtual host has. It writes that some 3 s after a queue
     /// was declared; killed before, RabbitMQ 3.10 finds the queue again but never a leader for it, and whoever uses the
     /// queue waits for ever. So a test that kills the broker calls this first, once its queues are declared.

@@ -78,6 +78,16 @@ impl Service {
         .await;
     }
 
+    /// Waits until it says that it is not ready, and returns what it says.
+    pub(crate) async fn not_ready(&mut self) -> String {
+        let (http, url) = (client(), format!("{}/readyz", self.admin_url()));
+        until(&format!("{} is not ready", self.name), async || {
+            let answer = http.get(&url).send().await.unwrap();
+            if answer.status().is_success() { None } else { Some(answer.text().await.unwrap()) }
+        })
+        .await
+    }
+
     /// Ends it as a power cut would (SIGKILL). Nothing happens where no process runs.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

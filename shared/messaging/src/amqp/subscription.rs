@@ -11,12 +11,12 @@ use lapin::options::{
 use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Acker, Channel, Connection, Consumer, ErrorKind};
+use lapin::{Acker, Channel, Consumer, ErrorKind};
 use protocol::topology::{QueueName, Topology};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::broker::Broker;
+use super::broker::{Broker, Connected};
 use super::{CLOSE_MAX, driver, observe, topology, wire};
 use crate::{BoxFuture, Delivery, Settler, Subscription};
 
@@ -36,7 +36,7 @@ pub(super) struct Consuming {
 /// The connection, once there is one, or the last failure.
 #[derive(Default)]
 struct Shared {
-    connection: Option<Arc<Connection>>,
+    connection: Option<Arc<Connected>>,
     failed: Option<(Instant, String)>,
 }
 
@@ -50,7 +50,7 @@ impl Consuming {
     pub(super) async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Channelled, String> {
         let subscribing = async {
             let connection = self.connection().await?;
-            self.subscribe_on(&connection, queue, prefetch).await
+            self.subscribe_on(connection, queue, prefetch).await
         };
         match timeout(SUBSCRIBE_MAX, subscribing).await {
             Ok(subscribed) => subscribed,
@@ -84,7 +84,7 @@ impl Consuming {
     }
 
     /// The shared connection, a fresh one if the last was lost.
-    async fn connection(&self) -> Result<Arc<Connection>, String> {
+    async fn connection(&self) -> Result<Arc<Connected>, String> {
         let mut shared = self.shared.lock().await;
         if let Some(connection) = shared.connection.as_ref().filter(|connection| connection.status().connected()) {
             return Ok(Arc::clone(connection));
@@ -108,12 +108,12 @@ impl Consuming {
 
     async fn subscribe_on(
         &self,
-        connection: &Connection,
+        connection: Arc<Connected>,
         queue: &QueueName,
         prefetch: u16,
     ) -> Result<Channelled, String> {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
-        topology::Declaring::on(connection).await?.one(&self.topology, queue).await?;
+        topology::Declaring::on(&connection).await?.one(&self.topology, queue).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         let consuming = async {
             // Before the consumer: it counts from the next one only. And 0 would mean without a bound.
@@ -122,7 +122,7 @@ impl Consuming {
             channel.basic_consume(name, tag, BasicConsumeOptions::default(), FieldTable::default()).await
         };
         let consumer = consuming.await.map_err(|error| error.to_string())?;
-        Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false })
+        Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false, _connection: connection })
     }
 
     /// Closes the connection: what is unsettled goes back.
@@ -146,6 +146,8 @@ pub(super) struct Channelled {
     channel: Channel,
     consumer: Consumer,
     ended: bool,
+    /// Its line is cut with the last that holds it.
+    _connection: Arc<Connected>,
 }
 
 impl Channelled {

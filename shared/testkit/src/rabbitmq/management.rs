@@ -43,6 +43,40 @@ impl Management {
         self.request("PUT", &format!("/api/permissions/{name}/guest"), all).map(drop)
     }
 
+    /// Creates a user, or gives one another password.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or refuses.
+    pub fn set_password(&self, user: &str, password: &str) -> Result<(), PartError> {
+        let body = format!(r#"{{"password":"{password}","tags":""}}"#);
+        self.request("PUT", &format!("/api/users/{}", encoded(user)), &body).map(drop)
+    }
+
+    /// Lets a user configure and write everything in a virtual host, and read what begins so.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or knows no such user or virtual host.
+    pub fn permit(&self, user: &str, vhost: &str, reads: &str) -> Result<(), PartError> {
+        let body = format!(r#"{{"configure":".*","write":".*","read":"^{reads}.*"}}"#);
+        self.request("PUT", &format!("/api/permissions/{}/{}", encoded(vhost), encoded(user)), &body).map(drop)
+    }
+
+    /// Deletes a user.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such user.
+    pub fn delete_user(&self, user: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/users/{}", encoded(user)), "").map(drop)
+    }
+
+    /// Deletes a queue with what is on it.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn delete_queue(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/queues/{}/{}", encoded(vhost), encoded(queue)), "").map(drop)
+    }
+
     /// Deletes a virtual host with its queues and connections.
     ///
     /// # Errors
