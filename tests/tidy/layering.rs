@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 5] = [
     &["protocol"],
     &["tropo"],
     &["messaging", "store", "chassis", TESTKIT],
-    &["ingress", "router", "egress", "simulator"],
+    &["ingress", "router", "egress", "journal", "simulator"],
     &["tropomq"],
 ];
 

@@ -1,5 +1,6 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
+mod account;
 mod ledger;
 mod listeners;
 mod messages;
@@ -21,12 +22,13 @@ use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
-use store::Ledger;
+use store::{Accounts, Ledger};
 use tropo::ticket::Keyring;
 
 use crate::development;
 use crate::output::print;
 use crate::settings::Settings;
+pub(crate) use account::{Asked as AccountAsked, PATH as ACCOUNT_PATH};
 pub(crate) use listeners::Listeners;
 
 /// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
@@ -41,17 +43,20 @@ pub(crate) struct Services {
     pub(crate) ingress: bool,
     pub(crate) router: bool,
     pub(crate) egress: bool,
+    pub(crate) journal: bool,
     pub(crate) simulator: bool,
 }
 
 impl Services {
-    const NONE: Self = Self { ingress: false, router: false, egress: false, simulator: false };
+    const NONE: Self = Self { ingress: false, router: false, egress: false, journal: false, simulator: false };
     pub(crate) const INGRESS: Self = Self { ingress: true, ..Self::NONE };
     pub(crate) const ROUTER: Self = Self { router: true, ..Self::NONE };
     pub(crate) const EGRESS: Self = Self { egress: true, ..Self::NONE };
+    pub(crate) const JOURNAL: Self = Self { journal: true, ..Self::NONE };
     pub(crate) const SIMULATOR: Self = Self { simulator: true, ..Self::NONE };
-    /// The three of the mission.
-    pub(crate) const MISSION: Self = Self { ingress: true, router: true, egress: true, simulator: false };
+    /// The three of the mission, and the journal that keeps account of them.
+    pub(crate) const MISSION: Self =
+        Self { ingress: true, router: true, egress: true, journal: true, simulator: false };
     pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
 
     fn name(self) -> &'static str {
@@ -59,6 +64,7 @@ impl Services {
             Self::INGRESS => "ingress",
             Self::ROUTER => "router",
             Self::EGRESS => "egress",
+            Self::JOURNAL => "journal",
             Self::SIMULATOR => "simulator",
             _ => "tropomq",
         }
@@ -177,7 +183,7 @@ impl Stack {
         };
         let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
-        let bus_work = if services.ingress || services.router || services.egress {
+        let bus_work = if services.ingress || services.router || services.egress || services.journal {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
@@ -188,7 +194,11 @@ impl Stack {
             None
         };
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
-        let ledger = services.egress.then(|| running.health.component("ledger"));
+        let ledger = (services.egress || services.journal).then(|| running.health.component("ledger"));
+        let accounts = account::Shared::default();
+        if let (Some((bus, _)), true) = (&bus_work, services.journal) {
+            admin_routes = admin_routes.merge(account::router(&running, Arc::clone(bus), accounts.clone()));
+        }
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
@@ -200,10 +210,16 @@ impl Stack {
             if services.router {
                 running.router(bus)?;
             }
-            if let (Some(listener), Some(component)) = (egress, ledger)
-                && let Some(ledger) = running.open_ledger(component).await?
+            if let Some(component) = ledger
+                && let Some(opened) = running.open_ledger(component).await?
             {
-                running.egress(bus, ledger, listener)?;
+                if let Some(listener) = egress {
+                    running.egress(bus, opened.ledger, listener)?;
+                }
+                if services.journal {
+                    accounts.set(Arc::clone(&opened.accounts));
+                    running.journal(bus, &opened.accounts);
+                }
             }
         }
         running.ends_with("listeners", &running.doors);
@@ -294,6 +310,30 @@ impl Running {
         self.work("prune", Arc::clone(&egress).prune(token()));
         self.listen("egress", listener, egress.callbacks(), limits);
         Ok(())
+    }
+
+    fn journal(&self, bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) {
+        let journal::Config { prefetch, retention } = self.settings.journal;
+        let (events, dead, keeper) = journal::witnesses(Arc::clone(accounts), self.environment.clone());
+        self.work("keep account", keeper.run());
+        self.witness(bus, QueueName::journal(), prefetch, events);
+        self.witness(bus, QueueName::journal_dead(), prefetch, dead);
+        let parts = || (Arc::clone(accounts), self.environment.clone(), self.tasks.shutdown().token().clone());
+        let (accounts, environment, token) = parts();
+        self.work("tell the account", journal::tell(accounts, environment, token));
+        let (accounts, environment, token) = parts();
+        self.work("forget the old", journal::forget(accounts, retention, environment, token));
+    }
+
+    /// Shows a queue to a witness until shutdown is requested.
+    fn witness<W: messaging::Witness>(&self, bus: &Arc<dyn Bus>, queue: QueueName, prefetch: u16, by: W) {
+        let publisher = Publisher::new(Arc::clone(bus), "journal");
+        let name = format!("witness {queue}");
+        // A witness does not fail, so nothing is tried again.
+        let retry = RetryPolicy { first: Duration::from_secs(1), longest: Duration::from_secs(1), attempts_max: None };
+        let consumer = Consumer { queue, prefetch, retry, ordered: false, drain: self.settings.bus.drain };
+        let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
+        self.work(name, messaging::witness(publisher, consumer, by, environment, token));
     }
 
     fn simulator(&self, listener: tokio::net::TcpListener) -> anyhow::Result<()> {

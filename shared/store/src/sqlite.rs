@@ -3,16 +3,19 @@
 //! Invariant: one thread owns the connection. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
 
+mod accounts;
 mod rows;
 mod schema;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 
+use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
-use crate::{LedgerError, OpenError, Outcome};
+use crate::{Account, LedgerError, OpenError, Outcome};
 use writer::Writer;
 
 /// A ledger in a file.
@@ -76,6 +79,39 @@ impl Ledger for Sqlite {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(self.writer.perform(rows::ping))
+    }
+}
+
+impl Accounts for Sqlite {
+    fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
+        let facts = facts.to_vec();
+        Box::pin(self.writer.perform(move |connection| accounts::record(connection, &facts)))
+    }
+
+    fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| accounts::account(connection, settled_before)))
+    }
+
+    fn open_entries(
+        &self,
+        open: Open,
+        settled_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        let entries = move |connection: &_| accounts::open_entries(connection, open, settled_before, limit);
+        Box::pin(self.writer.perform(entries))
+    }
+
+    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| accounts::strays(connection, settled_before)))
+    }
+
+    fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| accounts::unbegun(connection, settled_before, limit)))
+    }
+
+    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| accounts::forget(connection, touched_before, limit)))
     }
 }
 
