@@ -22,7 +22,7 @@ use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
-use store::{Accounts, Ledger};
+use store::Ledger;
 use tropo::ticket::Keyring;
 
 use crate::development;
@@ -183,11 +183,13 @@ impl Stack {
         };
         let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
+        let accounts = account::Shared::default();
         let bus_work = if services.ingress || services.router || services.egress || services.journal {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
+                // Nobody else can open an embedded bus, so `tropomq send` and `balance` ask the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
+                admin_routes = admin_routes.merge(account::router(&running, Arc::clone(&bus), accounts.clone()));
             }
             Some((bus, bus_tasks))
         } else {
@@ -195,10 +197,6 @@ impl Stack {
         };
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
         let ledger = (services.egress || services.journal).then(|| running.health.component("ledger"));
-        let accounts = account::Shared::default();
-        if let (Some((bus, _)), true) = (&bus_work, services.journal) {
-            admin_routes = admin_routes.merge(account::router(&running, Arc::clone(bus), accounts.clone()));
-        }
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
@@ -310,30 +308,6 @@ impl Running {
         self.work("prune", Arc::clone(&egress).prune(token()));
         self.listen("egress", listener, egress.callbacks(), limits);
         Ok(())
-    }
-
-    fn journal(&self, bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) {
-        let journal::Config { prefetch, retention } = self.settings.journal;
-        let (events, dead, keeper) = journal::witnesses(Arc::clone(accounts), self.environment.clone());
-        self.work("keep account", keeper.run());
-        self.witness(bus, QueueName::journal(), prefetch, events);
-        self.witness(bus, QueueName::journal_dead(), prefetch, dead);
-        let parts = || (Arc::clone(accounts), self.environment.clone(), self.tasks.shutdown().token().clone());
-        let (accounts, environment, token) = parts();
-        self.work("tell the account", journal::tell(accounts, environment, token));
-        let (accounts, environment, token) = parts();
-        self.work("forget the old", journal::forget(accounts, retention, environment, token));
-    }
-
-    /// Shows a queue to a witness until shutdown is requested.
-    fn witness<W: messaging::Witness>(&self, bus: &Arc<dyn Bus>, queue: QueueName, prefetch: u16, by: W) {
-        let publisher = Publisher::new(Arc::clone(bus), "journal");
-        let name = format!("witness {queue}");
-        // A witness does not fail, so nothing is tried again.
-        let retry = RetryPolicy { first: Duration::from_secs(1), longest: Duration::from_secs(1), attempts_max: None };
-        let consumer = Consumer { queue, prefetch, retry, ordered: false, drain: self.settings.bus.drain };
-        let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
-        self.work(name, messaging::witness(publisher, consumer, by, environment, token));
     }
 
     fn simulator(&self, listener: tokio::net::TcpListener) -> anyhow::Result<()> {

@@ -57,6 +57,7 @@ pub(crate) struct Setup {
     bus: Bus,
     replicas: u16,
     is_simulator_apart: bool,
+    has_journal: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -65,7 +66,8 @@ impl Setup {
     /// One process of each service; on the embedded bus one of all, the simulator too.
     pub(crate) fn new(bus: Bus) -> Self {
         let settings = SETTINGS.parse().unwrap();
-        Self { bus, replicas: 1, is_simulator_apart: bus == Bus::RabbitMq, settings, variables: Vec::new() }
+        let is_simulator_apart = bus == Bus::RabbitMq;
+        Self { bus, replicas: 1, is_simulator_apart, has_journal: false, settings, variables: Vec::new() }
     }
 
     /// So many replicas of ingress, router and egress. Each ingress forwards to the egress of its own number.
@@ -77,6 +79,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// With the journal, which takes the events off their record; on the embedded bus it is there always.
+    pub(crate) fn with_journal(self) -> Self {
+        Self { has_journal: true, ..self }
     }
 
     /// A key of the configuration, as in `egress.callback_timeout`.
@@ -107,6 +114,10 @@ impl Setup {
             Some(broker) => (broker.vhost.url().to_owned(), broker.database_url()),
         };
         self = self.with("bus.url", bus).with("store.url", store);
+        if let Some(broker) = &broker {
+            let management = format!("http://guest:guest@{}", broker.vhost.management().address());
+            self = self.with("bus.management", management);
+        }
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
         for backend in [BACKEND, OTHER_BACKEND] {
             self = self.with(&format!("backends.{backend}.webhook_secret"), SECRET);
@@ -149,6 +160,9 @@ impl Setup {
                 .flat_map(|replica| ["ingress", "router", "egress"].map(|subcommand| (subcommand, replica)))
                 .collect(),
         };
+        if self.has_journal && self.bus == Bus::RabbitMq {
+            processes.push(("journal", 0));
+        }
         if self.is_simulator_apart {
             processes.push(("simulator", 0));
         }

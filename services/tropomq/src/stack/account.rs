@@ -1,4 +1,5 @@
-//! Shows the account over the admin listener, for `tropomq balance` where one process has the bus to itself.
+//! Keeps the account, and shows it over the admin listener, for `tropomq balance` where one process has the bus to
+//! itself.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,8 +9,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use messaging::{Bus, Environment};
+use messaging::{Bus, Consumer, Environment, Publisher, RetryPolicy};
 use protocol::BackendName;
+use protocol::topology::QueueName;
 use serde::Deserialize;
 use serde_json::json;
 use store::Accounts;
@@ -44,6 +46,33 @@ impl Asked {
     pub(crate) fn on(&self, mut url: Url) -> Url {
         url.set_query(Some(&format!("settle_ms={}", self.settle_ms)));
         url
+    }
+}
+
+impl Running {
+    /// Starts what keeps the account.
+    pub(super) fn journal(&self, bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) {
+        let journal::Config { prefetch, retention } = self.settings.journal;
+        let (events, dead, keeper) = journal::witnesses(Arc::clone(accounts), self.environment.clone());
+        self.work("keep account", keeper.run());
+        self.witness(bus, QueueName::journal(), prefetch, events);
+        self.witness(bus, QueueName::journal_dead(), prefetch, dead);
+        let parts = || (Arc::clone(accounts), self.environment.clone(), self.tasks.shutdown().token().clone());
+        let (accounts, environment, token) = parts();
+        self.work("tell the account", journal::tell(accounts, environment, token));
+        let (accounts, environment, token) = parts();
+        self.work("forget the old", journal::forget(accounts, retention, environment, token));
+    }
+
+    /// Shows a queue to a witness until shutdown is requested.
+    fn witness<W: messaging::Witness>(&self, bus: &Arc<dyn Bus>, queue: QueueName, prefetch: u16, by: W) {
+        let publisher = Publisher::new(Arc::clone(bus), "journal");
+        let name = format!("witness {queue}");
+        // A witness does not fail, so nothing is tried again.
+        let retry = RetryPolicy { first: Duration::from_secs(1), longest: Duration::from_secs(1), attempts_max: None };
+        let consumer = Consumer { queue, prefetch, retry, ordered: false, drain: self.settings.bus.drain };
+        let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
+        self.work(name, messaging::witness(publisher, consumer, by, environment, token));
     }
 }
 
