@@ -1,9 +1,11 @@
 //! The client of Tropo's session API.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
-use messaging::Environment;
+use messaging::{BoxFuture, Environment};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use tropo::launch::{self, LaunchRequest, Launched, Refusal};
@@ -15,7 +17,21 @@ use crate::Config;
 /// The longest answer that is read, in bytes. Tropo's are a few hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Creates Tropo sessions, over pooled connections.
+/// Tropo's session API, as egress needs it.
+pub trait SessionApi: fmt::Debug + Send + Sync {
+    /// Creates a session that will call back with `ticket`.
+    ///
+    /// # Errors
+    /// [`ClientError`]; there may be a session all the same, unless it says that Tropo refused.
+    fn create<'a>(
+        &'a self,
+        token: &'a SecretString,
+        ticket: String,
+        environment: &'a Environment,
+    ) -> BoxFuture<'a, Result<Launched, ClientError>>;
+}
+
+/// Creates Tropo sessions over HTTP, over pooled connections.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -30,7 +46,7 @@ pub enum ClientError {
     Build(#[source] reqwest::Error),
     /// No answer came: there may or may not be a session.
     #[error("Tropo did not answer")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// An answer came, and it was no.
     #[error("Tropo refused to create a session")]
     Refused(#[source] Refusal),
@@ -49,7 +65,10 @@ fn is_near(url: &Url) -> bool {
 
 impl Client {
     /// A client with the configured address and timeouts.
-    pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
+    ///
+    /// # Errors
+    /// [`ClientError::Build`].
+    pub fn new(config: &Config) -> Result<Self, ClientError> {
         let mut http = reqwest::Client::builder();
         if is_near(&config.session_api) {
             http = http.no_proxy();
@@ -65,8 +84,7 @@ impl Client {
         Ok(Self { http, session_api: config.session_api.clone() })
     }
 
-    /// Creates a session that will call back with `ticket`.
-    pub(crate) async fn create(
+    async fn post(
         &self,
         token: &SecretString,
         ticket: String,
@@ -83,7 +101,7 @@ impl Client {
             .header(ACCEPT, "application/json")
             .body(request.to_json_body());
         // The address may hold credentials, and a person reads the error.
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable(error.without_url());
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable(error.without_url().into());
         let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -96,6 +114,17 @@ impl Client {
         }
         let verdict = launch::judge(status, retry_after.as_deref(), &body, environment.now());
         verdict.map_err(|refusal| ClientError::Refused(refusal.without(token.expose_secret())))
+    }
+}
+
+impl SessionApi for Client {
+    fn create<'a>(
+        &'a self,
+        token: &'a SecretString,
+        ticket: String,
+        environment: &'a Environment,
+    ) -> BoxFuture<'a, Result<Launched, ClientError>> {
+        Box::pin(self.post(token, ticket, environment))
     }
 }
 

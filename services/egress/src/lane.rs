@@ -192,7 +192,7 @@ impl Lane {
         let mut wait = self.egress.pending.wait_for(head.id);
         // A copy of the same message, after a lost connection say, has a session on its way already: one is enough.
         if !wait.joined {
-            let created = self.egress.client.create(&self.backend.messaging_token, ticket, environment).await;
+            let created = self.egress.session_api.create(&self.backend.messaging_token, ticket, environment).await;
             match created {
                 Ok(launched) => self.launched(head, launched, context),
                 // Whatever the create reply says, a session that called back has the message, here or elsewhere.

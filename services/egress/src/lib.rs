@@ -34,7 +34,7 @@ use protocol::BackendName;
 use store::Ledger;
 use tropo::ticket::Keyring;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, SessionApi};
 pub use config::{Backend, Config, Retry};
 pub use lane::{Lane, SendError};
 pub use record::ReportError;
@@ -45,7 +45,7 @@ pub use results::Results;
 pub struct Egress {
     config: Config,
     backends: BTreeMap<BackendName, Backend>,
-    client: Client,
+    session_api: Arc<dyn SessionApi>,
     ledger: Arc<dyn Ledger>,
     keyring: Keyring,
     pending: pending::Pending,
@@ -54,19 +54,17 @@ pub struct Egress {
 
 impl Egress {
     /// Egress for these backends.
-    ///
-    /// # Errors
-    /// [`ClientError::Build`] when the HTTP client cannot be made.
+    #[must_use]
     pub fn new(
         config: Config,
         backends: BTreeMap<BackendName, Backend>,
+        session_api: Arc<dyn SessionApi>,
         ledger: Arc<dyn Ledger>,
         keyring: Keyring,
         environment: Environment,
-    ) -> Result<Arc<Self>, ClientError> {
-        let client = Client::new(&config)?;
+    ) -> Arc<Self> {
         let pending = pending::Pending::default();
-        Ok(Arc::new(Self { config, backends, client, ledger, keyring, pending, environment }))
+        Arc::new(Self { config, backends, session_api, ledger, keyring, pending, environment })
     }
 
     /// The handler of each backend's lane, and how many messages it takes at once.

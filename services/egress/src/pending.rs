@@ -1,6 +1,6 @@
 //! The messages that wait here for their release.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use messaging::Environment;
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// endpoint of this replica or, by the ledger, of another.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    waiting: Mutex<HashMap<EventId, Vec<Waiting>>>,
+    waiting: Mutex<BTreeMap<EventId, Vec<Waiting>>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Pending {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EventId, Vec<Waiting>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<EventId, Vec<Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,6 +79,7 @@ impl Wait<'_> {
     /// Safe.
     pub(crate) async fn within(&mut self, timeout: std::time::Duration, environment: &Environment) -> Option<Release> {
         tokio::select! {
+            biased;
             released = &mut self.released => released.ok(),
             () = environment.clock.sleep(timeout) => None,
         }

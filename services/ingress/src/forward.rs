@@ -1,11 +1,13 @@
 //! Forwards call-backs to egress, which owns the release ledger.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
-use messaging::{Environment, trace};
-use protocol::{BackendName, forward};
+use messaging::{BoxFuture, Environment, trace};
+use protocol::{BackendName, Timestamp};
 use url::Url;
 
 use crate::Config;
@@ -13,12 +15,63 @@ use crate::Config;
 /// The longest answer that is taken from egress, in bytes: a text of the longest kind, escaped, and its handlers.
 const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// How often a call-back is offered to egress. Asking again is safe: the session that was granted the message gets the
-/// same document. Not asking again loses a message that was granted and whose document did not arrive.
+/// The share of the time for a call-back that one try at egress may take.
 const TRIES: u32 = 3;
 
-/// The pause between two of them.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The pause between two of them; doubles up to the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LONGEST: Duration = Duration::from_millis(500);
+
+/// A call-back on its way to egress.
+#[derive(Clone, Copy, Debug)]
+pub struct CallBack<'a> {
+    /// The backend that Tropo called.
+    pub backend: &'a BackendName,
+    /// The last part of the URL that Tropo called.
+    pub reply_to: &'a str,
+    /// What Tropo sent.
+    pub body: &'a Bytes,
+}
+
+/// Where call-backs are answered: egress, as ingress needs it.
+pub trait CallBacks: fmt::Debug + Send + Sync {
+    /// Offers a call-back once, and waits so long for its answer.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: egress may have claimed the message all the same.
+    fn offer<'a>(&'a self, call_back: CallBack<'a>, timeout: Duration) -> BoxFuture<'a, Result<Answer, ForwardError>>;
+}
+
+/// Offers a call-back to egress until it answers or the time is over.
+///
+/// Asking again is safe: the session that was granted the message gets the same document. Not asking again loses a
+/// message that was granted and whose document did not arrive: so egress may die and come back meanwhile.
+///
+/// # Errors
+/// That of the last try.
+pub(crate) async fn forward(
+    call_backs: &dyn CallBacks,
+    call_back: CallBack<'_>,
+    timeout: Duration,
+    environment: &Environment,
+) -> Result<Answer, ForwardError> {
+    let deadline = environment.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let left = Duration::try_from(deadline.duration_since(environment.now())).unwrap_or_default();
+        let answered = call_backs.offer(call_back, left.min(timeout / TRIES)).await;
+        match &answered {
+            Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => return answered,
+            Err(ForwardError::TooLarge) => return answered,
+            Ok(_) | Err(ForwardError::Unreachable(_)) => {}
+        }
+        if environment.now().saturating_add(pause).is_ok_and(|again| deadline <= again) {
+            return answered;
+        }
+        environment.clock.sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_LONGEST);
+    }
+}
 
 /// The client of egress.
 #[derive(Debug)]
@@ -40,28 +93,35 @@ pub enum ForwarderError {
 
 /// Why a call-back got no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ForwardError {
+pub enum ForwardError {
+    /// Not in time, or the connection was lost.
     #[error("egress did not answer")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    /// What it answered is no document.
     #[error("egress answered with more than {DOCUMENT_BYTES_MAX} bytes")]
     TooLarge,
 }
 
 /// What egress answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The document, or an error's words.
+    pub body: Vec<u8>,
 }
 
 impl Forwarder {
-    pub(crate) fn new(config: &Config) -> Result<Self, ForwarderError> {
+    /// A client with the configured address.
+    ///
+    /// # Errors
+    /// [`ForwarderError`].
+    pub fn new(config: &Config) -> Result<Self, ForwarderError> {
         let egress = config.egress.clone();
         if !matches!(egress.scheme(), "http" | "https") || egress.cannot_be_a_base() {
             return Err(ForwarderError::Address);
         }
         let http = reqwest::Client::builder()
-            .timeout(config.forward_timeout / TRIES)
             // Shorter than egress keeps an idle connection.
             .pool_idle_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::none())
@@ -71,49 +131,37 @@ impl Forwarder {
         Ok(Self { http, egress })
     }
 
-    /// Forwards a call-back. `reply_to` is the last part of the URL that Tropo called.
-    pub(crate) async fn forward(
-        &self,
-        backend: &BackendName,
-        reply_to: &str,
-        body: &Bytes,
-        environment: &Environment,
-    ) -> Result<Answer, ForwardError> {
-        let mut answered = self.try_once(backend, reply_to, body).await;
-        for _ in 1..TRIES {
-            match &answered {
-                Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => break,
-                Err(ForwardError::TooLarge) => break,
-                Ok(_) | Err(ForwardError::Unreachable(_)) => {}
-            }
-            environment.clock.sleep(PAUSE).await;
-            answered = self.try_once(backend, reply_to, body).await;
-        }
-        answered
-    }
-
-    async fn try_once(&self, backend: &BackendName, reply_to: &str, body: &Bytes) -> Result<Answer, ForwardError> {
+    async fn post(&self, call_back: CallBack<'_>, timeout: Duration) -> Result<Answer, ForwardError> {
+        let CallBack { backend, reply_to, body } = call_back;
+        let unreachable = |error: reqwest::Error| ForwardError::Unreachable(error.without_url().into());
         let mut url = self.egress.clone();
         let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/{}", forward::path(backend)));
+        url.set_path(&format!("{base}/{}", protocol::forward::path(backend)));
         let mut request = self
             .http
             .post(url)
+            .timeout(timeout)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(forward::REPLY_TO, reply_to)
+            .header(protocol::forward::REPLY_TO, reply_to)
             .body(body.clone());
         if let Some(context) = trace::current() {
             request = request.header(messaging::headers::TRACEPARENT, context.traceparent);
         }
-        let mut answer = request.send().await.map_err(ForwardError::Unreachable)?;
+        let mut answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(ForwardError::Unreachable)? {
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             body.extend_from_slice(&chunk);
             if DOCUMENT_BYTES_MAX < body.len() {
                 return Err(ForwardError::TooLarge);
             }
         }
         Ok(Answer { status, body })
+    }
+}
+
+impl CallBacks for Forwarder {
+    fn offer<'a>(&'a self, call_back: CallBack<'a>, timeout: Duration) -> BoxFuture<'a, Result<Answer, ForwardError>> {
+        Box::pin(self.post(call_back, timeout))
     }
 }

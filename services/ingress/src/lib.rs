@@ -20,7 +20,7 @@ use tropo::ticket::Keyring;
 
 pub use backends::{Backend, Backends, Network, NetworkError};
 pub use config::Config;
-pub use forward::{Forwarder, ForwarderError};
+pub use forward::{Answer, CallBack, CallBacks, ForwardError, Forwarder, ForwarderError};
 
 /// What the routes of ingress share.
 #[derive(Debug)]
@@ -29,26 +29,24 @@ pub struct Ingress {
     backends: Backends,
     publisher: Publisher,
     keyring: Keyring,
-    forwarder: Forwarder,
+    call_backs: Arc<dyn CallBacks>,
     seen: seen::Seen,
     environment: Environment,
 }
 
 impl Ingress {
     /// Ingress for these backends.
-    ///
-    /// # Errors
-    /// [`ForwarderError`] when the HTTP client to egress cannot be made.
+    #[must_use]
     pub fn new(
         config: Config,
         backends: Backends,
         publisher: Publisher,
         keyring: Keyring,
+        call_backs: Arc<dyn CallBacks>,
         environment: Environment,
-    ) -> Result<Arc<Self>, ForwarderError> {
-        let forwarder = Forwarder::new(&config)?;
+    ) -> Arc<Self> {
         let seen = seen::Seen::default();
-        Ok(Arc::new(Self { config, backends, publisher, keyring, forwarder, seen, environment }))
+        Arc::new(Self { config, backends, publisher, keyring, call_backs, seen, environment })
     }
 
     /// The routes that Tropo calls.

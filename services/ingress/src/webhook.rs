@@ -23,7 +23,7 @@ use tropo::ticket::{Receipt, Ticket, TicketError};
 use tropo::webhook::{DeliveryReport, Webhook, WebhookError};
 
 use crate::caller::{self, Caller, CallerError};
-use crate::forward::ForwardError;
+use crate::forward::{CallBack, ForwardError, forward};
 use crate::{Ingress, observe};
 
 /// How long a bus that is away is waited for. It comes back from a lost connection within this; whatever takes longer is
@@ -191,6 +191,7 @@ impl Ingress {
         let publish = async {
             let outgoing = Outgoing::new(&envelope);
             tokio::select! {
+                biased;
                 published = self.insist(&outgoing) => published,
                 () = self.environment.clock.sleep(self.config.confirm_timeout) => Err(Refused::NotConfirmed),
             }
@@ -211,6 +212,7 @@ impl Ingress {
                 Err(PublishError::Unknown(_)) => uncertain = true,
                 Err(error @ (PublishError::Unavailable(_) | PublishError::Refused)) => {
                     tokio::select! {
+                        biased;
                         // An error says that the bus is gone for good; then it stays silent here.
                         Ok(_) = state.wait_for(|state| *state == BusState::Ready) => {}
                         () = self.environment.clock.sleep(ABSENCE_MAX) => {
@@ -248,7 +250,8 @@ impl Ingress {
         body: &Bytes,
     ) -> Result<Answered, Refused> {
         observe::called_back(&session.id);
-        let answer = self.forwarder.forward(backend, reply_to(uri), body, &self.environment).await;
+        let call_back = CallBack { backend, reply_to: reply_to(uri), body };
+        let answer = forward(&*self.call_backs, call_back, self.config.forward_timeout, &self.environment).await;
         answer.map(Answered::Forwarded).map_err(|error| Refused::EgressAway(Arc::new(error)))
     }
 }

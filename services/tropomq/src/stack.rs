@@ -263,8 +263,9 @@ impl Running {
         let backends = self.settings.backends.iter();
         let backends = backends.map(|(name, backend)| (name.clone(), backend.for_ingress())).collect();
         let publisher = Publisher::new(Arc::clone(bus), "ingress");
-        let ingress = ingress::Ingress::new(config, backends, publisher, self.keyring()?, self.environment.clone())
-            .context("start ingress")?;
+        let call_backs = Arc::new(ingress::Forwarder::new(&config).context("start ingress")?);
+        let ingress =
+            ingress::Ingress::new(config, backends, publisher, self.keyring()?, call_backs, self.environment.clone());
         self.listen("ingress", listener, ingress.routes(), limits);
         Ok(())
     }
@@ -291,8 +292,9 @@ impl Running {
             self.settings.backends.iter().map(|(name, backend)| (name.clone(), backend.for_egress())).collect();
         // The time to live of a message ends its attempts, not their number.
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
-        let egress = egress::Egress::new(config, backends, ledger, self.keyring()?, self.environment.clone())
-            .context("start egress")?;
+        let session_api = Arc::new(egress::Client::new(&config).context("start egress")?);
+        let egress =
+            egress::Egress::new(config, backends, session_api, ledger, self.keyring()?, self.environment.clone());
         let lanes: Vec<_> = egress.lanes().collect();
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
-use crate::headers::{ATTEMPT, TRACEPARENT, TRACESTATE};
+use crate::headers::{ATTEMPT, REPLAYED_AT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::{
     BoxFuture, BusState, Context, Delivery, Environment, Handler, Message, Outgoing, Progress, PublishError, Publisher,
@@ -124,14 +124,16 @@ impl<R: Receive> Consuming<R> {
         let mut progressing = FuturesUnordered::new();
         loop {
             tokio::select! {
+                // What is in hand goes before what is new: prefetch bounds both.
+                biased;
                 () = shutdown.cancelled() => break,
+                Some(()) = in_hand.next() => {}
+                Some(made) = reported.recv() => progressing.push(self.report(made)),
+                Some(()) = progressing.next() => {}
                 delivery = subscription.next() => match delivery {
                     Some(delivery) => in_hand.push(self.process(delivery, progress.clone())),
                     None => return observe::subscription_ended(&self.consumer.queue),
                 },
-                Some(()) = in_hand.next() => {}
-                Some(made) = reported.recv() => progressing.push(self.report(made)),
-                Some(()) = progressing.next() => {}
             }
         }
         drop(progress);
@@ -147,6 +149,7 @@ impl<R: Receive> Consuming<R> {
             while progressing.next().await.is_some() {}
         };
         tokio::select! {
+            biased;
             () = finish => {}
             () = self.environment.clock.sleep(self.consumer.drain) => {}
         }
@@ -172,6 +175,7 @@ impl<R: Receive> Consuming<R> {
     async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {
         let context = Context {
             attempt: attempt(&delivery),
+            replayed_at: delivery.properties.headers.get(REPLAYED_AT).and_then(|at| at.parse().ok()),
             queue: delivery.queue.clone(),
             environment: self.environment.clone(),
             progress,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::topology::QueueName;
-use protocol::{Envelope, Event, Head};
+use protocol::{Envelope, Event, Head, Timestamp};
 use tokio::sync::mpsc;
 use tracing::Span;
 
@@ -78,6 +78,8 @@ pub enum Disposition {
 pub struct Context {
     /// Which attempt this is, from 1. Redeliveries after a crash are not counted.
     pub attempt: u32,
+    /// When an operator had the event handled anew, if it was dead before.
+    pub replayed_at: Option<Timestamp>,
     /// The queue that the event came from.
     pub queue: QueueName,
     /// Clock and chance.
@@ -100,7 +102,7 @@ impl Context {
     #[must_use]
     pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Progress>) {
         let (progress, reported) = mpsc::unbounded_channel();
-        (Self { attempt, queue, environment, progress }, reported)
+        (Self { attempt, replayed_at: None, queue, environment, progress }, reported)
     }
 
     /// Publishes an event about progress at once, for those who watch. Nothing may rest on it: it is not waited for,

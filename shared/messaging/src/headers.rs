@@ -16,5 +16,7 @@ pub const ROUTING_KEY: &str = "tropomq-routing-key";
 pub const REASON: &str = "tropomq-reason";
 /// The chain of causes of the last failure, outermost first.
 pub const ERROR: &str = "tropomq-error";
+/// When an operator had a dead message handled anew, as RFC 3339: its time to live counts from then.
+pub const REPLAYED_AT: &str = "tropomq-replayed-at";
 /// When the message was given up, as RFC 3339.
 pub const DEAD_AT: &str = "tropomq-dead-at";

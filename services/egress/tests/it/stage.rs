@@ -126,7 +126,9 @@ impl Stage {
                 rate: None,
             },
         )]);
-        let egress = Egress::new(config, backends, Arc::clone(&ledger), keyring.clone(), environment.clone()).unwrap();
+        let session_api = Arc::new(egress::Client::new(&config).unwrap());
+        let egress =
+            Egress::new(config, backends, session_api, Arc::clone(&ledger), keyring.clone(), environment.clone());
         Self { egress, ledger, keyring, tropo, environment, _directory: directory, _server: crowd }
     }
 

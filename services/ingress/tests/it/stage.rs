@@ -96,7 +96,8 @@ impl Stage {
         ]);
         let keyring = Keyring::new(vec![Key::new("k", b"a secret of thirty-two bytes, ok").unwrap()]).unwrap();
         let publisher = Publisher::new(Arc::clone(&bus), "ingress");
-        let ingress = Ingress::new(config, backends, publisher, keyring.clone(), Environment::system()).unwrap();
+        let call_backs = Arc::new(ingress::Forwarder::new(&config).unwrap());
+        let ingress = Ingress::new(config, backends, publisher, keyring.clone(), call_backs, Environment::system());
         let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = chassis::http::serve(listener, ingress.routes(), limits, Shutdown::new());
