@@ -20,9 +20,10 @@ use gather::Source;
 pub(crate) use gather::{Counter, take};
 use report::Report;
 
-/// What does not add up is looked at once more after this, unless a longer wait was asked for: nothing is called lost
-/// at the first sight.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// What does not add up is looked at again and again for so long, unless a longer wait was asked for. A message that
+/// goes from one queue to another while they are counted may be in neither count; one that is lost is in none of any
+/// look.
+const LOOK_FOR: Duration = Duration::from_secs(3);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -82,7 +83,7 @@ impl Balance {
     async fn ask(&self, settings: &Settings, environment: &Environment) -> anyhow::Result<(Look, Vec<Finding>)> {
         let prefetch = Prefetch { texts: settings.router.prefetch, messages: settings.egress.prefetch };
         let source = Source::open(settings).await?;
-        let wait = self.wait.unwrap_or(SECOND_LOOK).max(SECOND_LOOK);
+        let wait = self.wait.unwrap_or_default().max(LOOK_FOR);
         let over = tokio::time::Instant::now() + wait;
         let looking = async {
             loop {

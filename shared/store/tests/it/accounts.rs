@@ -206,11 +206,11 @@ async fn only_old_ones_are_looked_for(place: Place) {
     };
     let (old, young) = (entry(Subject::Text, old, &[Begun], 1), entry(Subject::Text, young, &[Begun], 20));
     let open_entries = async |open, before, limit| accounts.open_entries(open, second(before), limit).await.unwrap();
-    assert_eq!(open_entries(Open::Text, 20, 9).await, [old.clone()]);
+    assert_eq!(open_entries(Open::Text, 20, 9).await, std::slice::from_ref(&old));
     assert_eq!(open_entries(Open::Text, 21, 9).await, [old.clone(), young]);
     assert_eq!(open_entries(Open::Text, 21, 1).await, [old]);
     let launched = entry(Subject::Message, launched, &[Begun, Launched], 2);
-    assert_eq!(open_entries(Open::Message, 9, 9).await, [launched.clone()]);
+    assert_eq!(open_entries(Open::Message, 9, 9).await, std::slice::from_ref(&launched));
     let account = accounts.account(second(20)).await.unwrap();
     let texts = &account[&backend("b")].texts;
     assert_eq!((texts.count(Standing::Waiting), texts.count_old(Standing::Waiting)), (2, 1));
@@ -265,7 +265,7 @@ async fn an_end_without_a_beginning_is_found(place: Place) {
     assert_eq!(unbegun(9).await, [message_id]);
     assert_eq!(accounts.account(second(0)).await.unwrap()[&backend("other")].texts.count(Standing::Answered), 1);
     accounts.forget(second(60), 9).await.unwrap();
-    assert_eq!(unbegun(60).await, [EventId::from(uuid::Uuid::nil()); 0]);
+    assert!(unbegun(60).await.is_empty());
 }
 
 async fn the_account_is_there_when_it_is_opened_again(place: Place) {
