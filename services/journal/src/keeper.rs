@@ -79,3 +79,6 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
