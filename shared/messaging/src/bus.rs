@@ -39,6 +39,12 @@ pub trait Bus: fmt::Debug + Send + Sync {
         prefetch: u16,
     ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>>;
 
+    /// How many messages of a queue are ready: neither waiting elsewhere to be tried again nor in anybody's hand. `None`
+    /// when there is no such queue.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]: it cannot be known now.
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>>;
     /// How many messages are in these queues now, in their order. A queue that is not there has none.
     ///
     /// What a bus cannot tell is left open in [`Depth`]; a bus that can tell nothing, as one around another, fails.

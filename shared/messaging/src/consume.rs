@@ -34,7 +34,7 @@ const PUBLISH_LONGEST: Duration = Duration::from_secs(2);
 
 /// The wait before a subscription is asked for again; doubles up to [`SUBSCRIBE_LONGEST`].
 const SUBSCRIBE_FIRST: Duration = Duration::from_millis(100);
-const SUBSCRIBE_LONGEST: Duration = Duration::from_secs(2);
+const SUBSCRIBE_LONGEST: Duration = Duration::from_secs(1);
 
 /// How a queue is consumed.
 #[derive(Clone, Debug)]
@@ -52,6 +52,15 @@ pub struct Consumer {
     pub drain: Duration,
 }
 
+/// Whether a consumer gets what is on its queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConsumerState {
+    /// It does.
+    Subscribed,
+    /// It does not at present. The text names the queue and says why; it asks again by itself.
+    Waiting(String),
+}
+
 /// Consumes a queue with a handler until shutdown is requested.
 ///
 /// Never ends by itself: a subscription that ends or cannot be had is asked for again.
@@ -62,22 +71,35 @@ pub async fn consume<H: Handler>(
     environment: Environment,
     shutdown: CancellationToken,
 ) {
-    let consuming = Consuming { publisher, consumer, receiver: Handling(handler), environment };
-    consuming.run(&shutdown).await;
+    consume_and_tell(publisher, consumer, handler, environment, shutdown, |_| {}).await;
 }
 
-/// Shows a queue to a witness until shutdown is requested.
+/// As [`consume`], and tells every change of its state: for readiness.
+pub async fn consume_and_tell<H: Handler>(
+    publisher: Publisher,
+    consumer: Consumer,
+    handler: Arc<H>,
+    environment: Environment,
+    shutdown: CancellationToken,
+    tell: impl Fn(ConsumerState) + Send + Sync + 'static,
+) {
+    let tell = Box::new(tell);
+    Consuming { publisher, consumer, receiver: Handling(handler), environment, tell }.run(&shutdown).await;
+}
+
+/// Shows a queue to a witness until shutdown is requested, and tells every change of its state.
 ///
-/// As [`consume`], but for the spans: who keeps a record is no part of a conversation, nor of its trace.
+/// As [`consume_and_tell`], but for the spans: who keeps a record is no part of a conversation, nor of its trace.
 pub async fn witness<W: Witness>(
     publisher: Publisher,
     consumer: Consumer,
     witness: W,
     environment: Environment,
     shutdown: CancellationToken,
+    tell: impl Fn(ConsumerState) + Send + Sync + 'static,
 ) {
-    let consuming = Consuming { publisher, consumer, receiver: Witnessing(witness), environment };
-    consuming.run(&shutdown).await;
+    let tell = Box::new(tell);
+    Consuming { publisher, consumer, receiver: Witnessing(witness), environment, tell }.run(&shutdown).await;
 }
 
 struct Consuming<R> {
@@ -85,6 +107,7 @@ struct Consuming<R> {
     consumer: Consumer,
     receiver: R,
     environment: Environment,
+    tell: Box<dyn Fn(ConsumerState) + Send + Sync>,
 }
 
 impl<R: Receive> Consuming<R> {
@@ -99,15 +122,20 @@ impl<R: Receive> Consuming<R> {
     /// A subscription, however long it takes; `None` once shutdown is requested.
     async fn subscribe(&self, shutdown: &CancellationToken) -> Option<Box<dyn Subscription>> {
         let Consumer { queue, prefetch, .. } = &self.consumer;
-        let mut wait = SUBSCRIBE_FIRST;
+        let (mut wait, mut last) = (SUBSCRIBE_FIRST, None);
         loop {
             let subscribed = shutdown.run_until_cancelled(self.publisher.bus().subscribe(queue, *prefetch)).await?;
             match subscribed {
                 Ok(subscription) => {
                     observe::subscribed(queue, *prefetch);
+                    (self.tell)(ConsumerState::Subscribed);
                     return Some(subscription);
                 }
-                Err(error) => observe::not_subscribed(&error, wait),
+                Err(error) => {
+                    observe::not_subscribed(&error, wait, last.as_ref() == Some(&error.reason));
+                    (self.tell)(ConsumerState::Waiting(error.to_string()));
+                    last = Some(error.reason);
+                }
             }
             let jittered = wait.mul_f64(0.5 + 0.5 * self.environment.chance.unit());
             shutdown.run_until_cancelled(self.environment.clock.sleep(jittered)).await?;
@@ -132,7 +160,11 @@ impl<R: Receive> Consuming<R> {
                 Some(()) = progressing.next() => {}
                 delivery = subscription.next() => match delivery {
                     Some(delivery) => in_hand.push(self.process(delivery, progress.clone())),
-                    None => return observe::subscription_ended(&self.consumer.queue),
+                    None => {
+                        observe::subscription_ended(&self.consumer.queue);
+                        let queue = &self.consumer.queue;
+                        return (self.tell)(ConsumerState::Waiting(format!("the subscription to {queue} has ended")));
+                    }
                 },
             }
         }

@@ -73,8 +73,8 @@ impl Running {
         let environment = Environment::system;
         let records = [QueueName::journal(), QueueName::journal_dead()].map(consumer);
         let [of_events, of_dead] = records;
-        tasks.spawn(witness(publisher(), of_events, events, environment(), shutdown.clone()));
-        tasks.spawn(witness(publisher(), of_dead, dead, environment(), shutdown.clone()));
+        tasks.spawn(witness(publisher(), of_events, events, environment(), shutdown.clone(), |_| {}));
+        tasks.spawn(witness(publisher(), of_dead, dead, environment(), shutdown.clone(), |_| {}));
         Self { tasks, shutdown }
     }
 

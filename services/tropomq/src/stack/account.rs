@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use messaging::{Bus, Consumer, Environment, Publisher, RetryPolicy};
+use messaging::{Bus, Consumer, ConsumerState, Environment, Publisher, RetryPolicy};
 use protocol::BackendName;
 use protocol::topology::QueueName;
 use serde::Deserialize;
@@ -72,7 +72,12 @@ impl Running {
         let retry = RetryPolicy { first: Duration::from_secs(1), longest: Duration::from_secs(1), attempts_max: None };
         let consumer = Consumer { queue, prefetch, retry, ordered: false, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
-        self.work(name, messaging::witness(publisher, consumer, by, environment, token));
+        let component = self.health.component(name.clone());
+        let tell = move |state| match state {
+            ConsumerState::Subscribed => component.ready(),
+            ConsumerState::Waiting(reason) => component.not_ready(reason),
+        };
+        self.work(name, messaging::witness(publisher, consumer, by, environment, token, tell));
     }
 }
 

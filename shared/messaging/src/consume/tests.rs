@@ -64,6 +64,10 @@ impl Bus for Model {
         Box::pin(async { Ok(subscription) })
     }
 
+    fn depth<'a>(&'a self, _queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Ok(Some(self.deliveries.lock().unwrap().len() as u64)) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }
@@ -401,7 +405,7 @@ async fn a_witness_sees_whatever_it_is_before_it_is_acknowledged() {
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
     let (publisher, seen) = (Publisher::new(bus, "test"), Seen(Arc::clone(&diary)));
-    let witnessing = witness(publisher, consumer, seen, environment, shutdown.clone());
+    let witnessing = witness(publisher, consumer, seen, environment, shutdown.clone(), |_| {});
     let mut settled = diary.settled.subscribe();
     let stop = async {
         settled.wait_for(|settled| *settled == 1).await.unwrap();

@@ -70,6 +70,15 @@ impl Bus for EmbeddedBus {
         })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async move {
+            let closed = || SubscribeError { queue: queue.clone(), reason: "the bus is closed".to_owned() };
+            let (answer, answered) = oneshot::channel();
+            self.operations.send(Operation::Count(queue.clone(), answer)).map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())
+        })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.states.clone()
     }
@@ -82,7 +91,9 @@ impl Bus for EmbeddedBus {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let closed = || DepthError("the bus is closed".to_owned());
-            self.operations.send(Operation::Count(Count { queues: queues.to_vec(), answer })).map_err(|_| closed())?;
+            self.operations
+                .send(Operation::CountAll(Count { queues: queues.to_vec(), answer }))
+                .map_err(|_| closed())?;
             answered.await.map_err(|_| closed())?.map_err(DepthError)
         })
     }

@@ -29,8 +29,10 @@ pub(super) enum Operation {
     Ack(SubscriptionId, Seq),
     /// A delivery was not handled.
     Requeue(SubscriptionId, Seq),
-    /// Say what is in some queues.
-    Count(Count),
+    /// Say how many messages of a queue are ready; `None` when there is no such queue.
+    Count(QueueName, oneshot::Sender<Option<u64>>),
+    /// Say all that is in some queues.
+    CountAll(Count),
     /// Finish what was asked before, and end.
     Close,
 }

@@ -141,7 +141,11 @@ impl Writer {
                 Operation::Unsubscribe(subscription) => self.unsubscribe(subscription),
                 Operation::Ack(subscription, seq) => self.ack(subscription, seq),
                 Operation::Requeue(subscription, seq) => self.requeue(subscription, seq),
-                Operation::Count(count) => self.count(count),
+                Operation::Count(queue, answer) => {
+                    let queue = self.names.get(&queue).and_then(|id| self.queues.get(id));
+                    let _ = answer.send(queue.map(Queue::len));
+                }
+                Operation::CountAll(count) => self.count(count),
                 Operation::Close => return (publications, true),
             }
             taken += 1;

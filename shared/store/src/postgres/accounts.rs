@@ -5,13 +5,12 @@ use std::error::Error;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use deadpool_postgres::Client;
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use super::pool::Failure;
+use super::pool::{Failure, Lent};
 use crate::LedgerError;
 use crate::account::{self, Account, Tally};
 use crate::accounts::{Entry, Fact, Open, entries};
@@ -44,7 +43,7 @@ macro_rules! stray {
     };
 }
 
-pub(super) async fn record(client: Client, facts: &[Fact]) -> Result<(), Failure> {
+pub(super) async fn record(client: Lent, facts: &[Fact]) -> Result<(), Failure> {
     let entries = entries(facts);
     let subjects: Vec<i16> = entries.iter().map(|entry| entry.subject.number()).collect();
     let ids: Vec<Uuid> = entries.iter().map(|entry| entry.id.as_uuid()).collect();
@@ -67,7 +66,7 @@ pub(super) async fn record(client: Client, facts: &[Fact]) -> Result<(), Failure
     Ok(())
 }
 
-pub(super) async fn account(client: Client, settled_before: Timestamp) -> Result<Account, Failure> {
+pub(super) async fn account(client: Lent, settled_before: Timestamp) -> Result<Account, Failure> {
     let sql = "SELECT subject, backend, marks, count(*), count(*) FILTER (WHERE touched_at < $1) \
                FROM account_entries GROUP BY subject, backend, marks \
                UNION ALL SELECT subject, backend, marks, count, 0::bigint FROM account_totals";
@@ -85,7 +84,7 @@ pub(super) async fn account(client: Client, settled_before: Timestamp) -> Result
 }
 
 pub(super) async fn open_entries(
-    client: Client,
+    client: Lent,
     open: Open,
     settled_before: Timestamp,
     limit: u32,
@@ -98,7 +97,7 @@ pub(super) async fn open_entries(
     query(&client, sql, &[&SystemTime::from(settled_before), &i64::from(limit)], entry).await
 }
 
-pub(super) async fn strays(client: Client, settled_before: Timestamp) -> Result<BTreeMap<BackendName, u64>, Failure> {
+pub(super) async fn strays(client: Lent, settled_before: Timestamp) -> Result<BTreeMap<BackendName, u64>, Failure> {
     let sql = concat!(
         "SELECT backend, count(*) FROM account_entries WHERE ",
         stray!(),
@@ -108,13 +107,13 @@ pub(super) async fn strays(client: Client, settled_before: Timestamp) -> Result<
     Ok(query(&client, sql, &[&SystemTime::from(settled_before)], counted).await?.into_iter().collect())
 }
 
-pub(super) async fn unbegun(client: Client, settled_before: Timestamp, limit: u32) -> Result<Vec<Entry>, Failure> {
+pub(super) async fn unbegun(client: Lent, settled_before: Timestamp, limit: u32) -> Result<Vec<Entry>, Failure> {
     // 128 alone is named as a cause and nothing more; a session never begins.
     let sql = select!("WHERE subject < 2 AND marks & 1 = 0 AND marks <> 128", rest!());
     query(&client, sql, &[&SystemTime::from(settled_before), &i64::from(limit)], entry).await
 }
 
-pub(super) async fn forget(client: Client, touched_before: Timestamp, limit: u32) -> Result<u64, Failure> {
+pub(super) async fn forget(client: Lent, touched_before: Timestamp, limit: u32) -> Result<u64, Failure> {
     // The condition stands twice, so that an entry which is touched at this moment is looked at again and kept.
     let sql = concat!(
         "WITH gone AS (DELETE FROM account_entries WHERE touched_at < $1 AND NOT ",
@@ -135,7 +134,7 @@ pub(super) async fn forget(client: Client, touched_before: Timestamp, limit: u32
 }
 
 async fn query<T>(
-    client: &Client,
+    client: &Lent,
     sql: &str,
     parameters: &[&(dyn ToSql + Sync)],
     read: impl Fn(&Row) -> Result<T, LedgerError>,
