@@ -84,6 +84,8 @@ pub(crate) enum Fault {
     RolledBack,
     #[error("a claimed message was forgotten while it was claimed again")]
     Forgotten,
+    #[error("an unknown value in the column {0}")]
+    Unknown(&'static str),
     #[error("journal mode is {0}, not wal")]
     JournalMode(String),
 }

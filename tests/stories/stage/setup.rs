@@ -70,6 +70,7 @@ pub(crate) struct Setup {
     servers: Servers,
     /// What is added to the URL of the bus.
     bus_query: &'static str,
+    has_journal: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -83,6 +84,7 @@ impl Setup {
             replicas: 1,
             is_simulator_apart: bus == Bus::RabbitMq,
             is_balanced: false,
+            has_journal: false,
             servers: Servers::Shared,
             bus_query: "",
             settings,
@@ -110,6 +112,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// With the journal, which takes the events off their record; on the embedded bus it is there always.
+    pub(crate) fn with_journal(self) -> Self {
+        Self { has_journal: true, ..self }
     }
 
     /// A key of the configuration, as in `egress.callback_timeout`.
@@ -143,6 +150,10 @@ impl Setup {
             Some(broker) => (format!("{}{}", broker.vhost.url(), self.bus_query), broker.database_url()),
         };
         self = self.with("bus.url", bus).with("store.url", store);
+        if let Some(broker) = &broker {
+            let management = format!("http://guest:guest@{}", broker.vhost.management().address());
+            self = self.with("bus.management", management);
+        }
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
         for backend in [BACKEND, OTHER_BACKEND] {
             self = self.with(&format!("backends.{backend}.webhook_secret"), SECRET);
@@ -186,6 +197,9 @@ impl Setup {
                 .flat_map(|replica| ["ingress", "router", "egress"].map(|subcommand| (subcommand, replica)))
                 .collect(),
         };
+        if self.has_journal && self.bus == Bus::RabbitMq {
+            processes.push(("journal", 0));
+        }
         if self.is_simulator_apart {
             processes.push(("simulator", 0));
         }

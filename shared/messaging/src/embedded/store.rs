@@ -139,6 +139,15 @@ impl Store {
         counts.query_map([], counted)?.collect()
     }
 
+    /// How many messages wait to be tried again, by the queue that they go to.
+    pub(super) fn delayed(&self) -> rusqlite::Result<Vec<(QueueId, u64)>> {
+        let mut counts = self
+            .connection
+            .prepare_cached("SELECT queue, count(*) FROM message WHERE due_ms IS NOT NULL GROUP BY queue")?;
+        let counted = |row: &Row<'_>| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
+        counts.query_map([], counted)?.collect()
+    }
+
     /// Begins a transaction.
     pub(super) fn begin(&self, durability: Durability) -> Result<(), WriteError> {
         if self.durability.get() != durability {

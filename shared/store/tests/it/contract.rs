@@ -23,6 +23,7 @@ macro_rules! on_both {
         }
     };
 }
+pub(crate) use on_both;
 
 on_both!(
     of_many_claimants_one_is_granted,
