@@ -68,10 +68,12 @@ pub(crate) struct Connection {
     watchers: Vec<watch::Sender<BusState>>,
     /// The ids of events that were confirmed to this process, and of messages that were moved: to wait, or to the dead
     /// letters.
-    pub(crate) confirmed: BTreeSet<String>,
-    pub(crate) moved: BTreeMap<(String, Moved), u32>,
-    /// What the handlers of this process returned and was not settled yet, by the event that was handled.
-    pub(crate) returned: Vec<(String, Returned)>,
+    confirmed: BTreeSet<String>,
+    moved: BTreeMap<(String, Moved), usize>,
+    /// What the handlers of this process returned, with the event that was handled, and how often that was
+    /// acknowledged.
+    returned: Vec<(String, Returned)>,
+    acknowledged: BTreeMap<String, usize>,
 }
 
 /// Where a copy of a message was moved.
@@ -85,7 +87,7 @@ pub(crate) enum Moved {
 pub(crate) struct Returned {
     /// The events to be confirmed.
     pub(crate) events: Vec<String>,
-    /// The places that the event itself may be moved to, of which one is needed; none for an event that was handled.
+    /// The places that the event itself may be moved to, of which one is needed where there are any.
     pub(crate) moves: &'static [Moved],
 }
 
@@ -117,11 +119,12 @@ impl Broker {
     pub(crate) fn connect(&self, name: &str) -> u64 {
         let mut state = lock(&self.state);
         let id = state.next();
-        let (confirmed, moved, returned, watchers) = Default::default();
+        let (watchers, confirmed, moved, returned, acknowledged) = Default::default();
         let ready = if state.is_down { BusState::Away("down".to_owned()) } else { BusState::Ready };
         let name = name.to_owned();
-        let connection = Connection { name, epoch: 0, state: ready, watchers, confirmed, moved, returned };
-        state.connections.insert(id, connection);
+        let fresh =
+            Connection { name, epoch: 0, state: ready, watchers, confirmed, moved, returned, acknowledged };
+        state.connections.insert(id, fresh);
         id
     }
 
@@ -317,7 +320,7 @@ impl Broker {
         let Some(held) = state.unsettled.get(&tag) else { return };
         let (connection, id) = (held.connection, held.stored.id().to_owned());
         self.world.note(format_args!("#{connection} acknowledges {id}"));
-        if let Some(wrong) = state.connections.get_mut(&connection).and_then(|known| known.settle(&id)) {
+        if let Some(wrong) = state.connections.get_mut(&connection).and_then(|known| known.acknowledge(&id)) {
             self.world.violation(format!("{id} was acknowledged {wrong}"));
         }
         if !self.world.hit(self.world.faults.slow_ack) {
@@ -335,11 +338,7 @@ impl Broker {
     pub(crate) fn requeue(&self, tag: u64) {
         let mut state = lock(&self.state);
         if let Some(held) = state.unsettled.get(&tag) {
-            let (connection, id) = (held.connection, held.stored.id().to_owned());
-            self.world.note(format_args!("#{connection} gives {id} back"));
-            if let Some(known) = state.connections.get_mut(&connection) {
-                known.forget(&id);
-            }
+            self.world.note(format_args!("#{} gives {} back", held.connection, held.stored.id()));
         }
         state.give_back(tag, &self.world);
     }
@@ -465,36 +464,34 @@ impl Connection {
         watched
     }
 
-    /// Forgets what a handler returned about an event that is acknowledged; says what is wrong with that.
-    fn settle(&mut self, event: &str) -> Option<String> {
-        let Self { confirmed, moved, returned, name, .. } = self;
-        let of_event = |(of, _): &(String, Returned)| of == event;
-        if !returned.iter().any(of_event) {
+    /// Counts an acknowledgement; says what is wrong with it.
+    ///
+    /// Of one event several copies may be in hand, and nobody tells which of them is acknowledged: there must never be
+    /// more acknowledgements than copies whose consequences are all confirmed.
+    fn acknowledge(&mut self, event: &str) -> Option<String> {
+        let Self { confirmed, moved, returned, acknowledged, name, .. } = self;
+        let copies = acknowledged.entry(event.to_owned()).or_default();
+        *copies += 1;
+        let told: Vec<_> = returned.iter().filter(|(of, _)| of == event).map(|(_, returned)| returned).collect();
+        if told.len() < *copies {
             return Some(format!("by {name} before it was handled"));
         }
-        let is_complete = |returned: &Returned| {
-            let has_moved = |place: &Moved| moved.get(&(event.to_owned(), *place)).is_some_and(|copies| 0 < *copies);
-            let is_moved = returned.moves.is_empty() || returned.moves.iter().any(has_moved);
-            is_moved && returned.events.iter().all(|id| confirmed.contains(id))
+        let of_moves = |moves: &[Moved]| {
+            let is_confirmed = |returned: &&&Returned| returned.events.iter().all(|id| confirmed.contains(id));
+            told.iter().filter(|returned| returned.moves == moves).filter(is_confirmed).count()
         };
-        let complete = returned.iter().position(|(of, returned)| of == event && is_complete(returned));
-        let Some((_, done)) = complete.map(|complete| returned.remove(complete)) else {
-            return Some(format!("by {name} before what it caused was confirmed"));
-        };
-        // A copy that was moved accounts for one delivery.
-        for place in done.moves {
-            if let Some(copies) = moved.get_mut(&(event.to_owned(), *place)).filter(|copies| 0 < **copies) {
-                *copies -= 1;
-                break;
-            }
-        }
-        None
+        let moved_to = |place| moved.get(&(event.to_owned(), place)).copied().unwrap_or_default();
+        let dead = of_moves(Returned::DEAD).min(moved_to(Moved::Dead));
+        let elsewhere = moved_to(Moved::Waiting) + moved_to(Moved::Dead) - dead;
+        let complete = of_moves(Returned::HANDLED) + dead + of_moves(Returned::TRIED_AGAIN).min(elsewhere);
+        (complete < *copies).then(|| format!("by {name} before what it caused was confirmed"))
     }
+}
 
-    /// One handling of an event came to nothing.
-    fn forget(&mut self, event: &str) {
-        if let Some(first) = self.returned.iter().position(|(of, _)| of == event) {
-            self.returned.remove(first);
-        }
-    }
+impl Returned {
+    /// The places that an event may be moved to: none when it was handled; the dead letters; or first to wait, and in
+    /// the end to the dead letters.
+    pub(crate) const HANDLED: &[Moved] = &[];
+    pub(crate) const DEAD: &[Moved] = &[Moved::Dead];
+    pub(crate) const TRIED_AGAIN: &[Moved] = &[Moved::Waiting, Moved::Dead];
 }

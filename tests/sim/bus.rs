@@ -11,7 +11,7 @@ use protocol::Envelope;
 use protocol::topology::QueueName;
 use tokio::sync::{Notify, watch};
 
-use crate::broker::{Broker, Connection, HandedOut, Moved, Next, Returned};
+use crate::broker::{Broker, Connection, HandedOut, Next, Returned};
 use crate::world::lock;
 
 /// The bus of one process.
@@ -151,12 +151,12 @@ impl<H: Handler> Handler for Watched<H> {
         let result = self.handler.handle(envelope, context).await;
         let ids = |events: &[Outgoing]| events.iter().map(|event| event.head().id.to_string()).collect();
         let returned = match &result {
-            Ok(events) => Returned { events: ids(events), moves: &[] },
+            Ok(events) => Returned { events: ids(events), moves: Returned::HANDLED },
             Err(error) => {
-                let moves: &[Moved] = match error.disposition() {
-                    Disposition::Retry { .. } => &[Moved::Waiting, Moved::Dead],
-                    Disposition::DeadLetter => &[Moved::Dead],
-                    Disposition::Drop => &[],
+                let moves = match error.disposition() {
+                    Disposition::Retry { .. } => Returned::TRIED_AGAIN,
+                    Disposition::DeadLetter => Returned::DEAD,
+                    Disposition::Drop => Returned::HANDLED,
                 };
                 self.broker.world.note(format_args!("{event} failed: {}", protocol::chain(error)));
                 Returned { events: ids(&error.outgoing()), moves }

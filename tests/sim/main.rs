@@ -13,6 +13,7 @@
 
 mod broker;
 mod bus;
+mod coverage;
 mod invariants;
 mod ledger;
 mod network;
@@ -24,11 +25,15 @@ mod settings;
 mod tropo;
 mod world;
 
+use coverage::Coverage;
 use planted::Plant;
 use run::Ground;
 
 /// How many seeds are run where `SIM_SEEDS` does not say.
 const SEEDS: u64 = 2000;
+
+/// Within so many seeds everything that can go wrong has gone wrong.
+const SEEDS_UNTIL_ALL_MET: u64 = 500;
 
 /// Within so many seeds a planted mistake is found.
 const SEEDS_UNTIL_FOUND: u64 = 200;
@@ -41,13 +46,18 @@ fn whatever_fails_nothing_is_lost_and_nobody_is_texted_twice() {
         Some(seed) => seed..seed + 1,
         None => first..first + seed::number("SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let is_single = seeds.end - seeds.start == 1;
+    let (count, mut coverage) = (seeds.end - seeds.start, Coverage::default());
     for seed in seeds {
         let report = ground.run(seed, Plant::Nothing);
         assert!(report.violations.is_empty(), "{}", report.told());
-        if is_single {
+        coverage.add(&report.trace);
+        if count == 1 {
             eprintln!("{}", report.trace.join("\n"));
         }
+    }
+    eprintln!("{count} seeds met:\n{coverage}");
+    if SEEDS_UNTIL_ALL_MET <= count {
+        assert_eq!(coverage.missing(), [""; 0], "a fault that never happens proves nothing");
     }
 }
 

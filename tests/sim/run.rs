@@ -94,7 +94,7 @@ impl Ground {
             if SETTLE_MAX < began.elapsed() {
                 return world.violation(format!("something is still under way {SETTLE_MAX:?} after the last fault"));
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
             let is_quiet = broker.is_quiet() && tropo.is_quiet() && self.open_releases().is_empty();
             quiet = if is_quiet { quiet + 1 } else { 0 };
         }

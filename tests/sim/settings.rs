@@ -18,7 +18,7 @@ const TUNED: &str = r#"
 applications = ["echo"]
 [egress]
 callback_timeout = "5s"
-result_timeout = "30s"
+result_timeout = "15s"
 reconcile_interval = "500ms"
 prefetch = 8
 [egress.retry]

@@ -135,8 +135,10 @@ impl Tropo {
                 Ok((_, body)) if says_nothing_was_kept(body) && !tropo.world.is_troubled(&session) => Taken::No,
                 Ok(_) | Err(_) => Taken::Unknown,
             };
-            let status = answered.map(|(status, _)| status);
-            tropo.world.note(format_args!("text {session} was answered {status:?}: {taken:?}"));
+            match answered {
+                Ok((status, _)) => tropo.world.note(format_args!("text {session} was answered {status}: {taken:?}")),
+                Err(failure) => tropo.world.note(format_args!("text {session} was not answered: {failure}")),
+            }
             lock(&tropo.state).texts.get_mut(&session).unwrap().taken = taken;
         });
     }
