@@ -3,15 +3,16 @@
 //! It keeps the promises of `messaging::Bus` and no more: what it confirmed it keeps, in every queue bound for it; what
 //! is not settled comes again, marked; everything else may happen.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use messaging::headers::ROUTING_KEY;
 use messaging::{BusState, Destination, Message, PublishError};
 use protocol::topology::{self, QueueName, Topology};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
+use crate::connection::{Connection, Moved, Returned};
 use crate::world::{World, lock};
 
 /// The broker.
@@ -30,7 +31,7 @@ pub(crate) struct State {
     waiting: usize,
     carried: usize,
     next: u64,
-    is_down: bool,
+    pub(crate) is_down: bool,
     /// Every event that was kept, in order; every dead letter; what no queue is bound for.
     pub(crate) journal: Vec<Message>,
     pub(crate) dead: Vec<Message>,
@@ -58,39 +59,6 @@ struct Unsettled {
     stored: Stored,
 }
 
-/// The connection of one process.
-pub(crate) struct Connection {
-    name: String,
-    /// Which connection of that process this is, counted.
-    epoch: u64,
-    state: BusState,
-    /// A channel for each that watches the state, because tokio wakes those of one channel in random order.
-    watchers: Vec<watch::Sender<BusState>>,
-    /// The ids of events that were confirmed to this process, and of messages that were moved: to wait, or to the dead
-    /// letters.
-    confirmed: BTreeSet<String>,
-    moved: BTreeMap<(String, Moved), usize>,
-    /// What the handlers of this process returned, with the event that was handled, and how often that was
-    /// acknowledged.
-    returned: Vec<(String, Returned)>,
-    acknowledged: BTreeMap<String, usize>,
-}
-
-/// Where a copy of a message was moved.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Moved {
-    Waiting,
-    Dead,
-}
-
-/// What a handler returned.
-pub(crate) struct Returned {
-    /// The events to be confirmed.
-    pub(crate) events: Vec<String>,
-    /// The places that the event itself may be moved to, of which one is needed where there are any.
-    pub(crate) moves: &'static [Moved],
-}
-
 /// A delivery, by the broker's own mark.
 pub(crate) struct HandedOut {
     pub(crate) tag: u64,
@@ -100,7 +68,7 @@ pub(crate) struct HandedOut {
 
 /// What there is for a subscription.
 pub(crate) enum Next {
-    One(HandedOut),
+    One(Box<HandedOut>),
     Nothing,
     Ended,
 }
@@ -119,12 +87,8 @@ impl Broker {
     pub(crate) fn connect(&self, name: &str) -> u64 {
         let mut state = lock(&self.state);
         let id = state.next();
-        let (watchers, confirmed, moved, returned, acknowledged) = Default::default();
         let ready = if state.is_down { BusState::Away("down".to_owned()) } else { BusState::Ready };
-        let name = name.to_owned();
-        let fresh =
-            Connection { name, epoch: 0, state: ready, watchers, confirmed, moved, returned, acknowledged };
-        state.connections.insert(id, fresh);
+        state.connections.insert(id, Connection::new(name, ready));
         id
     }
 
@@ -135,7 +99,7 @@ impl Broker {
     }
 
     /// The connection is lost: what it consumed comes again, what it published may not have arrived.
-    fn lose(&self, connection: u64, why: &str) {
+    pub(crate) fn lose(&self, connection: u64, why: &str) {
         let mut state = lock(&self.state);
         let Some(lost) = state.connections.get_mut(&connection) else { return };
         lost.epoch += 1;
@@ -212,10 +176,7 @@ impl Broker {
         let Some(connection) = state.connections.get_mut(&connection).filter(|known| known.epoch == epoch) else {
             return;
         };
-        match moved {
-            None => drop(connection.confirmed.insert(id)),
-            Some(moved) => *connection.moved.entry((id, moved)).or_default() += 1,
-        }
+        connection.confirmed(id, moved);
         let _ = confirm.send(Ok(()));
     }
 
@@ -287,7 +248,7 @@ impl Broker {
         let id = message.properties.message_id.as_deref().unwrap_or_default();
         let again = if redelivered { " again" } else { "" };
         self.world.note(format_args!("hands out {id} of {queue} to #{connection}{again}"));
-        Next::One(HandedOut { tag, message, redelivered })
+        Next::One(Box::new(HandedOut { tag, message, redelivered }))
     }
 
     /// A subscription to a queue; none while the broker is away.
@@ -346,52 +307,7 @@ impl Broker {
     /// What a handler of this process returned about an event.
     pub(crate) fn returned(&self, connection: u64, event: String, returned: Returned) {
         if let Some(known) = lock(&self.state).connections.get_mut(&connection) {
-            known.returned.push((event, returned));
-        }
-    }
-
-    /// Now and then: connections are lost, the broker is away, or takes no messages.
-    pub(crate) async fn have_troubles(self: Arc<Self>) {
-        let world = Arc::clone(&self.world);
-        while !world.is_calm() {
-            world.rest(8000).await;
-            if !world.hit(world.faults.broker_trouble) {
-                continue;
-            }
-            let all: Vec<u64> = lock(&self.state).connections.keys().copied().collect();
-            match world.dice.below(4) {
-                0 => {
-                    world.note(format_args!("-- the broker goes away"));
-                    lock(&self.state).is_down = true;
-                    all.iter().for_each(|connection| self.lose(*connection, "the broker is away"));
-                    world.rest(6000).await;
-                    lock(&self.state).is_down = false;
-                    self.set_all(&BusState::Ready);
-                }
-                1 => {
-                    world.note(format_args!("-- the broker takes no messages"));
-                    self.set_all(&BusState::Blocked("alarm".to_owned()));
-                    world.rest(6000).await;
-                    self.set_all(&BusState::Ready);
-                }
-                _ => {
-                    let index = world.dice.below(u64::try_from(all.len().max(1)).unwrap());
-                    let Some(connection) = all.get(usize::try_from(index).unwrap()).copied() else { continue };
-                    world.note(format_args!("-- connection #{connection} is lost"));
-                    self.lose(connection, "connection lost");
-                    world.rest(3000).await;
-                    if let Some(known) = lock(&self.state).connections.get_mut(&connection) {
-                        known.set(&BusState::Ready);
-                    }
-                }
-            }
-        }
-    }
-
-    fn set_all(&self, to: &BusState) {
-        self.world.note(format_args!("-- the broker is {to:?}"));
-        for connection in lock(&self.state).connections.values_mut() {
-            connection.set(to);
+            known.returned(event, returned);
         }
     }
 
@@ -449,49 +365,4 @@ impl Stored {
     fn id(&self) -> &str {
         self.message.properties.message_id.as_deref().unwrap_or_default()
     }
-}
-
-impl Connection {
-    fn set(&mut self, state: &BusState) {
-        self.state = state.clone();
-        self.watchers.retain(|watcher| watcher.send(state.clone()).is_ok());
-    }
-
-    /// The state, and every change of it, for one who watches.
-    pub(crate) fn watch(&mut self) -> watch::Receiver<BusState> {
-        let (watcher, watched) = watch::channel(self.state.clone());
-        self.watchers.push(watcher);
-        watched
-    }
-
-    /// Counts an acknowledgement; says what is wrong with it.
-    ///
-    /// Of one event several copies may be in hand, and nobody tells which of them is acknowledged: there must never be
-    /// more acknowledgements than copies whose consequences are all confirmed.
-    fn acknowledge(&mut self, event: &str) -> Option<String> {
-        let Self { confirmed, moved, returned, acknowledged, name, .. } = self;
-        let copies = acknowledged.entry(event.to_owned()).or_default();
-        *copies += 1;
-        let told: Vec<_> = returned.iter().filter(|(of, _)| of == event).map(|(_, returned)| returned).collect();
-        if told.len() < *copies {
-            return Some(format!("by {name} before it was handled"));
-        }
-        let of_moves = |moves: &[Moved]| {
-            let is_confirmed = |returned: &&&Returned| returned.events.iter().all(|id| confirmed.contains(id));
-            told.iter().filter(|returned| returned.moves == moves).filter(is_confirmed).count()
-        };
-        let moved_to = |place| moved.get(&(event.to_owned(), place)).copied().unwrap_or_default();
-        let dead = of_moves(Returned::DEAD).min(moved_to(Moved::Dead));
-        let elsewhere = moved_to(Moved::Waiting) + moved_to(Moved::Dead) - dead;
-        let complete = of_moves(Returned::HANDLED) + dead + of_moves(Returned::TRIED_AGAIN).min(elsewhere);
-        (complete < *copies).then(|| format!("by {name} before what it caused was confirmed"))
-    }
-}
-
-impl Returned {
-    /// The places that an event may be moved to: none when it was handled; the dead letters; or first to wait, and in
-    /// the end to the dead letters.
-    pub(crate) const HANDLED: &[Moved] = &[];
-    pub(crate) const DEAD: &[Moved] = &[Moved::Dead];
-    pub(crate) const TRIED_AGAIN: &[Moved] = &[Moved::Waiting, Moved::Dead];
 }

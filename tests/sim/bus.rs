@@ -11,7 +11,8 @@ use protocol::Envelope;
 use protocol::topology::QueueName;
 use tokio::sync::{Notify, watch};
 
-use crate::broker::{Broker, Connection, HandedOut, Next, Returned};
+use crate::broker::{Broker, HandedOut, Next};
+use crate::connection::{Connection, Returned};
 use crate::world::lock;
 
 /// The bus of one process.
@@ -87,15 +88,17 @@ struct Consuming {
 impl Subscription for Consuming {
     fn next(&mut self) -> BoxFuture<'_, Option<Delivery>> {
         Box::pin(async {
-            while !self.is_cancelled {
+            if self.is_cancelled {
+                return None;
+            }
+            loop {
                 let changed = self.changed.notified();
                 match self.broker.hand_out(self.of, self.id, &self.queue, self.prefetch) {
-                    Next::One(handed_out) => return Some(self.delivery(handed_out)),
+                    Next::One(handed_out) => return Some(self.delivery(*handed_out)),
                     Next::Ended => return None,
                     Next::Nothing => changed.await,
                 }
             }
-            None
         })
     }
 

@@ -31,26 +31,34 @@ const MET: [(&str, &str); 22] = [
 /// How often each was met, in runs.
 #[derive(Default)]
 pub(crate) struct Coverage {
-    runs: [u64; MET.len()],
+    runs: u64,
+    met: [u64; MET.len()],
 }
 
 impl Coverage {
     /// Adds what a run met.
     pub(crate) fn add(&mut self, trace: &[String]) {
-        for ((_, part), runs) in MET.iter().zip(&mut self.runs) {
+        self.runs += 1;
+        for ((_, part), runs) in MET.iter().zip(&mut self.met) {
             *runs += u64::from(trace.iter().any(|line| line.contains(part)));
         }
     }
 
+    /// How many runs there were.
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs
+    }
+
     /// What no run met.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
-        MET.iter().zip(self.runs).filter(|(_, runs)| *runs == 0).map(|((what, _), _)| *what).collect()
+        MET.iter().zip(self.met).filter(|(_, runs)| *runs == 0).map(|((what, _), _)| *what).collect()
     }
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for ((what, _), runs) in MET.iter().zip(self.runs) {
+        writeln!(f, "{} runs met:", self.runs)?;
+        for ((what, _), runs) in MET.iter().zip(self.met) {
             writeln!(f, "{runs:>7}  {what}")?;
         }
         Ok(())

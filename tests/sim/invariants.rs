@@ -88,7 +88,7 @@ impl<'a> Books<'a> {
                 _ => String::new(),
             };
             let cause = head.causation_id.map(|id| id.to_string());
-            let cause = cause.or(head.correlation_id.as_ref().map(|id| id.to_string())).unwrap_or_default();
+            let cause = cause.or(head.correlation_id.as_ref().map(ToString::to_string)).unwrap_or_default();
             ids.entry((cause + &part, kind)).or_default().insert(head.id);
         }
         for ((cause, kind), ids) in ids.iter().filter(|(_, ids)| 1 < ids.len()) {
@@ -183,7 +183,8 @@ impl<'a> Books<'a> {
 
     /// A phone rang because its owner had texted.
     fn was_asked_for(&self, to: &str, words: &str) {
-        let asked = |text: &Text| text.is_answered && text.words.ends_with(&format!(" {words}")) && to.ends_with(&text.phone);
+        let asked =
+            |text: &Text| text.is_answered && text.words.ends_with(&format!(" {words}")) && to.ends_with(&text.phone);
         if !self.tropo.texts.values().any(asked) {
             self.wrong(format!("{to} was texted {words:?}, and never asked"));
         }

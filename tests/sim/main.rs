@@ -4,15 +4,11 @@
 //! A run lets people text while processes die, connections are lost and answers do not arrive; then everything calms
 //! down, and the books must be right (`invariants.rs`). The same seed gives the same run, step by step.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "in a test a panic is the report"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "in a test a panic is the report")]
 
 mod broker;
 mod bus;
+mod connection;
 mod coverage;
 mod invariants;
 mod ledger;
@@ -23,14 +19,18 @@ mod run;
 mod seed;
 mod settings;
 mod tropo;
+mod trouble;
 mod world;
 
 use coverage::Coverage;
 use planted::Plant;
 use run::Ground;
 
-/// How many seeds are run where `SIM_SEEDS` does not say.
+/// How many seeds are run where `SIM_SEEDS` does not say, over all [`SHARDS`].
 const SEEDS: u64 = 2000;
+
+/// The seeds are run by so many tests, each by its own share, so that several cores do it at once.
+const SHARDS: u64 = 4;
 
 /// Within so many seeds everything that can go wrong has gone wrong.
 const SEEDS_UNTIL_ALL_MET: u64 = 500;
@@ -38,25 +38,51 @@ const SEEDS_UNTIL_ALL_MET: u64 = 500;
 /// Within so many seeds a planted mistake is found.
 const SEEDS_UNTIL_FOUND: u64 = 200;
 
-#[test]
-fn whatever_fails_nothing_is_lost_and_nobody_is_texted_twice() {
-    let ground = Ground::new();
+/// Whatever fails, nothing is lost, and nobody is texted twice.
+mod whatever_fails {
+    use super::hold;
+
+    #[test]
+    fn one_share_holds() {
+        hold(0);
+    }
+
+    #[test]
+    fn another_share_holds() {
+        hold(1);
+    }
+
+    #[test]
+    fn a_third_share_holds() {
+        hold(2);
+    }
+
+    #[test]
+    fn the_last_share_holds() {
+        hold(3);
+    }
+}
+
+/// Runs the share of a shard.
+#[track_caller]
+fn hold(shard: u64) {
     let first = seed::number("SIM_FIRST").unwrap_or_default();
-    let seeds = match seed::number("SIM_SEED") {
+    let single = seed::number("SIM_SEED");
+    let seeds = match single {
         Some(seed) => seed..seed + 1,
         None => first..first + seed::number("SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let (count, mut coverage) = (seeds.end - seeds.start, Coverage::default());
-    for seed in seeds {
+    let (ground, mut coverage) = (Ground::new(), Coverage::default());
+    for seed in seeds.filter(|seed| seed % SHARDS == shard) {
         let report = ground.run(seed, Plant::Nothing);
         assert!(report.violations.is_empty(), "{}", report.told());
         coverage.add(&report.trace);
-        if count == 1 {
+        if single.is_some() {
             eprintln!("{}", report.trace.join("\n"));
         }
     }
-    eprintln!("{count} seeds met:\n{coverage}");
-    if SEEDS_UNTIL_ALL_MET <= count {
+    eprintln!("{coverage}");
+    if SEEDS_UNTIL_ALL_MET <= coverage.runs() {
         assert_eq!(coverage.missing(), [""; 0], "a fault that never happens proves nothing");
     }
 }
@@ -90,6 +116,12 @@ fn is_found(plant: Plant, words: &str) {
 #[test]
 fn an_early_acknowledgement_is_found() {
     is_found(Plant::AcknowledgeFirst, "was acknowledged");
+    is_found(Plant::AcknowledgeFirst, "neither released nor given up");
+}
+
+#[test]
+fn an_answer_before_the_confirm_is_found() {
+    is_found(Plant::ConfirmFirst, "was taken, and is not on the bus");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use protocol::topology::QueueName;
 use protocol::{Envelope, EventId, Kind, MessageSend};
 use tokio::sync::watch;
 
+use crate::world::World;
+
 /// A mistake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Plant {
@@ -18,6 +20,8 @@ pub(crate) enum Plant {
     Nothing,
     /// Deliveries are acknowledged as soon as they come.
     AcknowledgeFirst,
+    /// Publications are said to be confirmed before they are.
+    ConfirmFirst,
     /// What router sends has a fresh id each time.
     RandomIds,
     /// The document is handed out, and its message claimed afterwards.
@@ -29,17 +33,35 @@ pub(crate) enum Plant {
 }
 
 /// The bus with what is planted into it.
-pub(crate) fn bus(plant: Plant, bus: Arc<dyn Bus>) -> Arc<dyn Bus> {
-    if plant == Plant::AcknowledgeFirst { Arc::new(Hasty(bus)) } else { bus }
+pub(crate) fn bus(world: &Arc<World>, bus: Arc<dyn Bus>) -> Arc<dyn Bus> {
+    match world.plant {
+        Plant::AcknowledgeFirst | Plant::ConfirmFirst => Arc::new(Hasty { world: Arc::clone(world), bus }),
+        Plant::Nothing | Plant::RandomIds | Plant::ClaimLater | Plant::SecondDocument | Plant::DropInsteadOfRetry => {
+            bus
+        }
+    }
 }
 
-/// A bus that acknowledges what it delivers.
-#[derive(Debug)]
-struct Hasty(Arc<dyn Bus>);
+/// A bus that acknowledges what it delivers, or confirms what it did not keep yet.
+struct Hasty {
+    world: Arc<World>,
+    bus: Arc<dyn Bus>,
+}
+
+impl fmt::Debug for Hasty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasty")
+    }
+}
 
 impl Bus for Hasty {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), PublishError>> {
-        self.0.publish(message)
+        if self.world.plant != Plant::ConfirmFirst {
+            return self.bus.publish(message);
+        }
+        let bus = Arc::clone(&self.bus);
+        self.world.spawn(async move { drop(bus.publish(message).await) });
+        Box::pin(async { Ok(()) })
     }
 
     fn subscribe<'a>(
@@ -48,21 +70,24 @@ impl Bus for Hasty {
         prefetch: u16,
     ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>> {
         Box::pin(async move {
-            let subscription = self.0.subscribe(queue, prefetch).await?;
+            let subscription = self.bus.subscribe(queue, prefetch).await?;
+            if self.world.plant != Plant::AcknowledgeFirst {
+                return Ok(subscription);
+            }
             Ok(Box::new(HastySubscription(subscription)) as Box<dyn Subscription>)
         })
     }
 
     fn state(&self) -> watch::Receiver<BusState> {
-        self.0.state()
+        self.bus.state()
     }
 
     fn system(&self) -> &'static str {
-        self.0.system()
+        self.bus.system()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.0.close()
+        self.bus.close()
     }
 }
 

@@ -78,7 +78,7 @@ impl Replica {
 
     fn start(&self, connection: u64) -> Process {
         let link: Arc<dyn Bus> = Arc::new(Link::new(Arc::clone(&self.broker), connection));
-        let bus = planted::bus(self.world.plant, link);
+        let bus = planted::bus(&self.world, link);
         let mut process = Process {
             world: Arc::clone(&self.world),
             bus: Arc::clone(&bus),
@@ -280,7 +280,7 @@ impl Process {
             if is_dropped_with_client {
                 tokio::select! {
                     biased;
-                    () = closed(&mut answer) => return,
+                    () = closed(&mut answer) => {}
                     answered = handling => drop(answer.send(answered)),
                 }
             } else {

@@ -227,7 +227,8 @@ impl Tropo {
     fn ring(&self, session: &str, to: String, words: String) {
         self.world.note(format_args!("RING {to}: {words:?}, by session {session}"));
         let mut state = lock(&self.state);
-        let rang = state.launches.values().filter(|launch| launch.texted.as_ref().is_some_and(|(_, said)| *said == words));
+        let rang =
+            state.launches.values().filter(|launch| launch.texted.as_ref().is_some_and(|(_, said)| *said == words));
         if rang.count() != 0 {
             self.world.violation(format!("{to} was texted {words:?} twice, the second time by session {session}"));
         }
