@@ -311,6 +311,11 @@ impl Broker {
         }
     }
 
+    /// How many messages of a queue are ready.
+    pub(crate) fn depth(&self, queue: &QueueName) -> Option<u64> {
+        lock(&self.state).queues.get(queue).map(|queue| u64::try_from(queue.ready.len()).unwrap())
+    }
+
     /// Whether nothing is on a work queue, on its way to one, or unsettled.
     pub(crate) fn is_quiet(&self) -> bool {
         let state = lock(&self.state);

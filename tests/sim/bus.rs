@@ -55,6 +55,10 @@ impl Bus for Link {
         })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Ok(self.broker.depth(queue)) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         let mut state = lock(&self.broker.state);
         // A closed bus has no news.

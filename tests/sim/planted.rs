@@ -78,6 +78,10 @@ impl Bus for Hasty {
         })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        self.bus.depth(queue)
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.bus.state()
     }
