@@ -1,0 +1,163 @@
+//! The real release ledger, behind a network that fails: its answers come late, or never, and what a dead process
+//! asked for may be done after its death.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use protocol::{BackendName, EventId, SessionId, Timestamp};
+use store::{BoxFuture, Claim, Claimed, Ledger, LedgerError, Outcome, Release, Settled};
+use tokio::sync::oneshot;
+
+use crate::planted::Plant;
+use crate::world::World;
+
+/// Waits for an answer of the ledger's thread, and lets nothing else happen meanwhile: so its timing cannot be seen.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let mut future = pin!(tokio::task::unconstrained(future));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// The ledger as a process reaches it.
+pub(crate) struct Remote {
+    pub(crate) world: Arc<World>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+struct NoAnswer;
+
+fn no_answer() -> LedgerError {
+    LedgerError::Unavailable(Arc::new(NoAnswer))
+}
+
+impl Remote {
+    async fn perform<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (world, ledger) = (Arc::clone(&self.world), Arc::clone(&self.ledger));
+        let (answer, answered) = oneshot::channel();
+        self.world.spawn(async move {
+            world.travel().await;
+            let is_undone = answer.is_closed() && world.dice.falls(0.5);
+            if is_undone || world.hit(world.faults.ledger_away) {
+                return;
+            }
+            let result = work(&*ledger);
+            world.travel().await;
+            if !world.hit(world.faults.ledger_answer_lost) {
+                let _ = answer.send(result);
+            }
+        });
+        answered.await.unwrap_or_else(|_| Err(no_answer()))
+    }
+
+    async fn claim_for(&self, claim: Claim) -> Result<Claimed, LedgerError> {
+        let session = claim.session_id.clone();
+        if self.world.plant == Plant::ClaimLater {
+            return Ok(self.claim_later(claim));
+        }
+        let world = Arc::clone(&self.world);
+        let claimed = self
+            .perform(move |ledger| {
+                let claimed = wait(ledger.claim(claim.clone()));
+                world.note(format_args!("{} claims {}: {claimed:?}", claim.session_id, claim.message_id));
+                match claimed {
+                    Ok(Claimed::Refused { .. }) if world.plant == Plant::SecondDocument => {
+                        Ok(Claimed::Again { at: claim.at })
+                    }
+                    other => other,
+                }
+            })
+            .await;
+        if claimed.is_err() {
+            self.world.trouble(session.as_str(), "the ledger did not answer");
+        }
+        claimed
+    }
+
+    /// The planted mistake: the document is on its way before the claim.
+    fn claim_later(&self, claim: Claim) -> Claimed {
+        let (at, world, ledger) = (claim.at, Arc::clone(&self.world), Arc::clone(&self.ledger));
+        self.world.spawn(async move {
+            world.travel().await;
+            let claimed = wait(ledger.claim(claim.clone()));
+            world.note(format_args!("{} claims {} late: {claimed:?}", claim.session_id, claim.message_id));
+        });
+        Claimed::Granted { at }
+    }
+}
+
+impl Ledger for Remote {
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
+        Box::pin(self.claim_for(claim))
+    }
+
+    fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let message_ids = message_ids.to_vec();
+        Box::pin(self.perform(move |ledger| wait(ledger.find(&message_ids))))
+    }
+
+    fn find_by_session<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        session_id: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let (backend, session_id) = (backend.clone(), session_id.clone());
+        Box::pin(self.perform(move |ledger| wait(ledger.find_by_session(&backend, &session_id))))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        message_id: EventId,
+        session_id: &'a SessionId,
+        outcome: Outcome,
+        at: Timestamp,
+    ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
+        let (world, session_id) = (Arc::clone(&self.world), session_id.clone());
+        Box::pin(self.perform(move |ledger| {
+            let settled = wait(ledger.settle(message_id, &session_id, outcome, at));
+            world.note(format_args!("{message_id} of {session_id} is {outcome:?}: {settled:?}"));
+            settled
+        }))
+    }
+
+    fn overdue<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        released_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+        let backend = backend.clone();
+        Box::pin(self.perform(move |ledger| wait(ledger.overdue(&backend, released_before, limit))))
+    }
+
+    fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.perform(|ledger| wait(ledger.count())))
+    }
+
+    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.perform(move |ledger| wait(ledger.prune(settled_before, limit))))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.perform(|ledger| wait(ledger.ping())))
+    }
+}
