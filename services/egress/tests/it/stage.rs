@@ -124,6 +124,7 @@ impl Stage {
                 messaging_token: "the-messaging-token".into(),
                 number: "+1-555-555-0100".parse().unwrap(),
                 rate: None,
+                on_unconfirmed,
             },
         )]);
         let session_api = Arc::new(egress::Client::new(&config).unwrap());
@@ -170,6 +171,7 @@ impl Stage {
             text: command.data.text.clone(),
             network: Network::sms(),
             trace: None,
+            worth_until: None,
             expires_at: self.environment.now().saturating_add(Duration::from_mins(5)).unwrap(),
         }
     }
