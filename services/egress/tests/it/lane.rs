@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egress::SendError;
 use messaging::{Disposition, Settle};
-use protocol::{FailureReason, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
+use protocol::{FailureReason, Kind, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
 use store::Claim;
 
 use crate::stage::{Reply, Stage, backend, only, session};
@@ -20,6 +20,7 @@ async fn claim(stage: &Stage, holder: &str) {
         backend: backend(),
         correlation_id: command.head.correlation_id,
         attempt: 1,
+        command: None,
         at: stage.environment.now(),
     };
     stage.ledger.claim(claim).await.unwrap();
@@ -75,12 +76,17 @@ async fn a_refused_token_is_told_and_dead_in_every_form_of_reply() {
 async fn when_everything_is_refused_the_backlog_waits() {
     let stage = Stage::new(Reply::With(403, vec![], "{}")).await;
     let lane = stage.lane();
-    for _ in 0..5 {
-        let (result, _) = stage.handle(&lane, stage.command()).await;
+    let command = |index| {
+        let mut command = stage.command();
+        command.head.id = command.head.id.derive(Kind::MessageSend, index);
+        command
+    };
+    for index in 0..5 {
+        let (result, _) = stage.handle(&lane, command(index)).await;
         check_disposition(&result.unwrap_err(), Disposition::DeadLetter);
     }
-    for _ in 0..3 {
-        let (result, _) = stage.handle(&lane, stage.command()).await;
+    for index in 5..8 {
+        let (result, _) = stage.handle(&lane, command(index)).await;
         let error = result.unwrap_err();
         check_disposition(&error, Disposition::Retry { after: Some(Duration::from_mins(1)) });
         assert_eq!(error.outgoing().len(), 0, "it is not failed yet");
@@ -121,6 +127,7 @@ async fn a_release_by_another_replica_is_found_in_the_ledger() {
             backend: backend(),
             correlation_id: None,
             attempt: 1,
+            command: None,
             at: now,
         };
         runtime.block_on(ledger.claim(claim)).unwrap();
@@ -148,6 +155,8 @@ async fn an_expired_message_is_told_and_dead_without_a_launch() {
     check_disposition(&error, Disposition::DeadLetter);
     assert_eq!(only::<MessageExpired>(&error.outgoing()).data.message_id, command.head.id);
     assert_eq!(stage.tropo.tickets.lock().unwrap().len(), 0);
+
+    let stage = Stage::new(Reply::created()).await;
     claim(&stage, "session-x").await;
     let (result, _) = stage.handle(&stage.lane(), command).await;
     assert_eq!(only::<MessageReleased>(&result.unwrap()).data.session_id, session("session-x"), "released in time");
