@@ -45,3 +45,4 @@ mod refusals;
 mod replicas;
 mod restarts;
 mod traces;
+mod unconfirmed;

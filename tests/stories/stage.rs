@@ -4,6 +4,7 @@ mod idle;
 mod metrics;
 mod phone;
 mod place;
+mod proxy;
 mod service;
 mod setup;
 mod tropo;
@@ -18,6 +19,7 @@ use testkit::{Database, Vhost};
 
 pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
+pub(crate) use proxy::Proxy;
 pub(crate) use service::{Service, tropomq};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
 pub(crate) use tropo::Tropo;
@@ -48,6 +50,7 @@ pub(crate) struct Stage {
     /// Whether a process was ended: what it counted is forgotten.
     is_restarted: bool,
     broker: Option<Broker>,
+    proxy: Option<Proxy>,
     home: TempDir,
 }
 
@@ -110,6 +113,11 @@ impl Stage {
     /// The folder of the stage, with the configuration of each service: `<service>.toml`.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
+    }
+
+    /// What stands between Tropo and ingress, if anything does.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("a proxy")
     }
 
     /// The virtual host, on RabbitMQ.

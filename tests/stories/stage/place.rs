@@ -10,6 +10,7 @@ const INGRESS: u16 = 31_100;
 const EGRESS: u16 = 31_200;
 const SIMULATOR: u16 = 31_300;
 const ADMIN: u16 = 31_400;
+const PROXY: u16 = 31_500;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
@@ -23,6 +24,11 @@ pub(super) fn simulator(address: Ipv4Addr) -> SocketAddrV4 {
     SocketAddrV4::new(address, SIMULATOR)
 }
 
+/// What stands between Tropo and ingress.
+pub(super) fn proxy(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, PROXY)
+}
+
 /// The admin listener of the `ordinal`th service.
 pub(super) fn admin(address: Ipv4Addr, ordinal: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, ADMIN + ordinal)
@@ -31,5 +37,10 @@ pub(super) fn admin(address: Ipv4Addr, ordinal: u16) -> SocketAddrV4 {
 /// Where a backend's webhooks go: the first replica of ingress, and for the other backend the last.
 pub(super) fn webhook_url(address: Ipv4Addr, backend: &str, replicas: u16) -> String {
     let replica = if backend == OTHER_BACKEND { replicas - 1 } else { 0 };
-    format!("http://{}/tropo/{backend}/{SECRET}", ingress(address, replica))
+    webhook_url_at(ingress(address, replica), backend)
+}
+
+/// The same, at another address.
+pub(super) fn webhook_url_at(listener: SocketAddrV4, backend: &str) -> String {
+    format!("http://{listener}/tropo/{backend}/{SECRET}")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
+use super::proxy::Proxy;
 use super::service::Service;
 use super::tropo::Tropo;
 use super::{Broker, Bus, Stage, client, place};
@@ -57,6 +58,7 @@ pub(crate) struct Setup {
     bus: Bus,
     replicas: u16,
     is_simulator_apart: bool,
+    is_behind_a_proxy: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -65,7 +67,8 @@ impl Setup {
     /// One process of each service; on the embedded bus one of all, the simulator too.
     pub(crate) fn new(bus: Bus) -> Self {
         let settings = SETTINGS.parse().unwrap();
-        Self { bus, replicas: 1, is_simulator_apart: bus == Bus::RabbitMq, settings, variables: Vec::new() }
+        let is_simulator_apart = bus == Bus::RabbitMq;
+        Self { bus, replicas: 1, is_simulator_apart, is_behind_a_proxy: false, settings, variables: Vec::new() }
     }
 
     /// So many replicas of ingress, router and egress. Each ingress forwards to the egress of its own number.
@@ -77,6 +80,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// A proxy between Tropo and the first ingress, which can lose what passes.
+    pub(crate) fn behind_a_proxy(self) -> Self {
+        Self { is_behind_a_proxy: true, ..self }
     }
 
     /// A key of the configuration, as in `egress.callback_timeout`.
@@ -125,6 +133,11 @@ impl Setup {
             service.start();
             services.push(service);
         }
+        let proxy = if self.is_behind_a_proxy {
+            Some(Proxy::start(place::proxy(address), place::ingress(address, 0)).await)
+        } else {
+            None
+        };
         let mut stage = Stage {
             tropo: Tropo::new(http.clone(), place::simulator(address)),
             services,
@@ -133,6 +146,7 @@ impl Setup {
             replicas: self.replicas,
             is_restarted: false,
             broker,
+            proxy,
             home,
         };
         for service in &mut stage.services {
@@ -167,7 +181,11 @@ impl Setup {
             let applications: Table = APPLICATIONS.parse().unwrap();
             merge(&mut settings, applications);
             for backend in [BACKEND, OTHER_BACKEND] {
-                let url = place::webhook_url(address, backend, self.replicas);
+                let url = if self.is_behind_a_proxy {
+                    place::webhook_url_at(place::proxy(address), backend)
+                } else {
+                    place::webhook_url(address, backend, self.replicas)
+                };
                 set(&mut settings, &format!("simulator.applications.{backend}.messaging_url"), url);
             }
         }
