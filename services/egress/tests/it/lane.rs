@@ -104,6 +104,27 @@ async fn a_session_that_does_not_call_back_is_created_again_later() {
 }
 
 #[tokio::test]
+async fn a_copy_that_waits_for_the_session_of_another_does_not_keep_it_from_creating_the_next() {
+    let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
+    let launches = || stage.tropo.tickets.lock().unwrap().len();
+    let lane = stage.lane();
+    let first = async {
+        check_disposition(
+            &stage.handle(&lane, stage.command()).await.0.unwrap_err(),
+            Disposition::Retry { after: None },
+        );
+        // The copy waits still.
+        stage.handle(&lane, stage.command()).await.0.unwrap_err();
+    };
+    let copy = async {
+        tokio::time::sleep(IMPATIENT / 2).await;
+        stage.handle(&lane, stage.command()).await.0.unwrap_err();
+    };
+    tokio::join!(first, copy);
+    assert_eq!(launches(), 2);
+}
+
+#[tokio::test]
 async fn what_was_released_before_is_not_launched_again() {
     let stage = Stage::new(Reply::created()).await;
     claim(&stage, "session-x").await;
