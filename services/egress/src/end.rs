@@ -6,13 +6,14 @@ use protocol::{Envelope, FailureReason, Head, MessageExpired, MessageFailed, Tim
 use store::{GaveUp, GiveUp, GivenUp, Record, Why};
 
 use crate::lane::{Lane, SendError, released};
-use crate::observe;
+use crate::{observe, patience};
 
 impl Lane {
     /// What is on record about a message; a replay later than it was given up opens it again.
     pub(crate) async fn known(&self, head: &Head, context: &Context) -> Result<Option<Record>, SendError> {
-        let ledger = &self.egress.ledger;
-        let record = ledger.look_up(head.id).await.map_err(SendError::Ledger)?;
+        let (ledger, environment) = (&self.egress.ledger, &context.environment);
+        let look_up = || patience::answer(environment, || ledger.look_up(head.id));
+        let record = look_up().await.map_err(SendError::Ledger)?;
         let (Some(Record::GivenUp(given_up)), Some(replayed_at)) = (&record, context.replayed_at) else {
             return Ok(record);
         };
@@ -20,9 +21,11 @@ impl Lane {
             // Of this very life: a crash brought the command back after its end was recorded.
             return Ok(record);
         }
-        ledger.replay(head.id, replayed_at, context.environment.now()).await.map_err(SendError::Ledger)?;
+        let now = environment.now();
+        let replay = patience::answer(environment, || ledger.replay(head.id, replayed_at, now));
+        replay.await.map_err(SendError::Ledger)?;
         // Another handling of the same replay may have been faster, and come to an end already.
-        ledger.look_up(head.id).await.map_err(SendError::Ledger)
+        look_up().await.map_err(SendError::Ledger)
     }
 
     /// Gives a message up. Its end is the error; but if a session was handed it meanwhile, it is released.
@@ -42,7 +45,9 @@ impl Lane {
             why,
             at: context.environment.now(),
         };
-        match self.egress.ledger.give_up(give_up).await.map_err(SendError::Ledger)? {
+        let ledger = &self.egress.ledger;
+        let giving_up = patience::answer(&context.environment, || ledger.give_up(give_up.clone()));
+        match giving_up.await.map_err(SendError::Ledger)? {
             GaveUp::Recorded(given_up) => {
                 observe::given_up(&given_up);
                 Err(of(head, &given_up, expires_at))

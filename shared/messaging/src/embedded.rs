@@ -14,6 +14,8 @@
 //!   was in the file when it was opened is marked as redelivered: it may have been.
 //! - How often a message was given back is counted in memory, so a crash of the process starts the count towards
 //!   [`DELIVERY_LIMIT`](protocol::topology::DELIVERY_LIMIT) again.
+//! - Dead letters and records have no such limit, and what of them was handed out and given back may come again without
+//!   the mark: it is not held in memory for that.
 //! - A settlement does not wait for the disk. If the machine (not only the process) fails, what was acknowledged in
 //!   the last moments may come again.
 
@@ -40,6 +42,9 @@ use crate::{BusState, Opened};
 use bus::EmbeddedBus;
 use store::Store;
 use writer::Writer;
+
+/// The file that holds everything, in the directory of the bus.
+const FILE: &str = "bus.db";
 
 /// Why the embedded bus could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +86,12 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+/// Whether there is an embedded bus in `directory`, open or not.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    directory.join(FILE).exists()
+}
+
 /// Opens the embedded bus in `directory`, which is created if it is missing, with `topology` on it.
 ///
 /// Queues that are in the file and no longer in `topology` keep their messages, and can be consumed from.
@@ -89,7 +100,7 @@ pub enum OpenError {
 /// [`OpenError`]. No waiting would mend it, except where another tropomq has the directory open.
 pub fn open(directory: &Path, topology: Topology) -> Result<Opened, OpenError> {
     let lock = lock(directory)?;
-    let file = directory.join("bus.db");
+    let file = directory.join(FILE);
     let store = Store::open(&file)?;
     start(lock, &file, store, topology)
 }

@@ -44,7 +44,7 @@ impl Row {
     }
 
     pub(crate) fn release(self) -> Result<Release, LedgerError> {
-        let incomplete = || LedgerError::corrupt(Fault::Incomplete);
+        let incomplete = || LedgerError::unreadable(Fault::Incomplete);
         Ok(Release {
             message_id: EventId::from(self.message_id),
             session_id: parse(&self.session_id.ok_or_else(incomplete)?)?,
@@ -59,7 +59,7 @@ impl Row {
     }
 
     pub(crate) fn given_up(self) -> Result<GivenUp, LedgerError> {
-        let incomplete = || LedgerError::corrupt(Fault::Incomplete);
+        let incomplete = || LedgerError::unreadable(Fault::Incomplete);
         let why = match self.outcome.as_deref() {
             Some(EXPIRED) => Why::Expired,
             Some(REFUSED) => Why::Refused { detail: self.detail.unwrap_or_default() },
@@ -96,14 +96,14 @@ pub(crate) fn unconfirmed() -> &'static str {
 
 /// A command as it is kept.
 pub(crate) fn write(command: &MessageSend) -> Result<String, LedgerError> {
-    serde_json::to_string(command).map_err(|_| LedgerError::corrupt(Fault::Command))
+    serde_json::to_string(command).map_err(|_| LedgerError::unreadable(Fault::Command))
 }
 
 /// The parser's own error is left out, because it may quote the message.
 fn read(written: &str) -> Result<Box<MessageSend>, LedgerError> {
-    serde_json::from_str(written).map_err(|_| LedgerError::corrupt(Fault::Command))
+    serde_json::from_str(written).map_err(|_| LedgerError::unreadable(Fault::Command))
 }
 
 fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(written: &str) -> Result<T, LedgerError> {
-    written.parse().map_err(LedgerError::corrupt)
+    written.parse().map_err(LedgerError::unreadable)
 }

@@ -10,7 +10,8 @@ const INGRESS: u16 = 31_100;
 const EGRESS: u16 = 31_200;
 const SIMULATOR: u16 = 31_300;
 const ADMIN: u16 = 31_400;
-const PROXY: u16 = 31_500;
+const BALANCER: u16 = 31_500;
+const PROXY: u16 = 31_600;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
@@ -34,13 +35,22 @@ pub(super) fn admin(address: Ipv4Addr, ordinal: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, ADMIN + ordinal)
 }
 
+/// The balancers before the replicas of ingress, and before those of egress.
+pub(super) fn balanced_ingress(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, BALANCER)
+}
+
+pub(super) fn balanced_egress(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, BALANCER + 1)
+}
+
 /// Where a backend's webhooks go: the first replica of ingress, and for the other backend the last.
 pub(super) fn webhook_url(address: Ipv4Addr, backend: &str, replicas: u16) -> String {
     let replica = if backend == OTHER_BACKEND { replicas - 1 } else { 0 };
     webhook_url_at(ingress(address, replica), backend)
 }
 
-/// The same, at another address.
-pub(super) fn webhook_url_at(listener: SocketAddrV4, backend: &str) -> String {
-    format!("http://{listener}/tropo/{backend}/{SECRET}")
+/// Where a backend's webhooks go, at one ingress or before all.
+pub(super) fn webhook_url_at(ingress: SocketAddrV4, backend: &str) -> String {
+    format!("http://{ingress}/tropo/{backend}/{SECRET}")
 }

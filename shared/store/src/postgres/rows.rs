@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
-use deadpool_postgres::Client;
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use super::pool::Failure;
+use super::pool::{Failure, Lent};
 use crate::error::Fault;
 use crate::ledger::{Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
 use crate::row::{self, Row};
@@ -28,7 +27,7 @@ macro_rules! select {
     };
 }
 
-pub(super) async fn claim(client: Client, claim: &Claim) -> Result<Claimed, Failure> {
+pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
     let command = claim.command.as_deref().map(row::write).transpose()?;
     let granted = query(
         &client,
@@ -69,7 +68,7 @@ pub(super) async fn claim(client: Client, claim: &Claim) -> Result<Claimed, Fail
     }
 }
 
-pub(super) async fn find(client: Client, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
+pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
     let message_ids: Vec<Uuid> = message_ids.iter().map(|id| id.as_uuid()).collect();
     let found = query(
         &client,
@@ -82,21 +81,21 @@ pub(super) async fn find(client: Client, message_ids: &[EventId]) -> Result<Vec<
     releases(found)
 }
 
-pub(super) async fn look_up(client: Client, message_id: EventId) -> Result<Option<Record>, Failure> {
+pub(super) async fn look_up(client: Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
     record(&client, message_id).await
 }
 
-async fn record(client: &Client, message_id: EventId) -> Result<Option<Record>, Failure> {
+async fn record(client: &Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
     Ok(find_one(client, message_id).await?.map(Row::record).transpose()?)
 }
 
-async fn find_one(client: &Client, message_id: EventId) -> Result<Option<Row>, Failure> {
+async fn find_one(client: &Lent, message_id: EventId) -> Result<Option<Row>, Failure> {
     let found = query(client, select!("WHERE message_id = $1"), &[&message_id.as_uuid()]).await?;
     Ok(found.into_iter().next())
 }
 
 pub(super) async fn find_by_session(
-    client: Client,
+    client: Lent,
     backend: &BackendName,
     session_id: &SessionId,
 ) -> Result<Vec<Release>, Failure> {
@@ -110,7 +109,7 @@ pub(super) async fn find_by_session(
 }
 
 pub(super) async fn settle(
-    client: Client,
+    client: Lent,
     message_id: EventId,
     session_id: &SessionId,
     outcome: Outcome,
@@ -135,7 +134,7 @@ pub(super) async fn settle(
     Ok(held.map(Row::release).transpose()?.map_or(Settled::NotHolder, Settled::Unchanged))
 }
 
-pub(super) async fn give_up(client: Client, give_up: &GiveUp) -> Result<GaveUp, Failure> {
+pub(super) async fn give_up(client: Lent, give_up: &GiveUp) -> Result<GaveUp, Failure> {
     let (outcome, detail) = row::written(&give_up.why);
     let changed = query(
         &client,
@@ -167,7 +166,7 @@ pub(super) async fn give_up(client: Client, give_up: &GiveUp) -> Result<GaveUp, 
         return match changed.record()? {
             Record::GivenUp(given_up) => Ok(GaveUp::Recorded(given_up)),
             Record::Released(release) => Ok(GaveUp::Released(release)),
-            Record::Open => Err(LedgerError::corrupt(Fault::Incomplete).into()),
+            Record::Open => Err(LedgerError::unreadable(Fault::Incomplete).into()),
         };
     }
     match record(&client, give_up.message_id).await? {
@@ -178,7 +177,7 @@ pub(super) async fn give_up(client: Client, give_up: &GiveUp) -> Result<GaveUp, 
 }
 
 pub(super) async fn replay(
-    client: Client,
+    client: Lent,
     message_id: EventId,
     given_up_before: Timestamp,
     at: Timestamp,
@@ -193,7 +192,7 @@ pub(super) async fn replay(
     Ok(0 < opened)
 }
 
-pub(super) async fn reopen(client: Client, release: &Release, at: Timestamp) -> Result<bool, Failure> {
+pub(super) async fn reopen(client: Lent, release: &Release, at: Timestamp) -> Result<bool, Failure> {
     let opened = execute(
         &client,
         "UPDATE ledger_releases SET reopened_at = $4 \
@@ -209,7 +208,7 @@ pub(super) async fn reopen(client: Client, release: &Release, at: Timestamp) -> 
     Ok(0 < opened)
 }
 
-pub(super) async fn commanded(client: Client, message_id: EventId, reopened_at: Timestamp) -> Result<(), Failure> {
+pub(super) async fn commanded(client: Lent, message_id: EventId, reopened_at: Timestamp) -> Result<(), Failure> {
     execute(
         &client,
         "UPDATE ledger_releases SET command = NULL WHERE message_id = $1 AND reopened_at = $2",
@@ -220,7 +219,7 @@ pub(super) async fn commanded(client: Client, message_id: EventId, reopened_at: 
 }
 
 pub(super) async fn overdue(
-    client: Client,
+    client: Lent,
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
@@ -238,14 +237,14 @@ pub(super) async fn overdue(
     Ok(rows.into_iter().map(Row::overdue).collect::<Result<_, LedgerError>>()?)
 }
 
-pub(super) async fn count(client: Client) -> Result<u64, Failure> {
-    let statement = client.prepare_cached("SELECT count(*) FROM ledger_releases").await?;
-    let row = client.query_one(&statement, &[]).await?;
+pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
+    let statement = client.answer(client.prepare_cached("SELECT count(*) FROM ledger_releases")).await?;
+    let row = client.answer(client.query_one(&statement, &[])).await?;
     let count: i64 = row.try_get(0).map_err(LedgerError::corrupt)?;
     Ok(u64::try_from(count).map_err(LedgerError::corrupt)?)
 }
 
-pub(super) async fn prune(client: Client, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
+pub(super) async fn prune(client: Lent, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
     // The condition stands twice, so that a message which is settled anew or replayed at this moment is looked at again
     // and kept.
     let ended = execute(
@@ -267,18 +266,23 @@ pub(super) async fn prune(client: Client, settled_before: Timestamp, limit: u32)
     Ok(ended + replayed)
 }
 
-pub(super) async fn ping(client: Client) -> Result<(), Failure> {
-    query(&client, select!("LIMIT 0"), &[]).await.map(drop)
+/// A server that takes no writes is of no use, so it counts as away.
+pub(super) async fn ping(client: Lent) -> Result<(), Failure> {
+    query(&client, select!("LIMIT 0"), &[]).await?;
+    let statement = client.answer(client.prepare_cached("SELECT current_setting('transaction_read_only')")).await?;
+    let row = client.answer(client.query_one(&statement, &[])).await?;
+    let read_only: &str = row.try_get(0).map_err(LedgerError::corrupt)?;
+    if read_only == "on" { Err(client.read_only()) } else { Ok(()) }
 }
 
-async fn execute(client: &Client, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, parameters).await?)
+async fn execute(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
+    let statement = client.answer(client.prepare_cached(sql)).await?;
+    client.answer(client.execute(&statement, parameters)).await
 }
 
-async fn query(client: &Client, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
-    let statement = client.prepare_cached(sql).await?;
-    let rows = client.query(&statement, parameters).await?;
+async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+    let statement = client.answer(client.prepare_cached(sql)).await?;
+    let rows = client.answer(client.query(&statement, parameters)).await?;
     Ok(rows.iter().map(row).collect::<Result<_, LedgerError>>()?)
 }
 
@@ -288,7 +292,7 @@ fn releases(rows: Vec<Row>) -> Result<Vec<Release>, Failure> {
 
 /// Reads a row of [`columns!`].
 fn row(found: &tokio_postgres::Row) -> Result<Row, LedgerError> {
-    let number = |column| u32::try_from(get::<i64>(found, column)?).map_err(LedgerError::corrupt);
+    let number = |column| u32::try_from(get::<i64>(found, column)?).map_err(LedgerError::unreadable);
     let instant_of = |column| get::<Option<SystemTime>>(found, column)?.map(instant).transpose();
     Ok(Row {
         message_id: get(found, "message_id")?,
@@ -307,9 +311,9 @@ fn row(found: &tokio_postgres::Row) -> Result<Row, LedgerError> {
 }
 
 fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row, column: &str) -> Result<T, LedgerError> {
-    row.try_get(column).map_err(LedgerError::corrupt)
+    row.try_get(column).map_err(LedgerError::unreadable)
 }
 
 fn instant(at: SystemTime) -> Result<Timestamp, LedgerError> {
-    Timestamp::try_from(at).map_err(LedgerError::corrupt)
+    Timestamp::try_from(at).map_err(LedgerError::unreadable)
 }

@@ -148,7 +148,7 @@ pub(super) fn give_up(connection: &Connection, give_up: &GiveUp) -> Result<GaveU
         return match changed.record()? {
             Record::GivenUp(given_up) => Ok(GaveUp::Recorded(given_up)),
             Record::Released(release) => Ok(GaveUp::Released(release)),
-            Record::Open => Err(LedgerError::corrupt(Fault::Incomplete)),
+            Record::Open => Err(LedgerError::unreadable(Fault::Incomplete)),
         };
     }
     match look_up(connection, give_up.message_id)? {
@@ -281,9 +281,9 @@ fn row(found: &rusqlite::Row<'_>) -> Result<Row, LedgerError> {
 }
 
 fn get<T: FromSql>(row: &rusqlite::Row<'_>, column: &str) -> Result<T, LedgerError> {
-    row.get(column).map_err(LedgerError::corrupt)
+    row.get(column).map_err(LedgerError::unreadable)
 }
 
 fn instant(microseconds: i64) -> Result<Timestamp, LedgerError> {
-    Timestamp::from_microsecond(microseconds).map_err(LedgerError::corrupt)
+    Timestamp::from_microsecond(microseconds).map_err(LedgerError::unreadable)
 }
