@@ -102,7 +102,7 @@ impl Drill {
         settings.telemetry.log = "error".to_owned().try_into().context("the log of the drill")?;
         let telemetry = telemetry::init("tropomq-drill", &settings.telemetry);
         files::raise_limit();
-        let shutdown = shutdown::on_signal().context("listen for signals")?;
+        let shutdown = shutdown::on_signal(Duration::ZERO).context("listen for signals")?;
         let environment = Environment::system();
         let seed =
             self.seed.unwrap_or_else(|| u64::try_from(environment.chance.bits() & 0xffff_ffff).unwrap_or_default());

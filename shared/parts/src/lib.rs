@@ -7,6 +7,7 @@
 mod part;
 mod ports;
 mod postgres;
+mod proxy;
 mod rabbitmq;
 mod wait;
 mod watchdog;
@@ -14,6 +15,7 @@ mod watchdog;
 pub use part::{Part, PartError};
 pub use ports::{free_port, own_address, unique_name};
 pub use postgres::{Database, Postgres};
+pub use proxy::Proxy;
 pub use rabbitmq::{Management, RabbitMq};
 pub use wait::holds_within;
 pub use watchdog::Watchdog;

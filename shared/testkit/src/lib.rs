@@ -6,14 +6,12 @@
 //! started it, however that ends.
 
 mod database;
-mod proxy;
 mod vhost;
 mod wait;
 
 pub use database::database;
-pub use parts::{Database, Management, PartError, Postgres, RabbitMq, Watchdog};
+pub use parts::{Database, Management, PartError, Postgres, Proxy, RabbitMq, Watchdog};
 pub use parts::{free_port, holds_within, own_address};
-pub use proxy::Proxy;
 pub use vhost::{Vhost, vhost};
 pub use wait::wait_until;
 

@@ -39,10 +39,18 @@ pub fn vhost() -> Result<Vhost, PartError> {
         None => RabbitMq::start()?,
     };
     let broker = private.insert(broker);
-    Vhost::create(&broker.url(), broker.management())
+    Vhost::on(broker)
 }
 
 impl Vhost {
+    /// A fresh virtual host on a broker of the test's own.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn on(broker: &RabbitMq) -> Result<Self, PartError> {
+        Self::create(&broker.url(), broker.management())
+    }
+
     /// `broker_url` names any virtual host of the broker.
     fn create(broker_url: &str, management: Management) -> Result<Self, PartError> {
         // It stands in the URL as it is: it holds nothing that needs an escape.

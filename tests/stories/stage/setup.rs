@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use testkit::{Postgres, RabbitMq};
+use testkit::{Postgres, RabbitMq, Vhost};
 use toml::{Table, Value};
 
 use super::balancer::{Backend, Balancers};
@@ -263,7 +263,7 @@ impl Broker {
             }
             Servers::Own => {
                 let (rabbitmq, postgres) = (RabbitMq::start().unwrap(), Postgres::start().unwrap());
-                let (vhost, database) = (rabbitmq.vhost().unwrap(), postgres.database().unwrap());
+                let (vhost, database) = (Vhost::on(&rabbitmq).unwrap(), postgres.database().unwrap());
                 Self { vhost: Arc::new(vhost), database, own: Some((rabbitmq, postgres)) }
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::part::PartError;
+use crate::PartError;
 
 /// The longest wait for the server behind it.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
