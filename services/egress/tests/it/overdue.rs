@@ -76,6 +76,10 @@ impl Bus for Kept {
         Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "a test".to_owned() }) })
     }
 
+    fn depth<'a>(&'a self, _: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }

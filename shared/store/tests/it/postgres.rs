@@ -111,7 +111,7 @@ async fn a_server_that_takes_no_writes_counts_as_away() {
         let claimed = ledger.claim(claim(id, &by, second(1))).await;
         match read_only {
             "on" => assert!(matches!(claimed, Err(LedgerError::Unavailable(_))), "{claimed:?}"),
-            _ => assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(1) }),
+            _ => assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(1), life: 0 }),
         }
     }
 }
@@ -126,7 +126,7 @@ async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
     let found = ledger.find(&[damaged.message_id]).await;
     assert!(matches!(found, Err(LedgerError::Unreadable(_))), "{found:?}");
     let sound = ledger.claim(claim(message(), &session("s"), second(0))).await.unwrap();
-    assert_eq!(sound, Claimed::Granted { at: second(0) });
+    assert_eq!(sound, Claimed::Granted { at: second(0), life: 0 });
 }
 
 /// Uses every connection of the pool at once.
