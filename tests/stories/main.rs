@@ -51,3 +51,4 @@ mod restarts;
 mod rolling;
 mod steady;
 mod traces;
+mod unconfirmed;

@@ -1,7 +1,9 @@
 //! The release ledger, and the record of texts and messages from which an account is drawn, on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
-//! claims the message for that session first; a message is claimed for one session and never for a second.
+//! claims the message for that session first. A message is claimed for one session and for no second, unless it was
+//! opened to one: because its result did not come and its backend is set to send it again then, or because it was given
+//! up and an operator replayed it.
 
 mod account;
 mod accounts;
@@ -10,6 +12,7 @@ mod ledger;
 mod location;
 mod outcome;
 mod postgres;
+mod row;
 mod sqlite;
 mod standing;
 
@@ -18,7 +21,7 @@ use std::sync::Arc;
 pub use account::{Account, BackendAccount, Standings};
 pub use accounts::{Accounts, Entry, Fact, Open};
 pub use error::{Cause, LedgerError, OpenError};
-pub use ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+pub use ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
 

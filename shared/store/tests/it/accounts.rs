@@ -15,7 +15,6 @@ use store::{
 };
 use tokio::task::JoinSet;
 
-use crate::contract::on_both;
 use crate::place::{Place, backend, claim, message, second, session};
 
 on_both!(
