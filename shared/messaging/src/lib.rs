@@ -17,6 +17,7 @@ mod observe;
 mod open;
 mod publisher;
 mod retry;
+pub mod spool;
 pub mod trace;
 
 pub use bus::{BoxFuture, Bus, BusState, Delivery, Destination, Message, Properties, PublishError, Settler};
