@@ -44,4 +44,5 @@ mod forgery;
 mod refusals;
 mod replicas;
 mod restarts;
+mod spooling;
 mod traces;

@@ -4,6 +4,7 @@ mod idle;
 mod metrics;
 mod phone;
 mod place;
+mod proxy;
 mod service;
 mod setup;
 mod tropo;
@@ -18,8 +19,9 @@ use testkit::{Database, Vhost};
 
 pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
+pub(crate) use proxy::{Proxy, Way};
 pub(crate) use service::{Service, tropomq};
-pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
+pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
 pub(crate) use tropo::Tropo;
 
 /// The longest wait for what must come.

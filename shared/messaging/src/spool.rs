@@ -159,11 +159,8 @@ fn with_journal(
     shutdown: CancellationToken,
 ) -> Opened {
     let account = Account::new(settings.bytes_max, settings.age_max, held.messages, held.bytes);
-    let shared = Arc::new(Shared {
-        account: Mutex::new(account),
-        switched: Notify::new(),
-        environment: environment.clone(),
-    });
+    let shared =
+        Arc::new(Shared { account: Mutex::new(account), switched: Notify::new(), environment: environment.clone() });
     observe::opened(held.messages, &Arc::downgrade(&shared));
     let (requests, requested) = mpsc::unbounded_channel();
     let spool = Spool {
@@ -300,7 +297,9 @@ impl Spool {
             // Nothing would ever come after it.
             return Err(PublishError::Refused);
         }
-        self.enter(message, why)?.await.unwrap_or_else(|_| Err(PublishError::Unknown("the spool was closed".to_owned())))
+        self.enter(message, why)?
+            .await
+            .unwrap_or_else(|_| Err(PublishError::Unknown("the spool was closed".to_owned())))
             .map_err(|error| match error {
                 PublishError::Unavailable(reason) => PublishError::NoRoom(unwritable(&reason)),
                 other @ (PublishError::Refused | PublishError::Unknown(_) | PublishError::NoRoom(_)) => other,
@@ -308,11 +307,7 @@ impl Spool {
     }
 
     /// Hands a message to the driver, to be written.
-    fn enter(
-        &self,
-        message: Message,
-        why: &str,
-    ) -> Result<oneshot::Receiver<Result<(), PublishError>>, PublishError> {
+    fn enter(&self, message: Message, why: &str) -> Result<oneshot::Receiver<Result<(), PublishError>>, PublishError> {
         let body = message.body.len();
         let (answer, answered) = oneshot::channel();
         let mut account = self.shared.account();

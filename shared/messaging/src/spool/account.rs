@@ -6,7 +6,6 @@ use protocol::Timestamp;
 use tokio::time::Instant;
 
 use crate::Message;
-use crate::spool::drain::WINDOW;
 
 /// What a message takes beside its body, about: its properties, and its place in the file.
 const PLACE_BYTES: u64 = 512;
@@ -141,10 +140,10 @@ impl Account {
         self.oldest = oldest;
     }
 
-    /// The bus confirms what it is given: begins the switch-over, if little enough is left.
-    pub(super) fn switch_over(&mut self, now: Instant) {
+    /// The bus confirms what it is given: begins the switch-over, if no more is left than may be on its way at once.
+    pub(super) fn switch_over(&mut self, window: usize, now: Instant) {
         let may_switch = self.switch_next.is_none_or(|next| next <= now);
-        self.is_switching |= may_switch && 0 < self.messages && self.messages <= WINDOW as u64;
+        self.is_switching |= may_switch && 0 < self.messages && self.messages <= window as u64;
     }
 }
 

@@ -202,7 +202,7 @@ impl<'a> Drain<'a> {
                 settler.ack().await;
                 observe::passed_on();
                 self.shared.passed(body.len(), self.oldest());
-                self.shared.account().switch_over(Instant::now());
+                self.shared.account().switch_over(self.publishing_max, Instant::now());
             }
             Err(error) => {
                 self.publishing = FuturesOrdered::new();

@@ -159,8 +159,7 @@ async fn a_bus_that_is_silent_is_waited_for_once_and_not_by_everybody() {
 async fn a_full_spool_refuses_and_keeps_what_it_has() {
     let directory = TempDir::new().unwrap();
     let bytes_max = 10 * account::size(1);
-    let running =
-        Running::with(&Settings { bytes_max, ..settings(&directory) }, Broker::away(), Environment::system());
+    let running = Running::with(&Settings { bytes_max, ..settings(&directory) }, Broker::away(), Environment::system());
     let answers = join_all((0..9).chain([9, 9, 9]).map(|body| running.publish(body))).await;
     let refused: Vec<_> = answers.iter().filter_map(|answer| answer.clone().err()).collect();
     let words = format!("the spool is full: it holds {bytes_max} bytes, and may hold {bytes_max}");
@@ -169,8 +168,7 @@ async fn a_full_spool_refuses_and_keeps_what_it_has() {
     assert_eq!((status.messages, status.is_ready, status.refusal), (10, false, Some(words)));
     running.stop().await;
     // After a start it is as full as it was.
-    let running =
-        Running::with(&Settings { bytes_max, ..settings(&directory) }, Broker::away(), Environment::system());
+    let running = Running::with(&Settings { bytes_max, ..settings(&directory) }, Broker::away(), Environment::system());
     assert!(matches!(running.publish(10).await, Err(PublishError::NoRoom(_))));
     running.broker.come_back();
     running.empty().await;

@@ -3,6 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{Destination, Properties};
 
+const WINDOW: usize = 10;
 const AGE_MAX: Duration = Duration::from_secs(60);
 
 fn message(body: usize) -> Message {
@@ -21,7 +22,7 @@ fn messages_go_direct_only_while_nothing_is_in_the_spool() {
     let entered = account.enter(&message(1), at(0), Instant::now());
     assert_eq!(entered, Ok(Entered { is_first: true, ended_switch: false }));
     assert_eq!((account.way(true), account.way(false)), (Way::Spool, Way::Spool));
-    account.switch_over(Instant::now());
+    account.switch_over(WINDOW, Instant::now());
     assert_eq!(account.way(true), Way::Held);
     assert!(account.passed(1, None));
     assert_eq!((account.way(true), account.bytes()), (Way::Direct, 0));
@@ -31,22 +32,22 @@ fn messages_go_direct_only_while_nothing_is_in_the_spool() {
 fn a_switch_over_that_fails_is_not_tried_again_at_once() {
     let mut account = Account::new(10_000, AGE_MAX, 2, 0);
     let now = Instant::now();
-    account.switch_over(now);
+    account.switch_over(WINDOW, now);
     assert_eq!(account.way(true), Way::Held);
     assert_eq!(account.enter(&message(1), at(0), now), Ok(Entered { is_first: false, ended_switch: true }));
-    account.switch_over(now);
+    account.switch_over(WINDOW, now);
     assert_eq!(account.way(true), Way::Spool);
-    account.switch_over(now + SWITCH_PAUSE);
+    account.switch_over(WINDOW, now + SWITCH_PAUSE);
     assert_eq!(account.way(true), Way::Held);
 }
 
 #[test]
 fn with_much_left_there_is_no_switch_over() {
-    let mut account = Account::new(10_000_000, AGE_MAX, u64::from(WINDOW) + 1, 0);
-    account.switch_over(Instant::now());
+    let mut account = Account::new(10_000_000, AGE_MAX, WINDOW as u64 + 1, 0);
+    account.switch_over(WINDOW, Instant::now());
     assert_eq!(account.way(true), Way::Spool);
     assert!(!account.passed(0, None));
-    account.switch_over(Instant::now());
+    account.switch_over(WINDOW, Instant::now());
     assert_eq!(account.way(true), Way::Held);
 }
 

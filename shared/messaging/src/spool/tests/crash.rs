@@ -62,12 +62,8 @@ fn kill_after(first: u32, directory: &TempDir, lifetime: Duration) -> Vec<u32> {
 
 /// Publishes number after number, several at once, and says what was kept.
 async fn be_killed(first: u32, directory: &Path) {
-    let settings = Settings {
-        path: directory.to_owned(),
-        bytes_max: 1 << 30,
-        age_max: Duration::from_secs(3600),
-        wait: WAIT,
-    };
+    let settings =
+        Settings { path: directory.to_owned(), bytes_max: 1 << 30, age_max: Duration::from_secs(3600), wait: WAIT };
     let running = Running::with(&settings, Broker::away(), Environment::system());
     let publish = async |body: u32| {
         running.publish(body).await.unwrap();
