@@ -15,7 +15,7 @@ on_both_buses! {
     a_stop_is_clean_and_quick
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn err(output: &Output) -> String {
 
 /// The command ended with this code, and told these words.
 #[track_caller]
-fn check(output: &Output, code: i32, words: &[&str]) {
+pub(crate) fn check(output: &Output, code: i32, words: &[&str]) {
     let told = format!("{}{}", out(output), err(output));
     assert_eq!(output.status.code(), Some(code), "{told}");
     for words in words {

@@ -1,7 +1,7 @@
 //! The broker goes away for a while under a steady load, and ingress is killed meanwhile.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use protocol::topology::{QueueName, Topology};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::Vhost;
+use testkit::{Proxy, Vhost};
 use tokio::task::JoinSet;
 
-use crate::stage::{DEADLINE, Proxy, SECRET, Service, Way, client, until};
+use crate::stage::{DEADLINE, SECRET, Service, client, until};
 
 /// How many people text, each the next text once the last was answered.
 const PEOPLE: usize = 4;
@@ -25,6 +25,7 @@ struct Ingress {
     service: Service,
     url: String,
     proxy: Proxy,
+    broker: SocketAddr,
     vhost: Arc<Vhost>,
     _home: TempDir,
 }
@@ -33,7 +34,8 @@ impl Ingress {
     async fn start() -> Self {
         let vhost = Arc::new(tokio::task::spawn_blocking(|| testkit::vhost().unwrap()).await.unwrap());
         let mut bus: url::Url = vhost.url().parse().unwrap();
-        let proxy = Proxy::before(format!("{}:{}", bus.host_str().unwrap(), bus.port().unwrap())).await;
+        let broker = SocketAddr::new(bus.host_str().unwrap().parse().unwrap(), bus.port().unwrap());
+        let proxy = Proxy::start(broker).unwrap();
         bus.set_ip_host(proxy.address().ip()).unwrap();
         bus.set_port(Some(proxy.address().port())).unwrap();
         let (home, address) = (TempDir::new().unwrap(), testkit::own_address());
@@ -48,7 +50,7 @@ impl Ingress {
         service.start();
         service.ready().await;
         let url = format!("http://{listen}/tropo/story/{SECRET}");
-        Self { service, url, proxy, vhost, _home: home }
+        Self { service, url, proxy, broker, vhost, _home: home }
     }
 
     /// What `/readyz` says.
@@ -88,9 +90,11 @@ async fn every_text_that_was_answered_while_the_broker_was_away_comes_and_in_ord
     let spooled = "tropomq_spooled_messages_total";
     ingress.wait_for("tropomq_kept_events_total", "texts go to the bus", |kept| 40 < kept).await;
 
-    ingress.proxy.turn(Way::Frozen);
+    ingress.proxy.black_hole();
     ingress.wait_for(spooled, "texts are kept while the broker is silent", |count| 40 < count).await;
-    ingress.proxy.turn(Way::Cut);
+    ingress.proxy.direct_to(SocketAddr::from(([127, 0, 0, 1], testkit::free_port().unwrap())));
+    ingress.proxy.heal();
+    ingress.proxy.reset_all();
     ingress.wait_for(spooled, "texts are kept while the broker is away", |count| 120 < count).await;
     until("readiness tells that it spools", async || {
         let (status, report) = ingress.report().await;
@@ -103,7 +107,7 @@ async fn every_text_that_was_answered_while_the_broker_was_away_comes_and_in_ord
     ingress.service.ready().await;
     ingress.wait_for(spooled, "texts are kept by the next process", |count| 40 < count).await;
 
-    ingress.proxy.turn(Way::Open);
+    ingress.proxy.direct_to(ingress.broker);
     ingress.wait_for("tropomq_spool_messages", "the spool gets empty under the load", |waiting| waiting == 0).await;
     let kept = ingress.count("tropomq_kept_events_total").await;
     ingress.wait_for("tropomq_kept_events_total", "texts go on", |count| kept + 40 < count).await;

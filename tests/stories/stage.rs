@@ -1,10 +1,10 @@
 //! What the stories stand on: the services as processes, on either bus, and the simulator in Tropo's place.
 
+mod balancer;
 mod idle;
 mod metrics;
 mod phone;
 mod place;
-mod proxy;
 mod service;
 mod setup;
 mod tropo;
@@ -15,12 +15,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use tempfile::TempDir;
-use testkit::{Database, Vhost};
+use testkit::{Database, Postgres, RabbitMq, Vhost};
 
 pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
-pub(crate) use proxy::{Proxy, Way};
-pub(crate) use service::{Service, tropomq};
+pub(crate) use service::{Service, tropomq, tropomq_within};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
 pub(crate) use tropo::Tropo;
 
@@ -50,6 +49,7 @@ pub(crate) struct Stage {
     /// Whether a process was ended: what it counted is forgotten.
     is_restarted: bool,
     broker: Option<Broker>,
+    _balancers: balancer::Balancers,
     home: TempDir,
 }
 
@@ -57,6 +57,8 @@ pub(crate) struct Stage {
 struct Broker {
     vhost: Arc<Vhost>,
     database: Database,
+    /// The servers themselves, where they are the stage's own. They go last.
+    own: Option<(RabbitMq, Postgres)>,
 }
 
 impl Stage {
@@ -82,6 +84,11 @@ impl Stage {
         self.is_restarted = true;
         let name = if self.broker.is_some() { "egress-0" } else { "up" };
         self.service(name)
+    }
+
+    /// The configuration of the service that egress runs in.
+    pub(crate) fn sender_config(&mut self) -> std::path::PathBuf {
+        self.service(if self.broker.is_some() { "egress-0" } else { "up" }).config()
     }
 
     /// What all services together count.
@@ -117,6 +124,20 @@ impl Stage {
     /// The virtual host, on RabbitMQ.
     pub(crate) fn vhost(&self) -> &Vhost {
         &self.broker.as_ref().expect("RabbitMQ").vhost
+    }
+
+    /// Its own RabbitMQ.
+    pub(crate) fn rabbitmq(&mut self) -> &mut RabbitMq {
+        &mut self.own_servers().0
+    }
+
+    /// Its own PostgreSQL.
+    pub(crate) fn postgres(&mut self) -> &mut Postgres {
+        &mut self.own_servers().1
+    }
+
+    fn own_servers(&mut self) -> &mut (RabbitMq, Postgres) {
+        self.broker.as_mut().and_then(|broker| broker.own.as_mut()).expect("servers of its own")
     }
 
     /// Posts a body as Tropo would; what is answered.

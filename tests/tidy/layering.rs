@@ -5,10 +5,11 @@ use crate::tree::{Package, Section, packages};
 
 /// The floors of the house, the ground first. A package knows those of the floors below its own, and none beside it.
 /// What stands in `tests/` is above them all.
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
     &["protocol"],
     &["tropo"],
-    &["messaging", "store", "chassis", TESTKIT],
+    &["parts", "messaging", "store", "chassis"],
+    &[TESTKIT],
     &["ingress", "router", "egress", "simulator"],
     &["tropomq"],
 ];
@@ -17,10 +18,11 @@ const FLOORS: [&[&str]; 5] = [
 const TESTKIT: &str = "testkit";
 
 /// Crates that only some packages may depend on: what they bring is these packages' job, behind a seam for the others.
-const RESERVED: [(&str, &[&str]); 7] = [
+const RESERVED: [(&str, &[&str]); 8] = [
     ("anyhow", &["chassis", "tropomq"]),
     ("deadpool-postgres", &["store"]),
     ("lapin", &["messaging"]),
+    ("parts", &["testkit", "tropomq"]),
     ("reqwest", &["ingress", "egress", "simulator", "tropomq"]),
     ("rusqlite", &["messaging", "store"]),
     ("tokio-postgres", &["store"]),
@@ -127,6 +129,7 @@ fn a_misplaced_dependency_is_found() {
     check("services/router", "dependencies.lapin = '4'", &["only messaging may depend on lapin"]);
     check("services/router", "dependencies.bus = { version = '4', package = 'lapin' }", &["only messaging"]);
     check("services/router", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, egress"]);
+    check("services/router", "dependencies.parts.workspace = true", &["only testkit, tropomq"]);
     check("services/router", "dependencies.testkit.workspace = true", &["dev-dependency only"]);
     check("services/console", "", &["console stands on no floor"]);
     check("services/tropomq", "dependencies.stories.workspace = true\ndependencies.lapin = '4'", &["only messaging"]);

@@ -14,7 +14,7 @@ use tropo::launch::{Launched, Refusal};
 use tropo::ticket::Ticket;
 
 use crate::pace::Pace;
-use crate::{Backend, ClientError, Egress, observe};
+use crate::{Backend, ClientError, Egress, observe, patience};
 
 /// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
 /// any replica's clock.
@@ -49,8 +49,8 @@ pub struct Lane {
 /// Why a message is not released yet.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The ledger does not answer: nothing may be launched without knowing whether it was released.
-    #[error("the release ledger is not available")]
+    /// The ledger gives no answer: nothing may be launched without knowing whether it was released.
+    #[error("the release ledger does not say whether it was released")]
     Ledger(#[source] LedgerError),
     /// No session could be created.
     #[error(transparent)]
@@ -89,7 +89,10 @@ pub enum SendError {
 impl Settle for SendError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Ledger(_) | Self::NoCallBack { .. } => Disposition::Retry { after: None },
+            // What is on record of this one message is damaged, and stays so.
+            Self::Ledger(LedgerError::Unreadable(_)) => Disposition::DeadLetter,
+            Self::Ledger(LedgerError::Unavailable(_) | LedgerError::Denied(_) | LedgerError::Corrupt(_))
+            | Self::NoCallBack { .. } => Disposition::Retry { after: None },
             Self::Client(ClientError::Build(_) | ClientError::Unreachable(_)) => Disposition::Retry { after: None },
             Self::Client(ClientError::Refused(refusal)) => match refusal {
                 Refusal::Throttled { retry_after } => Disposition::Retry { after: *retry_after },
@@ -156,7 +159,9 @@ impl Lane {
     }
 
     async fn find(&self, head: &Head) -> Result<Option<Release>, SendError> {
-        let found = self.egress.ledger.find(&[head.id]).await.map_err(SendError::Ledger)?;
+        let Egress { ledger, environment, .. } = &*self.egress;
+        let ids = [head.id];
+        let found = patience::answer(environment, || ledger.find(&ids)).await.map_err(SendError::Ledger)?;
         Ok(found.into_iter().next())
     }
 

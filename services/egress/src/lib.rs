@@ -21,6 +21,7 @@ mod lane;
 mod observe;
 mod overdue;
 mod pace;
+mod patience;
 mod pending;
 mod record;
 mod reports;

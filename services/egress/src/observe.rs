@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use messaging::PublishError;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use protocol::{BackendName, Head, chain};
@@ -96,10 +97,24 @@ pub(crate) fn stray_result(head: &Head) {
 
 /// The ledger does not answer.
 pub(crate) fn ledger_away(error: &LedgerError) {
-    warn!("{}; trying again", chain(error));
+    // Whoever watches the ledger tells that it is away, once.
+    if error.is_away() {
+        debug!("{}; trying again", chain(error));
+    } else {
+        warn!("{}; trying again", chain(error));
+    }
 }
 
 /// Overdue results could not all be told.
 pub(crate) fn sweep_failed(backend: &BackendName, error: &SweepError) {
-    warn!(backend = %backend, "overdue results of {backend} wait: {}", chain(error));
+    match error {
+        // Both are told by whoever watches them, once.
+        SweepError::Ledger(cause) if cause.is_away() => debug!("overdue results of {backend} wait: {}", chain(error)),
+        SweepError::Publish(PublishError::Unavailable(_)) => {
+            debug!("overdue results of {backend} wait: {}", chain(error));
+        }
+        SweepError::Ledger(_) | SweepError::Publish(_) => {
+            warn!(backend = %backend, "overdue results of {backend} wait: {}", chain(error));
+        }
+    }
 }

@@ -1,23 +1,27 @@
 //! Records in the ledger how a message ended.
 
-use messaging::{Disposition, Settle};
-use protocol::{EventId, Head, SessionId, Timestamp};
+use messaging::{Disposition, Environment, Settle};
+use protocol::{EventId, Head, SessionId};
 use store::{Ledger, LedgerError, Outcome, Settled};
 
-use crate::observe;
+use crate::{observe, patience};
 
 /// Why a report is not on record yet.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The ledger does not answer.
-    #[error("the release ledger is not available")]
+    /// The ledger does not take it.
+    #[error("the release ledger did not record it")]
     Ledger(#[source] LedgerError),
 }
 
 impl Settle for ReportError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Ledger(_) => Disposition::Retry { after: None },
+            // What is on record of this one message is damaged, and stays so.
+            Self::Ledger(LedgerError::Unreadable(_)) => Disposition::DeadLetter,
+            Self::Ledger(LedgerError::Unavailable(_) | LedgerError::Denied(_) | LedgerError::Corrupt(_)) => {
+                Disposition::Retry { after: None }
+            }
         }
     }
 }
@@ -32,9 +36,11 @@ pub(crate) async fn outcome(
     report: &Head,
     (message_id, session_id): (EventId, &SessionId),
     outcome: Outcome,
-    now: Timestamp,
+    environment: &Environment,
 ) -> Result<bool, ReportError> {
-    let settled = ledger.settle(message_id, session_id, outcome, now).await.map_err(ReportError::Ledger)?;
+    let now = environment.now();
+    let settling = patience::answer(environment, || ledger.settle(message_id, session_id, outcome, now));
+    let settled = settling.await.map_err(ReportError::Ledger)?;
     let told = match settled {
         Settled::Recorded(_) => true,
         Settled::Unchanged(release) => {

@@ -6,8 +6,8 @@ use messaging::{Context, Handler, Outgoing};
 use protocol::{DeliveryReported, Envelope, FailureReason, MessageDelivered, MessageFailed};
 use store::{Ledger, Outcome};
 
-use crate::observe;
 use crate::record::{self, ReportError};
+use crate::{observe, patience};
 
 /// Handles delivery reports. They name the session alone; the ledger knows its message.
 pub struct Reports {
@@ -43,15 +43,17 @@ impl Handler for Reports {
     ) -> Result<Vec<Outgoing>, ReportError> {
         let Envelope { mut head, data } = report;
         let DeliveryReported { session_id, status } = data;
-        let releases = self.ledger.find_by_session(&head.backend, &session_id).await.map_err(ReportError::Ledger)?;
+        let environment = &context.environment;
+        let finding = patience::answer(environment, || self.ledger.find_by_session(&head.backend, &session_id));
+        let releases = finding.await.map_err(ReportError::Ledger)?;
         // A session holds one message of ours: a document of egress has no more.
         let (Some(release), Some(outcome)) = (releases.into_iter().next(), outcome(&status)) else {
             observe::stray_result(&head);
             return Ok(Vec::new());
         };
-        let now = context.environment.now();
+        let now = environment.now();
         let message_id = release.message_id;
-        if !record::outcome(&*self.ledger, &head, (message_id, &session_id), outcome, now).await? {
+        if !record::outcome(&*self.ledger, &head, (message_id, &session_id), outcome, environment).await? {
             return Ok(Vec::new());
         }
         // From here on it belongs to the conversation, not to the second session alone.

@@ -31,7 +31,7 @@ impl Handler for Results {
         };
         let now = context.environment.now();
         let of = (data.message_id, &data.session_id);
-        if !record::outcome(&*self.ledger, &head, of, outcome, now).await? {
+        if !record::outcome(&*self.ledger, &head, of, outcome, &context.environment).await? {
             return Ok(Vec::new());
         }
         let SessionResult { message_id, session_id, handler, error, .. } = data;

@@ -35,7 +35,7 @@ pub use debugger::Line;
 pub use knobs::{BadToken, CreateReply, KnobError, Knobs, Share, Status};
 pub use phones::{PhoneMessage, PhoneSummary};
 pub use session::opening::OpeningError;
-pub use sessions::{Cause, SessionView, State};
+pub use sessions::{Cause, Posted, SessionView, State};
 
 use self::application::Applications;
 use self::debugger::Debugger;

@@ -21,7 +21,7 @@ use crate::debugger::speak::Gateway;
 use crate::debugger::wording;
 use crate::knobs::{CallBackPlan, WebhookPlan};
 use crate::observe;
-use crate::sessions::State;
+use crate::sessions::{Posted, State};
 use crate::webhook::PostError;
 
 /// How many documents a session is given at most. One that leads to itself would go on for ever.
@@ -150,7 +150,10 @@ impl Run {
         if twice {
             self.post_again(body.clone());
         }
-        match self.simulator.poster.post(&self.url, body).await {
+        let answered = self.simulator.poster.post(&self.url, body).await;
+        let posted = answered.as_ref().map_or_else(PostError::posted, |answer| Posted::Answered(answer.status));
+        self.simulator.sessions.posted(&self.id, posted);
+        match answered {
             Ok(answer) => {
                 self.log(wording::received(&self.id, &answer.body));
                 Some((answer.content_type, answer.body))
@@ -159,7 +162,9 @@ impl Run {
                 self.log(wording::refused(&self.id, &self.url, code));
                 None
             }
-            Err(error @ (PostError::TimedOut(_) | PostError::Unreachable(_) | PostError::TooLarge)) => {
+            Err(
+                error @ (PostError::TimedOut(_) | PostError::Unreachable(_) | PostError::Cut(_) | PostError::TooLarge),
+            ) => {
                 self.log(wording::ours(format_args!("The session ends, {} gave no document: {error}", self.url)));
                 None
             }

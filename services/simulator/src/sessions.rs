@@ -35,6 +35,18 @@ pub enum State {
     Dropped,
 }
 
+/// What became of a webhook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Posted {
+    /// It was answered with this status.
+    Answered(u16),
+    /// Nobody was there to take it.
+    Unreachable,
+    /// It went out, and no whole answer came in time: the application may or may not have taken it.
+    Unanswered,
+}
+
 /// A session, as `GET /sessions/{id}` shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SessionView {
@@ -48,6 +60,8 @@ pub struct SessionView {
     pub state: State,
     /// How many documents the application has given it.
     pub documents: u64,
+    /// What became of its first webhook, once that is known.
+    pub first_webhook: Option<Posted>,
     /// When it began.
     pub began_at: Timestamp,
     /// When it ended.
@@ -104,6 +118,13 @@ impl Sessions {
         }
     }
 
+    /// A webhook of a session was posted. The first one stands.
+    pub(crate) fn posted(&self, id: &SessionId, posted: Posted) {
+        if let Some(view) = self.lock().views.get_mut(id) {
+            view.first_webhook.get_or_insert(posted);
+        }
+    }
+
     /// A session has ended.
     pub(crate) fn ended(&self, id: &SessionId, state: State) {
         let mut known = self.lock();
@@ -141,6 +162,7 @@ mod tests {
             cause: Cause::Text,
             state: State::Waiting,
             documents: 0,
+            first_webhook: None,
             began_at: Timestamp::UNIX_EPOCH,
             ended_at: None,
         }

@@ -7,6 +7,8 @@ use axum::body::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use url::Url;
 
+use crate::sessions::Posted;
+
 /// The longest answer that is taken, in bytes.
 const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 
@@ -23,6 +25,7 @@ pub(crate) struct Poster {
 
 /// A 2xx answer.
 pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) body: Vec<u8>,
 }
@@ -34,10 +37,23 @@ pub(crate) enum PostError {
     TimedOut(Duration),
     #[error("no answer: {0}")]
     Unreachable(String),
+    #[error("no whole answer: {0}")]
+    Cut(String),
     #[error("status {0}")]
     Status(u16),
     #[error("the answer has more than {DOCUMENT_BYTES_MAX} bytes")]
     TooLarge,
+}
+
+impl PostError {
+    /// What it says of the webhook.
+    pub(crate) fn posted(&self) -> Posted {
+        match self {
+            Self::Status(code) => Posted::Answered(*code),
+            Self::Unreachable(_) => Posted::Unreachable,
+            Self::TimedOut(_) | Self::Cut(_) | Self::TooLarge => Posted::Unanswered,
+        }
+    }
 }
 
 impl Poster {
@@ -70,6 +86,7 @@ impl Poster {
         if !answer.status().is_success() {
             return Err(PostError::Status(answer.status().as_u16()));
         }
+        let status = answer.status().as_u16();
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failure(error))? {
@@ -78,7 +95,7 @@ impl Poster {
                 return Err(PostError::TooLarge);
             }
         }
-        Ok(Answer { content_type, body })
+        Ok(Answer { status, content_type, body })
     }
 
     fn failure(&self, error: reqwest::Error) -> PostError {
@@ -88,6 +105,7 @@ impl Poster {
         // The last cause says it best: "connection refused" and the like.
         let error = error.without_url();
         let causes = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
-        PostError::Unreachable(causes.last().map(ToString::to_string).unwrap_or_default())
+        let cause = causes.last().map(ToString::to_string).unwrap_or_default();
+        if error.is_connect() { PostError::Unreachable(cause) } else { PostError::Cut(cause) }
     }
 }

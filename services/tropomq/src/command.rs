@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::dead::Dead;
 use crate::demo::Demo;
+use crate::drill::Drill;
 use crate::probe::Probe;
 use crate::send::Send;
 
@@ -35,8 +37,17 @@ pub(crate) enum Command {
     Egress,
     /// Run the simulator: stands in for Tropo, with virtual phones
     Simulator,
+    /// Run a load through everything while one part after the other fails, and account for every text
+    ///
+    /// Everything runs on this machine, apart from all else: the services as processes of this executable, a simulated
+    /// Tropo, and a RabbitMQ and a PostgreSQL from Debian's packages. The drill kills, freezes and cuts off one part
+    /// after the other while texts come in, and lifts each fault again. It ends with 0 if no text that was accepted
+    /// was lost and no reply was said twice, and every fault was recovered from; else with 1.
+    Drill(Drill),
     /// Put a message on the bus, for egress to send
     Send(Send),
+    /// List, show, replay or drop dead letters: what is beyond retry
+    Dead(Dead),
     /// Say what is wrong with the configuration, and how to mend it
     Check,
     /// Print the default configuration, which explains every key

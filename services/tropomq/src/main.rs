@@ -2,8 +2,10 @@
 
 mod check;
 mod command;
+mod dead;
 mod demo;
 mod development;
+mod drill;
 mod output;
 mod probe;
 mod send;
@@ -28,7 +30,9 @@ async fn main() -> ExitCode {
         Command::Simulator => stack::serve(config, Services::SIMULATOR).await,
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,
+        Command::Drill(drill) => drill.run().await,
         Command::Send(send) => send.run(config).await,
+        Command::Dead(dead) => dead.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {

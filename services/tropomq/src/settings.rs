@@ -71,6 +71,8 @@ pub(crate) struct Store {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
     pub(crate) listen: SocketAddr,
+    #[serde(with = "chassis::config::duration")]
+    pub(crate) stop_delay: Duration,
 }
 
 impl Settings {

@@ -1,6 +1,7 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
 mod ledger;
+mod letters;
 mod listeners;
 mod messages;
 mod spool;
@@ -20,7 +21,7 @@ use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
-use messaging::{Bus, BusUrl, Consumer, Environment, Publisher, RetryPolicy, consume};
+use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, consume_and_tell};
 use protocol::topology::QueueName;
 use store::Ledger;
 use tropo::ticket::Keyring;
@@ -114,7 +115,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
     files::raise_limit();
-    let shutdown = shutdown::on_signal().context("listen for signals")?;
+    let shutdown = shutdown::on_signal(settings.admin.stop_delay).context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
     bound(&mut settings)?;
     let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
@@ -171,7 +172,7 @@ impl Stack {
         let Self { settings, services, listeners, shutdown, metrics, bus: wrap } = self;
         let running = Running {
             tasks: Tasks::new(shutdown.clone()),
-            doors: Tasks::new(Shutdown::new()),
+            doors: Tasks::new(shutdown.later()),
             health: Health::new(shutdown.clone()),
             environment: Environment::system(),
             settings,
@@ -181,8 +182,9 @@ impl Stack {
         let bus_work = if services.ingress || services.router || services.egress {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq send` asks the process that has it.
+                // Nobody else can open an embedded bus, so `tropomq send` and `dead` ask the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
+                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
             }
             let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
             match &spool {
@@ -208,9 +210,11 @@ impl Stack {
                 running.router(bus)?;
             }
             if let (Some(listener), Some(component)) = (egress, ledger)
-                && let Some(ledger) = running.open_ledger(component).await?
+                && let Some(ledger) = running.open_ledger(&component).await?
             {
-                running.egress(bus, ledger, listener)?;
+                running.egress(bus, Arc::clone(&ledger), listener)?;
+                // Not before everything that readiness depends on is known.
+                running.watch_ledger(ledger, component);
             }
         }
         running.ends_with("listeners", &running.doors);
@@ -297,9 +301,13 @@ impl Running {
         self.consume(bus, "egress", reported(QueueName::results()), egress.results());
         self.consume(bus, "egress", reported(QueueName::reports()), egress.reports());
         let token = || self.tasks.shutdown().token().clone();
-        self.work("reconcile", Arc::clone(&egress).reconcile(token()));
-        self.work("sweep", Arc::clone(&egress).sweep(Publisher::new(Arc::clone(bus), "egress"), token()));
-        self.work("prune", Arc::clone(&egress).prune(token()));
+        // As long as call-backs come in: what is in hand may have been released by another replica.
+        let (late, reconciled) = (self.doors.shutdown().token().clone(), Arc::clone(&egress));
+        self.doors.spawn("reconcile", OnEnd::Essential, reconciled.reconcile(late).map(Ok));
+        // Both may be dropped where they stand, and do not wait for a ledger that is away while the process stops.
+        let sweep = Arc::clone(&egress).sweep(Publisher::new(Arc::clone(bus), "egress"), token());
+        self.work("sweep", token().run_until_cancelled_owned(sweep).map(drop));
+        self.work("prune", token().run_until_cancelled_owned(Arc::clone(&egress).prune(token())).map(drop));
         self.listen("egress", listener, egress.callbacks(), limits);
         Ok(())
     }
@@ -330,7 +338,13 @@ impl Running {
         let name = format!("consume {queue}");
         let consumer = Consumer { queue, prefetch, retry, ordered, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
-        self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token));
+        // Readiness follows each consumer: a bus that is there does not mean that every queue can be had.
+        let component = self.health.component(name.clone());
+        let tell = move |state| match state {
+            ConsumerState::Subscribed => component.ready(),
+            ConsumerState::Waiting(reason) => component.not_ready(reason),
+        };
+        self.work(name, consume_and_tell(publisher, consumer, Arc::new(handler), environment, token, tell));
     }
 
     /// Work that the process cannot do without, and that ends by itself once shutdown is requested.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::shutdown::Shutdown;
 
-/// The readiness of a process: ready while every component is and shutdown is not requested. Clones are the same one.
+/// The readiness of a process: ready while every component is and no shutdown is announced. Clones are the same one.
 ///
 /// Components are registered before the admin listener serves, so that "ready" is never said too early.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Component {
 pub struct Report {
     /// Whether it takes work.
     pub ready: bool,
-    /// Whether it was asked to stop.
+    /// Whether it is about to stop.
     pub stopping: bool,
     /// Every component by its name.
     pub components: BTreeMap<Cow<'static, str>, State>,
@@ -46,7 +46,7 @@ pub struct State {
 }
 
 impl Health {
-    /// No components yet; not ready once `shutdown` is requested. (`default()` is never asked to stop.)
+    /// No components yet; not ready once `shutdown` is announced. (`default()` is never asked to stop.)
     #[must_use]
     pub fn new(shutdown: Shutdown) -> Self {
         Self { components: Arc::default(), shutdown }
@@ -64,7 +64,7 @@ impl Health {
     #[must_use]
     pub fn report(&self) -> Report {
         let components = self.components.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let stopping = self.shutdown.is_requested();
+        let stopping = self.shutdown.is_announced();
         Report { ready: !stopping && components.values().all(|state| state.ready), stopping, components }
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         let report = health.report();
         assert!(report.ready && report.components["bus"].reason.as_deref() == Some("spooling"));
         bus.ready();
-        shutdown.request();
+        shutdown.announce();
         let report = health.report();
         assert!(!report.ready && report.stopping && report.components.values().all(|state| state.ready));
     }

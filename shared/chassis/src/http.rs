@@ -7,16 +7,15 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use self::connection::Door;
+use self::places::Places;
 use crate::shutdown::Shutdown;
 use crate::tasks::Crowd;
 
@@ -25,6 +24,7 @@ mod body;
 mod connection;
 mod limits;
 mod paced;
+mod places;
 
 pub use body::{Body, BodyRejection};
 pub use limits::Limits;
@@ -51,7 +51,10 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves until shutdown is requested; then accepts nothing more, finishes what is in hand until
-/// [`Limits::drain_timeout`], and drops the rest.
+/// [`Limits::drain_timeout`], and drops the rest. From the announcement of the shutdown on, each answer ends its
+/// connection (`connection: close`), so that clients which keep connections go elsewhere in time.
+///
+/// When all places are taken and another client comes, the connection that has been idle longest is closed.
 ///
 /// Handlers take the body with [`Body`], and find the peer in `axum::extract::ConnectInfo<SocketAddr>`. A handler that
 /// panics answers 500. A handler is dropped where it stands when its client goes away, when it takes longer than
@@ -66,18 +69,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let address = listener.local_addr().context("find the address of a listener")?;
     info!(server.address = %address, "listening on {address}");
     let drain_timeout = limits.drain_timeout;
-    let room = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let places = Places::new(limits.connections_max);
     let door = Door::new(router, limits, shutdown.clone());
     let connections = Crowd::default();
     loop {
-        // Room first: what there is no room for waits in the backlog of the listener and costs no memory here.
-        let Some(Ok(place)) = until(&shutdown, Arc::clone(&room).acquire_owned()).await else { break };
         let Some((stream, peer)) = accept(&listener, &shutdown).await else { break };
-        let connection = door.serve(stream, peer);
-        connections.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+        // It alone waits here for a place; what comes after it waits in the backlog of the listener and costs no memory.
+        let Some(Some(place)) = until(&shutdown, places.take()).await else { break };
+        connections.spawn(door.serve(stream, peer, place));
     }
     drop(listener);
     let dropped = connections.drain(drain_timeout).await;

@@ -129,6 +129,14 @@ impl Bus for Amqp {
         })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async move {
+            let asking = self.closing.run_until_cancelled(self.consuming.depth(queue));
+            let asked = asking.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
+            asked.map_err(|reason| SubscribeError { queue: queue.clone(), reason })
+        })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.clone()
     }

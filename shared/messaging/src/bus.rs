@@ -39,6 +39,13 @@ pub trait Bus: fmt::Debug + Send + Sync {
         prefetch: u16,
     ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>>;
 
+    /// How many messages of a queue are ready: neither waiting elsewhere to be tried again nor in anybody's hand. `None`
+    /// when there is no such queue.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]: it cannot be known now.
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>>;
+
     /// Whether it can be published to, and every change of that.
     fn state(&self) -> watch::Receiver<BusState>;
 

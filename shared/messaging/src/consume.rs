@@ -32,7 +32,7 @@ const PUBLISH_LONGEST: Duration = Duration::from_secs(2);
 
 /// The wait before a subscription is asked for again; doubles up to [`SUBSCRIBE_LONGEST`].
 const SUBSCRIBE_FIRST: Duration = Duration::from_millis(100);
-const SUBSCRIBE_LONGEST: Duration = Duration::from_secs(2);
+const SUBSCRIBE_LONGEST: Duration = Duration::from_secs(1);
 
 /// How a queue is consumed.
 #[derive(Clone, Debug)]
@@ -50,6 +50,15 @@ pub struct Consumer {
     pub drain: Duration,
 }
 
+/// Whether a consumer gets what is on its queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConsumerState {
+    /// It does.
+    Subscribed,
+    /// It does not at present. The text names the queue and says why; it asks again by itself.
+    Waiting(String),
+}
+
 /// Consumes a queue with a handler until shutdown is requested.
 ///
 /// Never ends by itself: a subscription that ends or cannot be had is asked for again.
@@ -60,7 +69,19 @@ pub async fn consume<H: Handler>(
     environment: Environment,
     shutdown: CancellationToken,
 ) {
-    let consuming = Consuming { publisher, consumer, handler, environment };
+    consume_and_tell(publisher, consumer, handler, environment, shutdown, |_| {}).await;
+}
+
+/// As [`consume`], and tells every change of its state: for readiness.
+pub async fn consume_and_tell<H: Handler>(
+    publisher: Publisher,
+    consumer: Consumer,
+    handler: Arc<H>,
+    environment: Environment,
+    shutdown: CancellationToken,
+    tell: impl Fn(ConsumerState) + Send + Sync + 'static,
+) {
+    let consuming = Consuming { publisher, consumer, handler, environment, tell: Box::new(tell) };
     while let Some(subscription) = consuming.subscribe(&shutdown).await {
         consuming.serve(subscription, &shutdown).await;
         // A subscription that ends as soon as it begins is no reason to ask without a pause.
@@ -73,21 +94,27 @@ struct Consuming<H> {
     consumer: Consumer,
     handler: Arc<H>,
     environment: Environment,
+    tell: Box<dyn Fn(ConsumerState) + Send + Sync>,
 }
 
 impl<H: Handler> Consuming<H> {
     /// A subscription, however long it takes; `None` once shutdown is requested.
     async fn subscribe(&self, shutdown: &CancellationToken) -> Option<Box<dyn Subscription>> {
         let Consumer { queue, prefetch, .. } = &self.consumer;
-        let mut wait = SUBSCRIBE_FIRST;
+        let (mut wait, mut last) = (SUBSCRIBE_FIRST, None);
         loop {
             let subscribed = shutdown.run_until_cancelled(self.publisher.bus().subscribe(queue, *prefetch)).await?;
             match subscribed {
                 Ok(subscription) => {
                     observe::subscribed(queue, *prefetch);
+                    (self.tell)(ConsumerState::Subscribed);
                     return Some(subscription);
                 }
-                Err(error) => observe::not_subscribed(&error, wait),
+                Err(error) => {
+                    observe::not_subscribed(&error, wait, last.as_ref() == Some(&error.reason));
+                    (self.tell)(ConsumerState::Waiting(error.to_string()));
+                    last = Some(error.reason);
+                }
             }
             let jittered = wait.mul_f64(0.5 + 0.5 * self.environment.chance.unit());
             shutdown.run_until_cancelled(self.environment.clock.sleep(jittered)).await?;
@@ -112,7 +139,11 @@ impl<H: Handler> Consuming<H> {
                 Some(()) = progressing.next() => {}
                 delivery = subscription.next() => match delivery {
                     Some(delivery) => in_hand.push(self.process(delivery, progress.clone())),
-                    None => return observe::subscription_ended(&self.consumer.queue),
+                    None => {
+                        observe::subscription_ended(&self.consumer.queue);
+                        let queue = &self.consumer.queue;
+                        return (self.tell)(ConsumerState::Waiting(format!("the subscription to {queue} has ended")));
+                    }
                 },
             }
         }

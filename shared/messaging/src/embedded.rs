@@ -14,6 +14,8 @@
 //!   was in the file when it was opened is marked as redelivered: it may have been.
 //! - How often a message was given back is counted in memory, so a crash of the process starts the count towards
 //!   [`DELIVERY_LIMIT`](protocol::topology::DELIVERY_LIMIT) again.
+//! - Dead letters and records have no such limit, and what of them was handed out and given back may come again without
+//!   the mark: it is not held in memory for that.
 //! - A settlement does not wait for the disk. If the machine (not only the process) fails, what was acknowledged in
 //!   the last moments may come again.
 
@@ -105,6 +107,12 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+/// Whether there is an embedded bus in `directory`, open or not.
+#[must_use]
+pub fn exists(directory: &Path) -> bool {
+    database(directory, BUS).exists()
+}
+
 /// Opens the embedded bus in `directory`, which is created if it is missing, with `topology` on it.
 ///
 /// Queues that are in the file and no longer in `topology` keep their messages, and can be consumed from.
@@ -132,19 +140,24 @@ pub(crate) fn open_spool(directory: &Path, queue: &QueueName) -> Result<(Arc<dyn
     Ok((opened.bus, totals))
 }
 
+/// The file that holds everything, in its directory.
+fn database(directory: &Path, holding: Holding) -> PathBuf {
+    directory.join(holding.stem).with_extension("db")
+}
+
 /// Makes the directory, and takes it for this process until the file is closed or the process ends, however it ends.
 /// The second is the database's file, which is there then.
 fn lock(directory: &Path, holding: Holding) -> Result<(File, PathBuf), OpenError> {
     let unusable = |source| OpenError::Directory { directory: directory.to_owned(), source };
     // For its owner alone: it will hold numbers and texts.
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
-    let file = |extension| directory.join(holding.stem).with_extension(extension);
+    let file = database(directory, holding);
     let mut options = File::options();
     // The directory may have been there, and be open to others. SQLite's further files get the mode of the first.
     options.create(true).append(true).mode(0o600);
-    let lock = options.open(file("lock")).map_err(unusable)?;
+    let lock = options.open(file.with_extension("lock")).map_err(unusable)?;
     match lock.try_lock() {
-        Ok(()) => options.open(file("db")).map(|_| (lock, file("db"))).map_err(unusable),
+        Ok(()) => options.open(&file).map_err(unusable).map(|_| (lock, file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { directory: directory.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }

@@ -9,6 +9,7 @@
 pub mod amqp;
 mod bus;
 mod consume;
+pub mod dead;
 pub mod embedded;
 mod environment;
 mod handler;
@@ -22,7 +23,7 @@ pub mod trace;
 
 pub use bus::{BoxFuture, Bus, BusState, Delivery, Destination, Message, Properties, PublishError, Settler};
 pub use bus::{SubscribeError, Subscription};
-pub use consume::{Consumer, consume};
+pub use consume::{Consumer, ConsumerState, consume, consume_and_tell};
 pub use environment::{Chance, Clock, Environment};
 pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle};
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};

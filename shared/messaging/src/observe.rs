@@ -8,6 +8,7 @@ use opentelemetry::{KeyValue, global};
 use protocol::topology::QueueName;
 use tracing::{debug, error, info, warn};
 
+use crate::dead::{Filter, Summary};
 use crate::{PublishError, SubscribeError};
 
 struct Metrics {
@@ -16,6 +17,7 @@ struct Metrics {
     operation: Histogram<f64>,
     process: Histogram<f64>,
     settled: Counter<u64>,
+    replayed: Counter<u64>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -39,6 +41,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         settled: meter
             .u64_counter("tropomq.settled.messages")
             .with_description("Messages settled, by outcome: handled, retried, dead, dropped, returned")
+            .build(),
+        replayed: meter
+            .u64_counter("tropomq.replayed.messages")
+            .with_description("Dead letters put back, by the queue that they went to")
             .build(),
     }
 });
@@ -106,8 +112,13 @@ pub(crate) fn subscribed(queue: &QueueName, prefetch: u16) {
     info!(queue = %queue, prefetch, "consuming from {queue}");
 }
 
-pub(crate) fn not_subscribed(error: &SubscribeError, again_in: Duration) {
-    warn!(queue = %error.queue, again_in_ms = ms(again_in), "{error}; trying again");
+/// `known`: it was the reason the last time as well, and is said once.
+pub(crate) fn not_subscribed(error: &SubscribeError, again_in: Duration, known: bool) {
+    if known {
+        debug!(queue = %error.queue, again_in_ms = ms(again_in), "still: {error}");
+    } else {
+        warn!(queue = %error.queue, again_in_ms = ms(again_in), "{error}; trying again until it can be had");
+    }
 }
 
 pub(crate) fn subscription_ended(queue: &QueueName) {
@@ -124,6 +135,21 @@ pub(crate) fn dead(queue: &QueueName, id: &str, attempt: u32, error: &str) {
 
 pub(crate) fn dropped(queue: &QueueName, id: &str, error: &str) {
     info!(queue = %queue, event.id = id, "event {id} is dropped: {error}");
+}
+
+/// A letter is back on its queue.
+pub(crate) fn put_back(system: &'static str, queue: &QueueName) {
+    METRICS.replayed.add(1, &labels(system, queue));
+}
+
+pub(crate) fn replayed(queue: &QueueName, filter: &Filter, summary: &Summary) {
+    let Summary { seen, replayed, failed, kept, .. } = summary;
+    info!(queue = %queue, filter = %filter, seen, replayed, failed, kept, "replayed {replayed} letters of {queue}");
+}
+
+pub(crate) fn removed(queue: &QueueName, filter: &Filter, summary: &Summary) {
+    let Summary { seen, dropped, kept, .. } = summary;
+    info!(queue = %queue, filter = %filter, seen, dropped, kept, "removed {dropped} letters of {queue} for good");
 }
 
 pub(crate) fn not_published(queue: &QueueName, id: &str, error: &PublishError) {

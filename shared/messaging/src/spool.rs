@@ -350,6 +350,10 @@ impl Bus for Spool {
         self.bus.subscribe(queue, prefetch)
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        self.bus.depth(queue)
+    }
+
     /// That of the bus behind it.
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.clone()

@@ -13,15 +13,38 @@ pub enum LedgerError {
     /// The database is away, busy or full: try again later.
     #[error("release ledger is not available")]
     Unavailable(#[source] Cause),
-    /// The database holds what this version cannot have written, does not let it in, or is not to be trusted: a person
-    /// must look.
-    #[error("release ledger is damaged, not of the expected form, or refuses access")]
+    /// The database does not let us in, or is not to be trusted: a person mends the login, a right, or a certificate, and
+    /// what waits goes on.
+    #[error("release ledger refuses access")]
+    Denied(#[source] Cause),
+    /// The database is damaged, or its tables are not those of tropomq: a person must look.
+    #[error("release ledger is damaged, or not of the expected form")]
     Corrupt(#[source] Cause),
+    /// What is on record of one message cannot be understood, and the others are none the worse for it.
+    #[error("a row of the release ledger is not of the expected form")]
+    Unreadable(#[source] Cause),
 }
 
 impl LedgerError {
     pub(crate) fn unavailable(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Arc::new(cause))
+    }
+
+    pub(crate) fn denied(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Denied(Arc::new(cause))
+    }
+
+    pub(crate) fn unreadable(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unreadable(Arc::new(cause))
+    }
+
+    /// Whether it passes by itself or once somebody has mended something outside: to wait is all that is left to do.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Denied(_) => true,
+            Self::Corrupt(_) | Self::Unreadable(_) => false,
+        }
     }
 
     pub(crate) fn corrupt(cause: impl Error + Send + Sync + 'static) -> Self {
@@ -51,6 +74,8 @@ pub enum OpenError {
 /// Something that no database error stands for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
+    #[error("the database takes no writes: it is a standby, or read-only")]
+    ReadOnly,
     #[error("no answer within {0:?}")]
     TimedOut(std::time::Duration),
     #[error("the thread that writes the ledger has ended")]

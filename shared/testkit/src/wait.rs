@@ -1,10 +1,8 @@
 //! Waiting for a condition, with a deadline.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long between two looks.
-const PAUSE: Duration = Duration::from_millis(10);
+use parts::holds_within;
 
 /// Waits until `condition` holds.
 ///
@@ -13,34 +11,4 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[track_caller]
 pub fn wait_until(deadline: Duration, what: &str, condition: impl FnMut() -> bool) {
     assert!(holds_within(deadline, condition), "waited {deadline:?} in vain: {what}");
-}
-
-/// Whether `condition` comes to hold within `deadline`. It is looked at once at least.
-pub fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let started = Instant::now();
-    loop {
-        if condition() {
-            return true;
-        }
-        if deadline <= started.elapsed() {
-            return false;
-        }
-        thread::sleep(PAUSE);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_condition_is_awaited_until_its_deadline_only() {
-        let mut looks = 0;
-        assert!(holds_within(Duration::from_secs(10), || {
-            looks += 1;
-            looks == 3
-        }));
-        assert!(!holds_within(Duration::ZERO, || false));
-        assert!(holds_within(Duration::ZERO, || true));
-    }
 }

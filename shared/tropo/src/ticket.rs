@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::keyring::{Key, Keyring, KeyringError, TicketError};
 
-/// Something that travels through Tropo under our signature.
+/// Something that travels outside under our signature.
 pub trait Sealed: Serialize + DeserializeOwned {
     /// What the signature is for: one kind never passes as another.
     const PURPOSE: &'static str;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Metrics, Stage, until};
+use super::{DEADLINE, Metrics, Stage, until};
 
 /// RabbitMQ's counts may be this old.
 const COUNTS_LATE: Duration = Duration::from_millis(700);
@@ -52,7 +52,7 @@ impl Stage {
     /// Waits until the queues of the virtual host are empty, for as long as their counts may be late.
     async fn wait_for_rabbitmq(&self, dead: u64) {
         let vhost = &self.broker.as_ref().expect("RabbitMQ").vhost;
-        let mut idle_since: Option<Instant> = None;
+        let (started, mut idle_since) = (Instant::now(), None::<Instant>);
         until(&format!("the queues are empty, with {dead} dead letters"), async || {
             let vhost = Arc::clone(vhost);
             let queues = tokio::task::spawn_blocking(move || vhost.queues()).await.unwrap().unwrap();
@@ -63,6 +63,9 @@ impl Stage {
             });
             if !is_idle {
                 idle_since = None;
+                let mut filled = queues;
+                filled.retain(|(_, messages)| 0 < *messages);
+                assert!(started.elapsed() < DEADLINE, "there is still work after {DEADLINE:?}: {filled:?}");
                 return None;
             }
             (COUNTS_LATE <= idle_since.get_or_insert_with(Instant::now).elapsed()).then_some(())
@@ -95,7 +98,10 @@ impl Stage {
 
 /// How many deliveries of a queue there must be: what was published, and what was put back.
 fn offered(metrics: &Metrics, kind: &str, queue: &str) -> u64 {
-    metrics.published(kind) + metrics.settled(queue, "retried") + metrics.settled(queue, "returned")
+    metrics.published(kind)
+        + metrics.replayed(queue)
+        + metrics.settled(queue, "retried")
+        + metrics.settled(queue, "returned")
 }
 
 /// The sessions that Tropo has had.

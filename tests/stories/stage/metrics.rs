@@ -55,6 +55,11 @@ impl Metrics {
         self.sum("messaging_client_consumed_messages_total", &[("messaging_destination_name", queue)])
     }
 
+    /// How many dead letters were put back on a queue, or on several that begin so.
+    pub(crate) fn replayed(&self, queue: &str) -> u64 {
+        self.sum("tropomq_replayed_messages_total", &[("messaging_destination_name", queue)])
+    }
+
     /// How many deliveries of a queue, or of several that begin so, were settled with an outcome; any where it is empty.
     pub(crate) fn settled(&self, queue: &str, outcome: &str) -> u64 {
         let labels = [("messaging_destination_name", queue), ("tropomq_outcome", outcome)];

@@ -10,6 +10,7 @@ const INGRESS: u16 = 31_100;
 const EGRESS: u16 = 31_200;
 const SIMULATOR: u16 = 31_300;
 const ADMIN: u16 = 31_400;
+const BALANCER: u16 = 31_500;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
@@ -28,8 +29,22 @@ pub(super) fn admin(address: Ipv4Addr, ordinal: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, ADMIN + ordinal)
 }
 
+/// The balancers before the replicas of ingress, and before those of egress.
+pub(super) fn balanced_ingress(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, BALANCER)
+}
+
+pub(super) fn balanced_egress(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, BALANCER + 1)
+}
+
 /// Where a backend's webhooks go: the first replica of ingress, and for the other backend the last.
 pub(super) fn webhook_url(address: Ipv4Addr, backend: &str, replicas: u16) -> String {
     let replica = if backend == OTHER_BACKEND { replicas - 1 } else { 0 };
-    format!("http://{}/tropo/{backend}/{SECRET}", ingress(address, replica))
+    webhook_url_at(ingress(address, replica), backend)
+}
+
+/// Where a backend's webhooks go, at one ingress or before all.
+pub(super) fn webhook_url_at(ingress: SocketAddrV4, backend: &str) -> String {
+    format!("http://{ingress}/tropo/{backend}/{SECRET}")
 }

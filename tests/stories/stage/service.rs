@@ -78,6 +78,16 @@ impl Service {
         .await;
     }
 
+    /// Waits until it says that it is not ready, and returns what it says.
+    pub(crate) async fn not_ready(&mut self) -> String {
+        let (http, url) = (client(), format!("{}/readyz", self.admin_url()));
+        until(&format!("{} is not ready", self.name), async || {
+            let answer = http.get(&url).send().await.unwrap();
+            if answer.status().is_success() { None } else { Some(answer.text().await.unwrap()) }
+        })
+        .await
+    }
+
     /// Ends it as a power cut would (SIGKILL). Nothing happens where no process runs.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -137,7 +147,16 @@ fn command(folder: &Path) -> Command {
 
 /// Runs a command that ends by itself; its exit code, and what it printed.
 pub(crate) async fn tropomq<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> Output {
+    tropomq_within(COMMAND_MAX, folder, arguments).await
+}
+
+/// The same, for a command that may take so long.
+pub(crate) async fn tropomq_within<A: AsRef<std::ffi::OsStr>>(
+    longest: Duration,
+    folder: &Path,
+    arguments: &[A],
+) -> Output {
     let mut command = tokio::process::Command::from(command(folder));
     command.args(arguments).kill_on_drop(true);
-    tokio::time::timeout(COMMAND_MAX, command.output()).await.expect("the command ends").unwrap()
+    tokio::time::timeout(longest, command.output()).await.expect("the command ends").unwrap()
 }

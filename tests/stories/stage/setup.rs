@@ -4,8 +4,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use testkit::{Postgres, RabbitMq, Vhost};
 use toml::{Table, Value};
 
+use super::balancer::{Backend, Balancers};
 use super::service::Service;
 use super::tropo::Tropo;
 use super::{Broker, Bus, Stage, client, place};
@@ -52,11 +54,22 @@ messaging_token = "token-of-the-other"
 numbers = ["+1-555-555-0101"]
 "#;
 
+/// Whose RabbitMQ and PostgreSQL a stage uses.
+#[derive(Clone, Copy, PartialEq)]
+enum Servers {
+    Shared,
+    Own,
+}
+
 /// A stage to be.
 pub(crate) struct Setup {
     bus: Bus,
     replicas: u16,
     is_simulator_apart: bool,
+    is_balanced: bool,
+    servers: Servers,
+    /// What is added to the URL of the bus.
+    bus_query: &'static str,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -65,13 +78,33 @@ impl Setup {
     /// One process of each service; on the embedded bus one of all, the simulator too.
     pub(crate) fn new(bus: Bus) -> Self {
         let settings = SETTINGS.parse().unwrap();
-        Self { bus, replicas: 1, is_simulator_apart: bus == Bus::RabbitMq, settings, variables: Vec::new() }
+        Self {
+            bus,
+            replicas: 1,
+            is_simulator_apart: bus == Bus::RabbitMq,
+            is_balanced: false,
+            servers: Servers::Shared,
+            bus_query: "",
+            settings,
+            variables: Vec::new(),
+        }
     }
 
     /// So many replicas of ingress, router and egress. Each ingress forwards to the egress of its own number.
     pub(crate) fn replicas(self, replicas: u16) -> Self {
         assert_eq!(self.bus, Bus::RabbitMq, "the embedded bus is for one process");
         Self { replicas, ..self }
+    }
+
+    /// A load balancer before the replicas of ingress, and one before those of egress.
+    pub(crate) fn balanced(self) -> Self {
+        Self { is_balanced: true, ..self }
+    }
+
+    /// A RabbitMQ and a PostgreSQL of its own, which the story may kill. The query is added to the URL of the bus.
+    pub(crate) fn own_servers(self, bus_query: &'static str) -> Self {
+        assert_eq!(self.bus, Bus::RabbitMq, "the embedded bus has no servers");
+        Self { servers: Servers::Own, bus_query, ..self }
     }
 
     /// The simulator in a process of its own, so that it outlives the others.
@@ -97,14 +130,17 @@ impl Setup {
         let address = testkit::own_address();
         let broker = match self.bus {
             Bus::Embedded => None,
-            Bus::RabbitMq => Some(tokio::task::spawn_blocking(Broker::new).await.unwrap()),
+            Bus::RabbitMq => {
+                let servers = self.servers;
+                Some(tokio::task::spawn_blocking(move || Broker::new(servers)).await.unwrap())
+            }
         };
         let (bus, store) = match &broker {
             None => {
                 let path = |name: &str| home.path().join(name).display().to_string();
                 (format!("embedded:{}", path("bus")), format!("sqlite:{}", path("ledger.db")))
             }
-            Some(broker) => (broker.vhost.url().to_owned(), broker.database_url()),
+            Some(broker) => (format!("{}{}", broker.vhost.url(), self.bus_query), broker.database_url()),
         };
         self = self.with("bus.url", bus).with("store.url", store);
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
@@ -133,6 +169,7 @@ impl Setup {
             replicas: self.replicas,
             is_restarted: false,
             broker,
+            _balancers: self.balancers(address),
             home,
         };
         for service in &mut stage.services {
@@ -155,11 +192,33 @@ impl Setup {
         processes
     }
 
+    fn balancers(&self, address: Ipv4Addr) -> Balancers {
+        let mut balancers = Balancers::default();
+        if !self.is_balanced {
+            return balancers;
+        }
+        let replicas = |subcommand: &str| {
+            let all = (0..).zip(self.processes()).filter(|(_, (process, _))| *process == subcommand);
+            let backend = |(ordinal, (_, replica))| Backend {
+                address: match subcommand {
+                    "ingress" => place::ingress(address, replica).into(),
+                    _ => place::egress(address, replica).into(),
+                },
+                ready_url: format!("http://{}/readyz", place::admin(address, ordinal)),
+            };
+            all.map(backend).collect()
+        };
+        balancers.add(place::balanced_ingress(address).into(), replicas("ingress"));
+        balancers.add(place::balanced_egress(address).into(), replicas("egress"));
+        balancers
+    }
+
     fn settings_of(&self, address: Ipv4Addr, subcommand: &str, replica: u16, ordinal: u16) -> Table {
         let mut settings = self.settings.clone();
         set(&mut settings, "admin.listen", place::admin(address, ordinal).to_string());
         set(&mut settings, "ingress.listen", place::ingress(address, replica).to_string());
-        set(&mut settings, "ingress.egress", format!("http://{}", place::egress(address, replica)));
+        let egress = if self.is_balanced { place::balanced_egress(address) } else { place::egress(address, replica) };
+        set(&mut settings, "ingress.egress", format!("http://{egress}"));
         // In the folder that all of them run in.
         set(&mut settings, "ingress.spool.path", format!("spool-{replica}"));
         set(&mut settings, "egress.listen", place::egress(address, replica).to_string());
@@ -169,7 +228,11 @@ impl Setup {
             let applications: Table = APPLICATIONS.parse().unwrap();
             merge(&mut settings, applications);
             for backend in [BACKEND, OTHER_BACKEND] {
-                let url = place::webhook_url(address, backend, self.replicas);
+                let url = if self.is_balanced {
+                    place::webhook_url_at(place::balanced_ingress(address), backend)
+                } else {
+                    place::webhook_url(address, backend, self.replicas)
+                };
                 set(&mut settings, &format!("simulator.applications.{backend}.messaging_url"), url);
             }
         }
@@ -178,8 +241,18 @@ impl Setup {
 }
 
 impl Broker {
-    fn new() -> Self {
-        Self { vhost: Arc::new(testkit::vhost().unwrap()), database: testkit::database().unwrap() }
+    fn new(servers: Servers) -> Self {
+        match servers {
+            Servers::Shared => {
+                let (vhost, database) = (testkit::vhost().unwrap(), testkit::database().unwrap());
+                Self { vhost: Arc::new(vhost), database, own: None }
+            }
+            Servers::Own => {
+                let (rabbitmq, postgres) = (RabbitMq::start().unwrap(), Postgres::start().unwrap());
+                let (vhost, database) = (Vhost::on(&rabbitmq).unwrap(), postgres.database().unwrap());
+                Self { vhost: Arc::new(vhost), database, own: Some((rabbitmq, postgres)) }
+            }
+        }
     }
 
     fn database_url(&self) -> String {

@@ -94,6 +94,10 @@ impl Bus for Leaving {
         Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "away".to_owned() }) })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "away".to_owned() }) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         watch::Sender::new(BusState::Away("away".to_owned())).subscribe()
     }

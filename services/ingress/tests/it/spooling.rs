@@ -41,6 +41,10 @@ impl Bus for Gate {
         self.bus.subscribe(queue, prefetch)
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        self.bus.depth(queue)
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }

@@ -112,6 +112,7 @@ impl Simulator {
             cause,
             state: State::Waiting,
             documents: 0,
+            first_webhook: None,
             began_at,
             ended_at: None,
         };

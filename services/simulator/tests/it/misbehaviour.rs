@@ -26,7 +26,8 @@ async fn an_answer_that_is_not_2xx_ends_the_session_and_is_not_asked_for_again()
         let stage =
             Stage::new(move |_| Reply::raw(code, "application/json", r#"{"tropo":[{"say":{"value":"x"}}]}"#)).await;
         let session = stage.text(PHONE, "hi").await;
-        assert_eq!(stage.ended(&session).await["state"], "failed");
+        let ended = stage.ended(&session).await;
+        assert_eq!((&ended["state"], &ended["first_webhook"]), (&json!("failed"), &json!({"answered": code})));
         let url = format!("http://{}/tropo/hook?auth=s3cret", stage.application());
         let line = format!("#TROPO#: Received non-2XX status code on Tropo-Thread-{session} [url={url}, code={code}]");
         assert!(stage.lines(&session).await.contains(&line));
@@ -46,7 +47,8 @@ async fn an_application_that_is_slow_or_away_or_talks_for_ever_is_given_up() {
     let config = Config { webhook_timeout: Duration::from_millis(50), ..Config::default() };
     let stage = Stage::set(config, |_| Box::pin(std::future::pending())).await;
     let session = stage.text(PHONE, "hi").await;
-    assert_eq!(stage.ended(&session).await["state"], "failed");
+    let ended = stage.ended(&session).await;
+    assert_eq!((&ended["state"], &ended["first_webhook"]), (&json!("failed"), &json!("unanswered")));
     let lines = stage.lines(&session).await;
     assert!(lines.iter().any(|line| line.contains("gave no document: no answer within 50ms")), "{lines:#?}");
 
@@ -62,7 +64,8 @@ async fn an_application_that_is_slow_or_away_or_talks_for_ever_is_given_up() {
     assert_eq!(stage.post("/applications", &added).await.0, 201);
     let (_, answer) = stage.post("/1.0/sessions", &json!({"token": "T2"})).await;
     let session = answer["id"].as_str().unwrap();
-    assert_eq!(stage.ended(session).await["state"], "failed");
+    let ended = stage.ended(session).await;
+    assert_eq!((&ended["state"], &ended["first_webhook"]), (&json!("failed"), &json!("unreachable")));
     let lines = stage.lines(session).await;
     assert!(lines.iter().any(|line| line.contains("gave no document: no answer: ")), "{lines:#?}");
 }

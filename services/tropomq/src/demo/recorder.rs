@@ -95,6 +95,10 @@ impl Bus for Recorded {
         self.bus.subscribe(queue, prefetch)
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        self.bus.depth(queue)
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.bus.state()
     }

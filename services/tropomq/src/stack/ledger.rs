@@ -8,7 +8,7 @@ use chassis::health::Component;
 use chassis::tasks::OnEnd;
 use secrecy::ExposeSecret;
 use store::{Ledger, LedgerError, OpenError};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Running;
 
@@ -20,16 +20,13 @@ impl Running {
     ///
     /// # Errors
     /// What no waiting would mend.
-    pub(super) async fn open_ledger(&self, component: Component) -> anyhow::Result<Option<Arc<dyn Ledger>>> {
+    pub(super) async fn open_ledger(&self, component: &Component) -> anyhow::Result<Option<Arc<dyn Ledger>>> {
         let store = &self.settings.store;
         let shutdown = self.tasks.shutdown();
         loop {
             let settings = store::Settings { connections_max: store.connections_max };
             match store::open_with(store.url.expose_secret(), settings).await {
-                Ok(ledger) => {
-                    self.watch_ledger(&ledger, component);
-                    return Ok(Some(ledger));
-                }
+                Ok(ledger) => return Ok(Some(ledger)),
                 Err(OpenError::Ledger(error @ LedgerError::Unavailable(_))) => {
                     let told = protocol::chain(&error);
                     warn!("{told}; trying again");
@@ -45,16 +42,29 @@ impl Running {
     }
 
     /// Readiness follows the ledger.
-    fn watch_ledger(&self, ledger: &Arc<dyn Ledger>, component: Component) {
-        let (ledger, clock, shutdown) =
-            (Arc::clone(ledger), Arc::clone(&self.environment.clock), self.tasks.shutdown().clone());
+    pub(super) fn watch_ledger(&self, ledger: Arc<dyn Ledger>, component: Component) {
+        let (clock, shutdown) = (Arc::clone(&self.environment.clock), self.tasks.shutdown().clone());
         self.tasks.spawn("watch ledger", OnEnd::Helper, async move {
+            let mut away: Option<String> = None;
             loop {
                 match ledger.ping().await {
-                    Ok(()) => component.ready(),
-                    Err(error) => component.not_ready(protocol::chain(&error)),
+                    Ok(()) => {
+                        component.ready();
+                        if away.take().is_some() {
+                            info!("the release ledger is there again");
+                        }
+                    }
+                    Err(error) => {
+                        let told = protocol::chain(&error);
+                        component.not_ready(told.clone());
+                        if away.as_ref() != Some(&told) {
+                            warn!("{told}; messages wait until it is there");
+                        }
+                        away = Some(told);
+                    }
                 }
                 tokio::select! {
+                    biased;
                     () = clock.sleep(INTERVAL) => {}
                     () = shutdown.requested() => return Ok(()),
                 }

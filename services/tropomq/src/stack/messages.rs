@@ -42,26 +42,42 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
     !json || !local
 }
 
+/// Whether somebody on this machine asks, and no page in a browser.
+///
+/// # Errors
+/// The answer to anybody else.
+#[expect(clippy::result_large_err, reason = "it is the answer, once")]
+pub(super) fn of_this_machine(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Response> {
+    if peer.ip().to_canonical().is_loopback() && !is_of_a_page(headers) {
+        return Ok(());
+    }
+    let words = "it is taken as application/json from this machine alone, at its loopback address";
+    Err(refused(StatusCode::FORBIDDEN, words))
+}
+
+/// The answer to what cannot be done; the command line prints its words.
+pub(super) fn refused(status: StatusCode, words: &str) -> Response {
+    (status, Json(json!({ "error": words }))).into_response()
+}
+
 async fn take(
     State(messages): State<Arc<Messages>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     chassis::http::Body(body): chassis::http::Body,
 ) -> Response {
-    let refused = |status: StatusCode, words: String| (status, Json(json!({ "error": words }))).into_response();
-    if !peer.ip().to_canonical().is_loopback() || is_of_a_page(&headers) {
-        let words = "messages are taken as application/json from this machine alone, at its loopback address";
-        return refused(StatusCode::FORBIDDEN, words.to_owned());
+    if let Err(refusal) = of_this_machine(peer, &headers) {
+        return refusal;
     }
     let wanted: Wanted = match serde_json::from_slice(&body) {
         Ok(wanted) => wanted,
-        Err(error) => return refused(StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     if !messages.backends.contains(&wanted.backend) {
-        return refused(StatusCode::NOT_FOUND, format!("there is no backend {}", wanted.backend));
+        return refused(StatusCode::NOT_FOUND, &format!("there is no backend {}", wanted.backend));
     }
     match wanted.publish(&messages.publisher, &messages.environment).await {
         Ok(id) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
-        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, protocol::chain(&error)),
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, &protocol::chain(&error)),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -25,6 +25,7 @@ use super::answer::{last_refusal, panicked};
 use super::body::{Answering, Bounded};
 use super::limits::Limits;
 use super::paced::{Paced, Progress, Stage};
+use super::places::Place;
 use crate::shutdown::Shutdown;
 
 /// hyper accepts no smaller buffer.
@@ -53,21 +54,37 @@ impl Door {
         Self { router, limits: Arc::new(limits), http, shutdown }
     }
 
-    /// Serves one connection to its end.
-    pub(super) fn serve(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
-        let progress = Progress::default();
+    /// Serves one connection to its end. It has its place for as long.
+    pub(super) fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let progress = place.progress.clone();
         let socket = TokioIo::new(Paced::new(stream, progress.clone(), &self.limits));
         let (router, limits, shutdown) = (self.router.clone(), Arc::clone(&self.limits), self.shutdown.clone());
+        let (place, ending) = (Arc::new(place), self.shutdown.clone());
+        let held = Arc::clone(&place);
         let service = service_fn(move |request| {
             progress.set(Stage::InHand);
-            answer(router.clone(), Arc::clone(&limits), peer, request, progress.clone())
+            let answering = answer(router.clone(), Arc::clone(&limits), peer, request, progress.clone());
+            let (place, ending) = (Arc::clone(&held), ending.clone());
+            async move {
+                let mut response = answering.await?;
+                if ending.is_announced() || place.is_wanted() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.http.serve_connection(socket, service);
         async move {
             let mut connection = pin!(connection);
             let ended = tokio::select! {
+                biased;
                 ended = connection.as_mut() => ended,
-                () = shutdown.requested() => {
+                () = ended_by(&shutdown, &place) => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -76,6 +93,15 @@ impl Door {
                 debug!(%error, "a connection was cut");
             }
         }
+    }
+}
+
+/// Waits until a connection has to end as soon as nothing is in hand.
+async fn ended_by(shutdown: &Shutdown, place: &Place) {
+    tokio::select! {
+        biased;
+        () = shutdown.requested() => {}
+        () = place.leave.cancelled() => {}
     }
 }
 

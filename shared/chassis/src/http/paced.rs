@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use super::limits::Limits;
 const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes are thrown away meanwhile, at most.
 const LINGER_BYTES: usize = 1 << 20;
+
+/// Numbers the moments at which connections become idle, in their order.
+static IDLE_ORDER: AtomicU64 = AtomicU64::new(0);
 
 /// What a connection is doing, so far as its peer's pace is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,12 +41,17 @@ pub(super) struct Progress(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     stage: AtomicU8,
+    idle_order: AtomicU64,
     cut_short: AtomicBool,
 }
 
-// One task polls both sides, so nothing else is ordered by these: `Relaxed` throughout.
+// One task polls both sides, so nothing else is ordered by these: `Relaxed` throughout. (Whoever looks for the idlest may
+// be a moment late.)
 impl Progress {
     pub(super) fn set(&self, stage: Stage) {
+        if stage == Stage::Idle {
+            self.0.idle_order.store(IDLE_ORDER.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        }
         self.0.stage.store(stage as u8, Ordering::Relaxed);
     }
 
@@ -53,6 +61,11 @@ impl Progress {
             1 => Stage::InHand,
             _ => Stage::Idle,
         }
+    }
+
+    /// Where it is idle: the less, the longer.
+    pub(super) fn idle_order(&self) -> Option<u64> {
+        (self.stage() == Stage::Idle).then(|| self.0.idle_order.load(Ordering::Relaxed))
     }
 
     /// The rest of a request will not be read.

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Bytes;
@@ -306,6 +307,51 @@ async fn connections_beyond_the_bound_wait_their_turn() {
     timeout(DEADLINE, server.waiting.notified()).await.expect("the third is served when one has gone");
     server.go.notify_waiters();
     check(&to_end(&mut third).await, 200, "waited");
+}
+
+#[tokio::test]
+async fn the_connection_that_is_idle_longest_makes_room_for_another() {
+    let server = start(Limits { connections_max: 2, ..patient() }).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for stream in [&mut second, &mut first] {
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        check(&one_answer(stream, "hello").await, 200, "hello");
+    }
+    assert_eq!(server.exchange("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await.matches("hello").count(), 1);
+    assert_eq!(to_end(&mut second).await, "");
+    first.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    check(&one_answer(&mut first, "hello").await, 200, "hello");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_ends_with_its_answer_when_another_waits() {
+    let server = start(Limits { connections_max: 1, ..patient() }).await;
+    let mut first = server.connect().await;
+    first.write_all(b"GET /wait HTTP/1.1\r\n\r\n").await.unwrap();
+    timeout(DEADLINE, server.waiting.notified()).await.unwrap();
+    let mut second = server.connect().await;
+    second.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    // Until it is accepted; the kernel has its first bytes by then.
+    tokio::time::sleep(SHORT).await;
+    server.go.notify_one();
+    let answer = to_end(&mut first).await;
+    check(&answer, 200, "waited");
+    assert!(answer.contains("connection: close"), "{answer}");
+    check(&one_answer(&mut second, "hello").await, 200, "hello");
+}
+
+#[tokio::test]
+async fn once_a_stop_is_announced_each_answer_ends_its_connection_and_others_are_still_taken() {
+    let server = start(patient()).await;
+    let mut kept = server.connect().await;
+    kept.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    check(&one_answer(&mut kept, "hello").await, 200, "hello");
+    server.shutdown.announce();
+    kept.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    check(&to_end(&mut kept).await, 200, "hello");
+    let mut fresh = server.connect().await;
+    fresh.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    check(&to_end(&mut fresh).await, 200, "hello");
 }
 
 #[tokio::test]

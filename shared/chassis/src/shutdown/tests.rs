@@ -23,7 +23,7 @@ impl Drop for Process {
 /// What the other process does: says when it is ready and when it is stopping, then never ends by itself.
 #[tokio::main(flavor = "current_thread")]
 async fn child() {
-    let shutdown = on_signal().unwrap();
+    let shutdown = on_signal(Duration::from_millis(1)).unwrap();
     println!("\nready");
     shutdown.requested().await;
     println!("stopping");
@@ -69,4 +69,17 @@ fn the_first_signal_asks_and_the_second_ends() {
         process.signal(second);
         assert_eq!(process.exit_code(), Some(1));
     }
+}
+
+#[test]
+fn what_stops_later_is_announced_at_once() {
+    let shutdown = Shutdown::new();
+    let later = shutdown.later();
+    shutdown.announce();
+    assert!(shutdown.is_announced() && later.is_announced());
+    assert!(!shutdown.is_requested());
+    shutdown.request();
+    assert!(shutdown.is_requested() && !later.is_requested());
+    later.request();
+    assert!(later.is_requested());
 }

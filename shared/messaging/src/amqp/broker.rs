@@ -1,11 +1,16 @@
 //! Where the broker is, and how to connect to it.
 
 use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::tcp::{AMQPUriTcpExt, OwnedTLSConfig};
-use lapin::uri::AMQPUri;
+use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, runtime};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 use url::Url;
 
@@ -15,6 +20,9 @@ use super::OpenError;
 const HEARTBEAT_SECONDS: u16 = 10;
 /// The longest wait for a connection, unless the URL sets another.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// The longest wait for the network to connect. The system asks after 1 s for the second time and then ever more
+/// rarely, so that it would notice late that a network is back.
+const DIAL_MAX: Duration = Duration::from_millis(1500);
 
 /// A broker. Holds the password, so it has no `Debug`.
 pub(super) struct Broker {
@@ -43,22 +51,103 @@ impl Broker {
     }
 
     /// Connects under a name by which an operator knows the connection. The reason of a failure is for people.
-    pub(super) async fn connect(&self, name: &str) -> Result<Connection, String> {
+    ///
+    /// # Cancel safety
+    /// Safe: what was begun is ended when the future is dropped.
+    pub(super) async fn connect(&self, name: &str) -> Result<Connected, String> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let tokio = runtime::default_runtime().map_err(|error| error.to_string())?;
-        let connect_max = self.connect_max;
-        // lapin itself waits for the network as long as the system does: minutes.
-        let dial = async move |uri: AMQPUri, tokio| {
-            let tls = OwnedTLSConfig::default();
-            let dialled = timeout(connect_max, uri.connect_with_config_async(tls.as_ref(), &tokio)).await;
-            Ok(dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?)
+        let line = Arc::new(Line::default());
+        // Cuts the line if this future ends without a connection.
+        let hold = Hold(Arc::clone(&line));
+        let dial_max = DIAL_MAX.min(self.connect_max);
+        let reactor = tokio.clone();
+        let dial = async move |uri: AMQPUri, _| {
+            let host = uri.authority.host.as_str();
+            let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+            for address in lookup_host((host, uri.authority.port)).await? {
+                let dialled = timeout(dial_max, AsyncTcpStream::connect(&reactor, address)).await;
+                match dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(stream) => {
+                        if let AsyncTcpStream::Plain(socket) = &stream {
+                            line.hold(socket.get_ref().as_fd().try_clone_to_owned()?.into());
+                        }
+                        return Ok(match uri.scheme {
+                            AMQPScheme::AMQP => stream,
+                            AMQPScheme::AMQPS => stream.into_tls(host, OwnedTLSConfig::default().as_ref()).await?,
+                        });
+                    }
+                    Err(error) => failed = error,
+                }
+            }
+            Err(failed.into())
         };
         let connecting = Connection::connector(self.uri.clone(), tokio, dial, properties);
-        match timeout(connect_max, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
+        match timeout(self.connect_max, connecting).await {
+            Ok(Ok(connection)) => Ok(Connected { connection, _hold: hold }),
             Ok(Err(error)) => Err(format!("cannot connect: {error}")),
-            Err(_) => Err(format!("cannot connect: no answer within {connect_max:?}")),
+            Err(_) => Err(format!("cannot connect: no answer within {:?}", self.connect_max)),
         }
+    }
+}
+
+/// A connection. Its line is cut when this is dropped, whatever state it is in.
+pub(super) struct Connected {
+    connection: Connection,
+    _hold: Hold,
+}
+
+impl Deref for Connected {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// The line of one connection. lapin serves each connection in a thread, which waits for the other side without an
+/// end: for a greeting that never comes, or for the answer to a close. To cut the line ends the thread.
+#[derive(Default)]
+struct Line(Mutex<Cable>);
+
+#[derive(Default)]
+enum Cable {
+    /// Not connected yet.
+    #[default]
+    None,
+    Laid(TcpStream),
+    Cut,
+}
+
+impl Line {
+    /// Keeps a second handle of the socket; cuts it at once if nobody waits for it any more.
+    fn hold(&self, socket: TcpStream) {
+        let mut cable = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *cable {
+            Cable::Cut => cut(&socket),
+            Cable::None | Cable::Laid(_) => *cable = Cable::Laid(socket),
+        }
+    }
+
+    fn cut(&self) {
+        let mut cable = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Cable::Laid(socket) = &*cable {
+            cut(socket);
+        }
+        *cable = Cable::Cut;
+    }
+}
+
+fn cut(socket: &TcpStream) {
+    // It fails where the other side was first.
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
+struct Hold(Arc<Line>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.cut();
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::broker::Broker;
+use super::broker::{Broker, Connected};
 use super::wire::Publication;
 use super::{CLOSE_MAX, observe, topology};
 use crate::{BusState, PublishError};
@@ -43,15 +43,18 @@ impl Request {
 
 /// A connection to publish on, with everything declared and its channel in confirm mode.
 struct Link {
-    connection: Connection,
+    connection: Connected,
     channel: Channel,
 }
 
 /// What came of one publication, as far as it concerns the others.
 enum Outcome {
+    /// The broker answered for it.
     Answered,
-    /// No confirm came in time.
-    Late,
+    /// Nobody asked any more, and it was not published.
+    Forgone,
+    /// No confirm came in time for what was published at this moment.
+    Late(Instant),
     /// The channel is of no more use.
     Lost(String),
 }
@@ -142,14 +145,18 @@ impl Driver {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut taking, mut closing) = (true, false);
+        let mut last_answer = Instant::now();
         while taking || !outstanding.is_empty() {
             let is_blocked = matches!(*self.state.borrow(), BusState::Blocked(_));
             tokio::select! {
                 Some(outcome) = outstanding.next() => match outcome {
-                    Outcome::Answered => {}
+                    Outcome::Answered => last_answer = Instant::now(),
+                    Outcome::Forgone => {}
                     // The broker lives, and confirms what it has once it is no longer blocked.
-                    Outcome::Late if is_blocked => {}
-                    Outcome::Late => return Some(format!("no confirm came within {CONFIRM_MAX:?}")),
+                    Outcome::Late(_) if is_blocked => {}
+                    // The broker answers for others: one queue has no leader, say, and the other queues go on.
+                    Outcome::Late(published) if published < last_answer => observe::one_is_late(CONFIRM_MAX),
+                    Outcome::Late(_) => return Some(format!("no confirm came within {CONFIRM_MAX:?}")),
                     Outcome::Lost(reason) => return Some(reason),
                 },
                 request = self.requests.recv(), if taking && outstanding.len() < WINDOW => match request {
@@ -228,8 +235,9 @@ async fn publish(channel: &Channel, request: Request) -> Outcome {
     }
     let Request { publication, reply } = request;
     if reply.is_closed() {
-        return Outcome::Answered;
+        return Outcome::Forgone;
     }
+    let started = Instant::now();
     let Publication { exchange, routing_key, properties, body } = publication;
     let options = BasicPublishOptions::default();
     let confirmed = timeout(CONFIRM_MAX, async {
@@ -243,7 +251,7 @@ async fn publish(channel: &Channel, request: Request) -> Outcome {
         Err(_) => {
             // lapin still sends it if it can.
             let late = format!("no confirm came within {CONFIRM_MAX:?}");
-            (Err(PublishError::Unknown(late)), Outcome::Late)
+            (Err(PublishError::Unknown(late)), Outcome::Late(started))
         }
     };
     // Whoever asked may have gone meanwhile.

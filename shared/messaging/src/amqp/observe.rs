@@ -21,8 +21,8 @@ pub(super) fn still_away(reason: &str, again_in: Duration) {
 }
 
 /// It works as it is, but not as it was asked for.
-pub(super) fn other_settings(queue: &str, reason: &str) {
-    error!(queue, "using {queue} as it is: {reason}");
+pub(super) fn other_settings(name: &str, reason: &str) {
+    error!(name, "using {name} as it is: {reason}");
 }
 
 pub(super) fn blocked(reason: &str) {
@@ -31,6 +31,10 @@ pub(super) fn blocked(reason: &str) {
 
 pub(super) fn unblocked() {
     info!("RabbitMQ takes messages again");
+}
+
+pub(super) fn one_is_late(after: Duration) {
+    warn!("RabbitMQ confirms other messages, but did not confirm one within {after:?}: a queue has no leader, perhaps");
 }
 
 pub(super) fn closed() {

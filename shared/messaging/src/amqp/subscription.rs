@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+};
 use lapin::protocol::constants::REPLY_SUCCESS;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Acker, Channel, Connection, Consumer};
+use lapin::{Acker, Channel, Consumer, ErrorKind};
 use protocol::topology::{QueueName, Topology};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::broker::Broker;
+use super::broker::{Broker, Connected};
 use super::{CLOSE_MAX, driver, observe, topology, wire};
 use crate::{BoxFuture, Delivery, Settler, Subscription};
 
@@ -33,7 +36,7 @@ pub(super) struct Consuming {
 /// The connection, once there is one, or the last failure.
 #[derive(Default)]
 struct Shared {
-    connection: Option<Arc<Connection>>,
+    connection: Option<Arc<Connected>>,
     failed: Option<(Instant, String)>,
 }
 
@@ -47,7 +50,7 @@ impl Consuming {
     pub(super) async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Channelled, String> {
         let subscribing = async {
             let connection = self.connection().await?;
-            self.subscribe_on(&connection, queue, prefetch).await
+            self.subscribe_on(connection, queue, prefetch).await
         };
         match timeout(SUBSCRIBE_MAX, subscribing).await {
             Ok(subscribed) => subscribed,
@@ -60,8 +63,28 @@ impl Consuming {
         }
     }
 
+    /// How many messages of a queue are ready; `None` when there is no such queue.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn depth(&self, queue: &QueueName) -> Result<Option<u64>, String> {
+        let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
+        let asking = async {
+            let connection = self.connection().await?;
+            let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+            // Asks for the queue, and makes none.
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            match channel.queue_declare(name, options, FieldTable::default()).await {
+                Ok(declared) => Ok(Some(u64::from(declared.message_count()))),
+                Err(error) if is_not_found(&error) => Ok(None),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        timeout(SUBSCRIBE_MAX, asking).await.unwrap_or_else(|_| Err(format!("no answer within {SUBSCRIBE_MAX:?}")))
+    }
+
     /// The shared connection, a fresh one if the last was lost.
-    async fn connection(&self) -> Result<Arc<Connection>, String> {
+    async fn connection(&self) -> Result<Arc<Connected>, String> {
         let mut shared = self.shared.lock().await;
         if let Some(connection) = shared.connection.as_ref().filter(|connection| connection.status().connected()) {
             return Ok(Arc::clone(connection));
@@ -85,12 +108,12 @@ impl Consuming {
 
     async fn subscribe_on(
         &self,
-        connection: &Connection,
+        connection: Arc<Connected>,
         queue: &QueueName,
         prefetch: u16,
     ) -> Result<Channelled, String> {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
-        topology::Declaring::on(connection).await?.one(&self.topology, queue).await?;
+        topology::Declaring::on(&connection).await?.one(&self.topology, queue).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         let consuming = async {
             // Before the consumer: it counts from the next one only. And 0 would mean without a bound.
@@ -99,7 +122,7 @@ impl Consuming {
             channel.basic_consume(name, tag, BasicConsumeOptions::default(), FieldTable::default()).await
         };
         let consumer = consuming.await.map_err(|error| error.to_string())?;
-        Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false })
+        Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false, _connection: connection })
     }
 
     /// Closes the connection: what is unsettled goes back.
@@ -112,12 +135,19 @@ impl Consuming {
     }
 }
 
+fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(refused)
+        if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
+}
+
 /// A consumer on a channel of its own. Both are given up with it, and the broker then takes back what is unsettled.
 pub(super) struct Channelled {
     queue: QueueName,
     channel: Channel,
     consumer: Consumer,
     ended: bool,
+    /// Its line is cut with the last that holds it.
+    _connection: Arc<Connected>,
 }
 
 impl Channelled {

@@ -46,7 +46,7 @@ impl<'a> Declaring<'a> {
         Ok(Self { connection, channel: open(connection).await? })
     }
 
-    /// Declares everything. A queue that exists with other settings is used as it is: one changed lane must not stop
+    /// Declares everything. What exists with other settings is used as it is: one changed lane must not stop
     /// all the others. The log names it.
     ///
     /// # Errors
@@ -130,17 +130,24 @@ impl<'a> Declaring<'a> {
         let (kind, arguments) = match name {
             EXCHANGE => (ExchangeKind::Topic, unrouted()),
             RETURN => (ExchangeKind::Direct, unrouted()),
-            _ => (ExchangeKind::Fanout, Arguments::default()),
+            UNROUTED => (ExchangeKind::Fanout, Arguments::default()),
+            // A queue that was deleted must not lose what is published for it.
+            _ => (ExchangeKind::Fanout, unrouted()),
         };
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let declared = self.channel.exchange_declare(short(name)?, kind, options, arguments.0).await;
-        Ok(declared.map_err(|error| explain(&format!("exchange {name}"), &error))?)
+        self.accept(name, declared.map_err(|error| explain(&format!("exchange {name}"), &error))).await
     }
 
     async fn queue(&mut self, name: &str, arguments: Arguments) -> Result<(), String> {
         let declared = self.channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
-        match declared.map_err(|error| explain(&format!("queue {name}"), &error)) {
-            Ok(_) => Ok(()),
+        self.accept(name, declared.map(drop).map_err(|error| explain(&format!("queue {name}"), &error))).await
+    }
+
+    /// What exists with other settings is used as it is.
+    async fn accept(&mut self, name: &str, declared: Result<(), Refused>) -> Result<(), String> {
+        match declared {
+            Ok(()) => Ok(()),
             Err(Refused::OtherSettings(reason)) => {
                 observe::other_settings(name, &reason);
                 self.channel = open(self.connection).await?;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use protocol::Timestamp;
 use protocol::topology::{DEAD, EXCHANGE, QueueName, retry_level, retry_name};
 
-use crate::headers::{QUEUE, REASON, ROUTING_KEY};
+use crate::headers::{DEAD_AT, QUEUE, REASON, ROUTING_KEY};
 use crate::{Destination, Message, Properties};
 
 /// RabbitMQ 4 closes the channel over a longer body, and so takes with it what others have outstanding there.
@@ -173,6 +174,11 @@ fn note_death(death: &FieldTable, headers: &mut BTreeMap<String, String>) {
         Some(AMQPValue::FieldArray(keys)) => keys.as_slice().first(),
         _ => None,
     };
+    if let Some(AMQPValue::Timestamp(seconds)) = noted("time")
+        && let Some(at) = i64::try_from(*seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
+    {
+        headers.entry(DEAD_AT.to_owned()).or_insert_with(|| at.to_string());
+    }
     for (name, value) in [(REASON, noted("reason")), (QUEUE, noted("queue")), (ROUTING_KEY, routing_key)] {
         if let Some(text) = value.and_then(as_text) {
             headers.entry(name.to_owned()).or_insert(text);

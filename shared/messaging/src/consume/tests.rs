@@ -64,6 +64,10 @@ impl Bus for Model {
         Box::pin(async { Ok(subscription) })
     }
 
+    fn depth<'a>(&'a self, _queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Ok(Some(self.deliveries.lock().unwrap().len() as u64)) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }

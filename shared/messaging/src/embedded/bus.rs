@@ -69,6 +69,15 @@ impl Bus for EmbeddedBus {
         })
     }
 
+    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async move {
+            let closed = || SubscribeError { queue: queue.clone(), reason: "the bus is closed".to_owned() };
+            let (answer, answered) = oneshot::channel();
+            self.operations.send(Operation::Count(queue.clone(), answer)).map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())
+        })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.states.clone()
     }

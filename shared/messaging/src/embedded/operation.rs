@@ -29,6 +29,8 @@ pub(super) enum Operation {
     Ack(SubscriptionId, Seq),
     /// A delivery was not handled.
     Requeue(SubscriptionId, Seq),
+    /// Say how many messages of a queue are ready; `None` when there is no such queue.
+    Count(QueueName, oneshot::Sender<Option<u64>>),
     /// Finish what was asked before, and end.
     Close,
 }

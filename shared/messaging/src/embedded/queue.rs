@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use protocol::topology::{Bound, DELIVERY_LIMIT, QueueName};
+use protocol::topology::{Bound, DEAD, DELIVERY_LIMIT, QueueName, UNROUTED};
 use tokio::sync::mpsc;
 
 use crate::embedded::operation::{Handed, Kept, Seq, SubscriptionId};
@@ -167,7 +167,21 @@ impl Queue {
     pub(super) fn unsubscribe(&mut self, id: SubscriptionId) -> Vec<Buried> {
         let Some(place) = self.subscribers.iter().position(|subscriber| subscriber.id == id) else { return Vec::new() };
         let in_hand = self.subscribers.remove(place).map(|subscriber| subscriber.in_hand).unwrap_or_default();
-        in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect()
+        let buried = in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect();
+        self.let_go();
+        buried
+    }
+
+    /// Leaves in the file what somebody looked through who has gone. That it was handed out is forgotten with it, so
+    /// this is not for work.
+    fn let_go(&mut self) {
+        if self.is_work() || !self.subscribers.is_empty() {
+            return;
+        }
+        let Some(first) = self.ready.keys().nth(READY_MAX).copied() else { return };
+        let beyond = self.ready.split_off(&first);
+        self.beyond = self.beyond.saturating_add(beyond.len() as u64);
+        self.loaded_to = self.ready.last_key_value().map_or(self.loaded_to, |(seq, _)| *seq);
     }
 
     /// Whether the subscriber had it, so that it is to be removed from the file.
@@ -183,11 +197,17 @@ impl Queue {
 
     fn give_back(&mut self, seq: Seq, held: Held) -> Option<Buried> {
         let returned = held.returned.saturating_add(1);
-        if DELIVERY_LIMIT < returned {
+        if self.is_work() && DELIVERY_LIMIT < returned {
             return Some(Buried { queue: self.name.clone(), seq, message: held.message });
         }
         self.ready.insert(seq, Held { returned, redelivered: true, ..held });
         None
+    }
+
+    /// Whether what is given back too often is moved to the dead letters. What is kept or on record is handed out as
+    /// often as somebody looks at it.
+    fn is_work(&self) -> bool {
+        self.bound.is_none() && !matches!(self.name.as_str(), DEAD | UNROUTED)
     }
 
     fn subscriber(&mut self, id: SubscriptionId) -> Option<&mut Subscriber> {

@@ -136,6 +136,10 @@ impl Writer {
                 Operation::Unsubscribe(subscription) => self.unsubscribe(subscription),
                 Operation::Ack(subscription, seq) => self.ack(subscription, seq),
                 Operation::Requeue(subscription, seq) => self.requeue(subscription, seq),
+                Operation::Count(queue, answer) => {
+                    let queue = self.names.get(&queue).and_then(|id| self.queues.get(id));
+                    let _ = answer.send(queue.map(Queue::len));
+                }
                 Operation::Close => return (publications, true),
             }
             taken += 1;

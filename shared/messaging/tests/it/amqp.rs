@@ -1,6 +1,8 @@
 //! The bus on RabbitMQ keeps every contract, and survives what only a broker can do to it.
 
+mod access;
 mod faults;
+mod network;
 mod topology;
 
 use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};

@@ -1,6 +1,7 @@
 //! The promises, each written once for every bus.
 
 pub(crate) mod consuming;
+pub(crate) mod dead;
 pub(crate) mod handling;
 pub(crate) mod publishing;
 pub(crate) mod waiting;
@@ -34,6 +35,17 @@ macro_rules! keeps_every_contract {
                 a_delayed_message_survives_a_crash
                 a_dead_letter_is_kept
                 a_record_drops_its_oldest
+            }
+            dead {
+                looking_at_letters_changes_nothing
+                letters_are_seen_in_their_order_however_many
+                a_replayed_letter_is_on_its_queue_alone_and_as_it_was
+                a_letter_that_dies_again_is_not_replayed_again
+                a_letter_that_cannot_be_replayed_stays
+                only_the_letters_that_are_meant_are_touched
+                an_interrupted_replay_loses_nothing
+                what_somebody_else_has_in_hand_is_left_alone
+                what_no_queue_was_bound_for_is_replayed_by_its_routing_key
             }
             handling {
                 what_a_handler_returns_is_published_and_the_event_settled

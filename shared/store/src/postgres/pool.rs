@@ -2,10 +2,13 @@
 
 use std::error::Error;
 use std::io;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, Pool, PoolError, Runtime};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
@@ -23,6 +26,8 @@ const STATEMENT_OPTION: &str = "-c statement_timeout=2s -c synchronous_commit=on
 /// The pool of connections.
 pub(super) struct Connections {
     pool: Pool,
+    /// How many answers came, over all of them.
+    answers: Arc<AtomicU64>,
 }
 
 /// Why one attempt at an operation failed.
@@ -38,6 +43,11 @@ impl Connections {
         // What comes later wins: options of the URL stand above ours.
         let options = [STATEMENT_OPTION].into_iter().chain(config.get_options()).collect::<Vec<_>>().join(" ");
         config.options(options).tcp_user_timeout(ANSWER_MAX);
+        // After a takeover the URL may still lead to the server that is a standby now; of several hosts, the one that
+        // takes writes is meant.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(ANSWER_MAX);
         }
@@ -55,12 +65,12 @@ impl Connections {
             .create_timeout(Some(ANSWER_MAX))
             .build()
             .map_err(LedgerError::corrupt)?;
-        Ok(Self { pool })
+        Ok(Self { pool, answers: Arc::default() })
     }
 
     /// Does `work` over a connection, and once more over another if that was lost meanwhile: a server that was
     /// restarted leaves dead connections in the pool. All operations of a ledger may be repeated.
-    pub(super) async fn perform<T, F>(&self, work: impl Fn(Client) -> F) -> Result<T, LedgerError>
+    pub(super) async fn perform<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -71,7 +81,7 @@ impl Connections {
     pub(super) async fn perform_within<T, F>(
         &self,
         deadline: Duration,
-        work: impl Fn(Client) -> F,
+        work: impl Fn(Lent) -> F,
     ) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -94,7 +104,7 @@ impl Connections {
         answered.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
     }
 
-    async fn attempt<T, F>(&self, work: &impl Fn(Client) -> F) -> Result<T, Failure>
+    async fn attempt<T, F>(&self, work: &impl Fn(Lent) -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -102,7 +112,88 @@ impl Connections {
             PoolError::Backend(error) => Failure::Final(judge(error)),
             other => Failure::Final(LedgerError::unavailable(other)),
         })?;
-        work(client).await
+        work(Lent::new(client, Arc::clone(&self.answers))).await
+    }
+}
+
+/// A connection out of the pool.
+///
+/// It goes back there unless it is unfit: the server behind it takes no writes, or its answer did not come in time, and
+/// on no other connection either: then something on the way has forgotten it. (A server that is slow answers on some
+/// of them. To connect anew would make it slower still.)
+pub(super) struct Lent {
+    /// There until it is dropped.
+    client: Option<Client>,
+    takes_no_writes: AtomicBool,
+    answers: Arc<AtomicU64>,
+    /// How many answers there were when the one was asked for that did not come yet.
+    awaited_since: Mutex<Option<u64>>,
+}
+
+impl Lent {
+    fn new(client: Client, answers: Arc<AtomicU64>) -> Self {
+        let (takes_no_writes, awaited_since) = (AtomicBool::new(false), Mutex::new(None));
+        Self { client: Some(client), takes_no_writes, answers, awaited_since }
+    }
+
+    fn await_since(&self, since: Option<u64>) {
+        *self.awaited_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn is_unfit(&self) -> bool {
+        let awaited_since = *self.awaited_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_mute = awaited_since.is_some_and(|since| since == self.answers.load(Ordering::Relaxed));
+        is_mute || self.takes_no_writes.load(Ordering::Relaxed)
+    }
+
+    /// What the server answers.
+    ///
+    /// # Errors
+    /// [`Failure`] says whether another connection may do better.
+    ///
+    /// # Cancel safety
+    /// Safe; whether the connection is used again is decided when it is given back.
+    pub(super) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        self.await_since(Some(self.answers.load(Ordering::Relaxed)));
+        let answer = asked.await;
+        self.await_since(None);
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        self.takes_no_writes.store(answer.as_ref().is_err_and(takes_no_writes), Ordering::Relaxed);
+        Ok(answer?)
+    }
+
+    /// The server takes no writes: gives the connection up.
+    pub(super) fn read_only(self) -> Failure {
+        self.takes_no_writes.store(true, Ordering::Relaxed);
+        Failure::Final(LedgerError::unavailable(Fault::ReadOnly))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is taken out by drop alone")]
+impl Deref for Lent {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.as_ref().expect("a connection until it is dropped")
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is taken out by drop alone")]
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client.as_mut().expect("a connection until it is dropped")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let is_unfit = self.is_unfit();
+        if let Some(client) = self.client.take().filter(|_| is_unfit) {
+            drop(Client::take(client));
+        }
     }
 }
 
@@ -120,17 +211,29 @@ impl From<LedgerError> for Failure {
 
 fn is_lost(error: &tokio_postgres::Error) -> bool {
     let said = error.code().is_some_and(|code| [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(code));
-    said || error.is_closed() || error.source().is_some_and(<dyn Error>::is::<io::Error>)
+    said || takes_no_writes(error) || error.is_closed() || error.source().is_some_and(<dyn Error>::is::<io::Error>)
 }
 
-/// Whether an error passes by itself: not, if the server is not to be trusted, or answered that the login, the database,
-/// a table or a value is wrong.
+/// Whether another server has taken over, and this one is a standby now.
+fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Who must act, and about what.
 fn judge(error: tokio_postgres::Error) -> LedgerError {
-    // The classes of SQLSTATE: feature not supported, data, constraint, login, database name, syntax and access rule,
-    // and internal error, which is where damaged pages are reported.
-    const LASTING: [&str; 7] = ["0A", "22", "23", "28", "3D", "42", "XX"];
-    let class = error.code().and_then(|state| state.code().get(..2));
-    if class.is_some_and(|class| LASTING.contains(&class)) || is_untrusted(&error) {
+    // The classes of SQLSTATE. Login and database name; data and constraint: something is wrong with this one row or
+    // value. Feature not supported, syntax and access rule (with tables that are not there), and internal error, which
+    // is where damaged pages are reported.
+    const DENIED: [&str; 2] = ["28", "3D"];
+    const ONE_ROW: [&str; 2] = ["22", "23"];
+    const LASTING: [&str; 3] = ["0A", "42", "XX"];
+    let class = error.code().and_then(|state| state.code().get(..2)).unwrap_or_default();
+    let is_right_missing = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    if DENIED.contains(&class) || is_right_missing || is_untrusted(&error) {
+        LedgerError::denied(error)
+    } else if ONE_ROW.contains(&class) {
+        LedgerError::unreadable(error)
+    } else if LASTING.contains(&class) {
         LedgerError::corrupt(error)
     } else {
         LedgerError::unavailable(error)

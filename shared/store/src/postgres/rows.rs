@@ -4,13 +4,12 @@ use std::error::Error;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use deadpool_postgres::Client;
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use super::pool::Failure;
+use super::pool::{Failure, Lent};
 use crate::error::Fault;
 use crate::ledger::{Claim, Claimed, Release, Settled, kept};
 use crate::{LedgerError, Outcome};
@@ -29,7 +28,7 @@ macro_rules! select {
     };
 }
 
-pub(super) async fn claim(client: Client, claim: &Claim) -> Result<Claimed, Failure> {
+pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
     let inserted = execute(
         &client,
         "INSERT INTO ledger_releases (message_id, session_id, backend, correlation_id, attempt, released_at) \
@@ -57,18 +56,18 @@ pub(super) async fn claim(client: Client, claim: &Claim) -> Result<Claimed, Fail
     }
 }
 
-pub(super) async fn find(client: Client, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
+pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
     let message_ids: Vec<Uuid> = message_ids.iter().map(|id| id.as_uuid()).collect();
     query(&client, select!("WHERE message_id = ANY($1)"), &[&message_ids]).await
 }
 
-async fn find_one(client: &Client, message_id: EventId) -> Result<Option<Release>, Failure> {
+async fn find_one(client: &Lent, message_id: EventId) -> Result<Option<Release>, Failure> {
     let found = query(client, select!("WHERE message_id = $1"), &[&message_id.as_uuid()]).await?;
     Ok(found.into_iter().next())
 }
 
 pub(super) async fn find_by_session(
-    client: Client,
+    client: Lent,
     backend: &BackendName,
     session_id: &SessionId,
 ) -> Result<Vec<Release>, Failure> {
@@ -81,7 +80,7 @@ pub(super) async fn find_by_session(
 }
 
 pub(super) async fn settle(
-    client: Client,
+    client: Lent,
     message_id: EventId,
     session_id: &SessionId,
     outcome: Outcome,
@@ -106,7 +105,7 @@ pub(super) async fn settle(
 }
 
 pub(super) async fn overdue(
-    client: Client,
+    client: Lent,
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
@@ -119,14 +118,14 @@ pub(super) async fn overdue(
     .await
 }
 
-pub(super) async fn count(client: Client) -> Result<u64, Failure> {
-    let statement = client.prepare_cached("SELECT count(*) FROM ledger_releases").await?;
-    let row = client.query_one(&statement, &[]).await?;
+pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
+    let statement = client.answer(client.prepare_cached("SELECT count(*) FROM ledger_releases")).await?;
+    let row = client.answer(client.query_one(&statement, &[])).await?;
     let count: i64 = row.try_get(0).map_err(LedgerError::corrupt)?;
     Ok(u64::try_from(count).map_err(LedgerError::corrupt)?)
 }
 
-pub(super) async fn prune(client: Client, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
+pub(super) async fn prune(client: Lent, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
     // The condition stands twice, so that a release which is settled anew at this moment is looked at again and kept.
     execute(
         &client,
@@ -137,18 +136,23 @@ pub(super) async fn prune(client: Client, settled_before: Timestamp, limit: u32)
     .await
 }
 
-pub(super) async fn ping(client: Client) -> Result<(), Failure> {
-    query(&client, select!("LIMIT 0"), &[]).await.map(drop)
+/// A server that takes no writes is of no use, so it counts as away.
+pub(super) async fn ping(client: Lent) -> Result<(), Failure> {
+    query(&client, select!("LIMIT 0"), &[]).await?;
+    let statement = client.answer(client.prepare_cached("SELECT current_setting('transaction_read_only')")).await?;
+    let row = client.answer(client.query_one(&statement, &[])).await?;
+    let read_only: &str = row.try_get(0).map_err(LedgerError::corrupt)?;
+    if read_only == "on" { Err(client.read_only()) } else { Ok(()) }
 }
 
-async fn execute(client: &Client, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, parameters).await?)
+async fn execute(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
+    let statement = client.answer(client.prepare_cached(sql)).await?;
+    client.answer(client.execute(&statement, parameters)).await
 }
 
-async fn query(client: &Client, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Release>, Failure> {
-    let statement = client.prepare_cached(sql).await?;
-    let rows = client.query(&statement, parameters).await?;
+async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Release>, Failure> {
+    let statement = client.answer(client.prepare_cached(sql)).await?;
+    let rows = client.answer(client.query(&statement, parameters)).await?;
     Ok(rows.iter().map(release).collect::<Result<_, LedgerError>>()?)
 }
 
@@ -160,7 +164,7 @@ fn release(row: &Row) -> Result<Release, LedgerError> {
         session_id: parse(get(row, "session_id")?)?,
         backend: parse(get(row, "backend")?)?,
         correlation_id: get::<Option<&str>>(row, "correlation_id")?.map(parse).transpose()?,
-        attempt: u32::try_from(attempt).map_err(LedgerError::corrupt)?,
+        attempt: u32::try_from(attempt).map_err(LedgerError::unreadable)?,
         released_at: instant(get(row, "released_at")?)?,
         outcome: get::<Option<&str>>(row, "outcome")?.map(parse).transpose()?,
         outcome_at: get::<Option<SystemTime>>(row, "outcome_at")?.map(instant).transpose()?,
@@ -168,13 +172,13 @@ fn release(row: &Row) -> Result<Release, LedgerError> {
 }
 
 fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, LedgerError> {
-    row.try_get(column).map_err(LedgerError::corrupt)
+    row.try_get(column).map_err(LedgerError::unreadable)
 }
 
 fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(written: &str) -> Result<T, LedgerError> {
-    written.parse().map_err(LedgerError::corrupt)
+    written.parse().map_err(LedgerError::unreadable)
 }
 
 fn instant(at: SystemTime) -> Result<Timestamp, LedgerError> {
-    Timestamp::try_from(at).map_err(LedgerError::corrupt)
+    Timestamp::try_from(at).map_err(LedgerError::unreadable)
 }

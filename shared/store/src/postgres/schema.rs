@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Client;
-
-use super::pool::{Connections, Failure};
+use super::pool::{Connections, Failure, Lent};
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
@@ -39,7 +37,7 @@ pub(super) async fn migrate(connections: &Connections) -> Result<(), OpenError> 
 
 /// Returns the version that was found. One that is not older than `known` is left alone, so that a service needs no
 /// right to create tables once they are there.
-async fn up_to_date(mut client: Client, known: i64) -> Result<i64, Failure> {
+async fn up_to_date(mut client: Lent, known: i64) -> Result<i64, Failure> {
     let transaction = client.transaction().await?;
     let timeout = MIGRATE_MAX.as_secs();
     transaction.batch_execute(&format!("SET LOCAL statement_timeout = '{timeout}s'")).await?;

@@ -160,13 +160,13 @@ fn release(row: &Row<'_>) -> Result<Release, LedgerError> {
 }
 
 fn get<T: FromSql>(row: &Row<'_>, column: &str) -> Result<T, LedgerError> {
-    row.get(column).map_err(LedgerError::corrupt)
+    row.get(column).map_err(LedgerError::unreadable)
 }
 
 fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(written: &str) -> Result<T, LedgerError> {
-    written.parse().map_err(LedgerError::corrupt)
+    written.parse().map_err(LedgerError::unreadable)
 }
 
 fn instant(microseconds: i64) -> Result<Timestamp, LedgerError> {
-    Timestamp::from_microsecond(microseconds).map_err(LedgerError::corrupt)
+    Timestamp::from_microsecond(microseconds).map_err(LedgerError::unreadable)
 }

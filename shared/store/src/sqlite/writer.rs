@@ -81,10 +81,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
         let result = work(connection);
         let verdict = match &result {
             // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
-            Err(error @ LedgerError::Unavailable(_)) => Err(error.clone()),
+            Err(error @ (LedgerError::Unavailable(_) | LedgerError::Denied(_))) => Err(error.clone()),
             // A row that cannot be understood concerns the one who asked for it.
-            Err(LedgerError::Corrupt(_)) | Ok(_) if !connection.is_autocommit() => Ok(()),
-            Err(error @ LedgerError::Corrupt(_)) => Err(error.clone()),
+            Err(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) | Ok(_) if !connection.is_autocommit() => Ok(()),
+            Err(error @ (LedgerError::Corrupt(_) | LedgerError::Unreadable(_))) => Err(error.clone()),
             Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
         };
         self.result = Some(result);

@@ -1,12 +1,13 @@
 //! What only a server can suffer.
 
 use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use store::{Claimed, Ledger, LedgerError, OpenError, open};
-use testkit::Postgres;
+use testkit::{Postgres, Proxy};
 use tokio::task::JoinSet;
 
 use crate::place::{Place, claim, message, released, second, session};
@@ -45,6 +46,87 @@ async fn while_the_server_is_away_it_is_unavailable_and_goes_on_after() {
     while ledger.ping().await.is_err() {
         assert!(started.elapsed() < Duration::from_secs(30), "never came back");
     }
+}
+
+/// A server behind a proxy, and the URL through it.
+fn behind_proxy(server: &Postgres) -> (Proxy, String) {
+    let proxy = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()))).unwrap();
+    let url = server.url().replace(&format!("127.0.0.1:{}", server.port()), &proxy.address().to_string());
+    (proxy, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_do_not_answer_are_not_used_again() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let (proxy, url) = behind_proxy(&server);
+    let settings = store::Settings { connections_max: 2 };
+    let ledger = store::open_with(&url, settings).await.unwrap();
+    fill_pool(&ledger).await;
+    // Neither side hears that they are gone.
+    proxy.strand_all();
+    let both = tokio::join!(ledger.ping(), ledger.ping());
+    assert!(matches!(both, (Err(LedgerError::Unavailable(_)), Err(LedgerError::Unavailable(_)))), "{both:?}");
+    fill_pool(&ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_cut_off_is_claimed_again_by_the_same_session() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let (proxy, url) = behind_proxy(&server);
+    let ledger = open(&url).await.unwrap();
+    fill_pool(&ledger).await;
+    for (index, cut) in [Proxy::close_all, Proxy::reset_all].into_iter().enumerate() {
+        let asked = claim(message(), &session(&index), second(1));
+        // The claim is on its way, and nobody can tell how far it came.
+        proxy.black_hole();
+        let claiming = ledger.claim(asked.clone());
+        let cutting = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cut(&proxy);
+        };
+        let (unknown, ()) = tokio::join!(claiming, cutting);
+        assert!(matches!(unknown, Err(LedgerError::Unavailable(_))), "{unknown:?}");
+        proxy.heal();
+        let claimed = ledger.claim(asked.clone()).await.unwrap();
+        assert!(matches!(claimed, Claimed::Granted { .. } | Claimed::Again { .. }), "{claimed:?}");
+        let other = ledger.claim(claim(asked.message_id, &session("other"), second(2))).await.unwrap();
+        assert!(matches!(other, Claimed::Refused { .. }), "{other:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_writes_counts_as_away() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.database().unwrap();
+    let ledger = open(database.url()).await.unwrap();
+    fill_pool(&ledger).await;
+    let (id, by) = (message(), session("s"));
+    for read_only in ["on", "off"] {
+        database.execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {read_only}")).unwrap();
+        database.execute("SELECT pg_reload_conf()").unwrap();
+        let started = Instant::now();
+        while ledger.ping().await.is_err() != (read_only == "on") {
+            assert!(started.elapsed() < Duration::from_secs(30), "read_only is {read_only}, and it does not show");
+        }
+        let claimed = ledger.claim(claim(id, &by, second(1))).await;
+        match read_only {
+            "on" => assert!(matches!(claimed, Err(LedgerError::Unavailable(_))), "{claimed:?}"),
+            _ => assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(1) }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
+    let place = Place::postgres();
+    let ledger = open(&place.url()).await.unwrap();
+    let damaged = released(&*ledger, 0).await;
+    let Place::Postgres(database) = &place else { panic!("not a database") };
+    database.execute("UPDATE ledger_releases SET outcome = 'maybe', outcome_at = now()").unwrap();
+    let found = ledger.find(&[damaged.message_id]).await;
+    assert!(matches!(found, Err(LedgerError::Unreadable(_))), "{found:?}");
+    let sound = ledger.claim(claim(message(), &session("s"), second(0))).await.unwrap();
+    assert_eq!(sound, Claimed::Granted { at: second(0) });
 }
 
 /// Uses every connection of the pool at once.
@@ -122,9 +204,9 @@ async fn a_refusal_is_told_from_an_absence_and_neither_tells_the_password() {
     let away = testkit::free_port().unwrap();
 
     let wrong_password = describe(&format!("{user}:h0rse@{rest}")).await;
-    assert!(wrong_password.starts_with("corrupt"), "{wrong_password}");
+    assert!(wrong_password.starts_with("denied"), "{wrong_password}");
     let wrong_database = describe(&format!("{server}_not")).await;
-    assert!(wrong_database.starts_with("corrupt"), "{wrong_database}");
+    assert!(wrong_database.starts_with("denied"), "{wrong_database}");
     let nobody_there = describe(&format!("postgres://u:h0rse@127.0.0.1:{away}/d")).await;
     assert!(nobody_there.starts_with("unavailable"), "{nobody_there}");
     // The test's server has no certificate.
@@ -164,14 +246,15 @@ async fn tls_is_used_and_the_server_verified() {
     let impostor = opens("require", other.certificate());
     assert!(!impostor.status.success());
     let said = String::from_utf8_lossy(&impostor.stdout);
-    assert!(said.contains("Corrupt") && said.contains("InvalidCertificate"), "{said}");
+    assert!(said.contains("Denied") && said.contains("InvalidCertificate"), "{said}");
 }
 
 /// Who must act, and all that is said about it.
 async fn describe(url: &str) -> String {
     let error = open(url).await.err().unwrap();
     let who = match &error {
-        OpenError::Ledger(LedgerError::Corrupt(_)) => "corrupt",
+        OpenError::Ledger(LedgerError::Denied(_)) => "denied",
+        OpenError::Ledger(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) => "corrupt",
         OpenError::Ledger(LedgerError::Unavailable(_)) => "unavailable",
         OpenError::Url | OpenError::Newer { .. } => "other",
     };

@@ -99,10 +99,10 @@ async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
     let sound = message();
     let asked = [damaged.message_id];
     let (found, claimed) = tokio::join!(ledger.find(&asked), ledger.claim(claim(sound, &session("s"), second(0))));
-    assert!(matches!(found, Err(LedgerError::Corrupt(_))), "{found:?}");
+    assert!(matches!(found, Err(LedgerError::Unreadable(_))), "{found:?}");
     assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(0) });
     let reclaimed = ledger.claim(claim(damaged.message_id, &session("s"), second(0))).await;
-    assert!(matches!(reclaimed, Err(LedgerError::Corrupt(_))), "{reclaimed:?}");
+    assert!(matches!(reclaimed, Err(LedgerError::Unreadable(_))), "{reclaimed:?}");
 }
 
 #[tokio::test]

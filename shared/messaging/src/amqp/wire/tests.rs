@@ -130,6 +130,7 @@ fn what_the_broker_gave_up_says_why() {
         ("reason", long("delivery_limit")),
         ("queue", long("egress.a")),
         ("routing-keys", AMQPValue::FieldArray(keys)),
+        ("time", AMQPValue::Timestamp(1_786_000_000)),
     ]);
     let deaths = AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::FieldTable(death)]));
     let read_from = |queue: &str, more: [(&str, AMQPValue); 1]| {
@@ -139,7 +140,13 @@ fn what_the_broker_gave_up_says_why() {
         }
         read(&BasicProperties::default().with_headers(noted), &queue.into()).headers
     };
-    let told = headers([(REASON, "delivery_limit"), (QUEUE, "egress.a"), (ROUTING_KEY, "message.send.a"), ("a", "b")]);
+    let told = headers([
+        (REASON, "delivery_limit"),
+        (QUEUE, "egress.a"),
+        (ROUTING_KEY, "message.send.a"),
+        (DEAD_AT, "2026-08-06T07:06:40Z"),
+        ("a", "b"),
+    ]);
     assert_eq!(read_from(DEAD, [("a", long("b"))]), told);
     assert_eq!(read_from(UNROUTED, [("a", long("b"))]), headers([("a", "b")]));
     assert_eq!(read_from(DEAD, [(REASON, long("failed"))])[REASON], "failed");

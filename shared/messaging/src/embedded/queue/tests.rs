@@ -119,6 +119,38 @@ fn what_is_given_back_too_often_is_buried() {
 }
 
 #[test]
+fn what_nobody_works_on_is_given_back_as_often_as_it_takes() {
+    let bound = Bound { messages_max: 10, age_max: std::time::Duration::from_secs(1) };
+    for (name, bound) in [(DEAD, None), (UNROUTED, None), ("record", Some(bound))] {
+        let mut queue = Queue::new(name.into(), 0).with(false, bound);
+        for id in 0..u64::from(DELIVERY_LIMIT) * 2 {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            queue.subscribe(id, 1, sender);
+            if id == 0 {
+                add(&mut queue, [1]);
+            }
+            check(&mut queue, &mut [receiver], &[&[(1, 0 < id)]]);
+            assert!(queue.unsubscribe(id).is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_was_looked_through_does_not_stay_in_memory() {
+    let mut queue = Queue::new(DEAD.into(), 0);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    queue.subscribe(0, u16::MAX, sender);
+    let bound = Seq::try_from(READY_MAX).unwrap();
+    for seq in 1..=bound + 10 {
+        add(&mut queue, [seq]);
+        queue.dispatch();
+    }
+    assert_eq!((queue.in_hand(), receiver.len()), (READY_MAX + 10, READY_MAX + 10));
+    assert!(queue.unsubscribe(0).is_empty());
+    assert_eq!((queue.ready.len(), queue.beyond, queue.loaded_to()), (READY_MAX, 10, bound));
+}
+
+#[test]
 fn beyond_the_bound_messages_stay_in_the_file_until_their_turn() {
     let (mut queue, mut receivers) = queue(false, &[1]);
     let bound = Seq::try_from(READY_MAX).unwrap();

@@ -138,6 +138,10 @@ impl Bus for Broker {
         Box::pin(async { Ok(subscription) })
     }
 
+    fn depth<'a>(&'a self, _queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()
     }

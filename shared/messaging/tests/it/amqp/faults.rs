@@ -1,13 +1,17 @@
 //! What a failing broker does to connections. Each test has a broker of its own to break.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use messaging::{BusState, BusUrl, PublishError};
+use messaging::dead::{self, Action, Told};
+use messaging::{BusState, BusUrl, Environment, PublishError};
 use testkit::RabbitMq;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::contracts::dead::{letters, order};
 use crate::running::{DEADLINE, Running, message, next, within, work};
 
 fn url(broker: &RabbitMq, query: &str) -> BusUrl {
@@ -24,11 +28,13 @@ async fn insist(running: &Running, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cut_connections_and_a_memory_alarm_are_survived() {
+async fn cut_connections_and_alarms_are_survived() {
     let broker = RabbitMq::start().unwrap();
     let running = Running::open(&url(&broker, ""), &[work("one", "#")]).await;
     connections_are_cut(&broker, &running).await;
-    memory_runs_short(&broker, &running).await;
+    connections_are_cut_in_a_replay(&broker, &running).await;
+    room_runs_short(&running, |raised| broker.set_memory_alarm(raised).unwrap()).await;
+    room_runs_short(&running, |raised| broker.set_disk_alarm(raised).unwrap()).await;
     running.close().await;
 }
 
@@ -47,11 +53,63 @@ async fn connections_are_cut(broker: &RabbitMq, running: &Running) {
     assert!(taken.iter().any(|taken| taken.id() == "before" && taken.redelivered));
 }
 
-async fn memory_runs_short(broker: &RabbitMq, running: &Running) {
+async fn connections_are_cut_in_a_replay(broker: &RabbitMq, running: &Running) {
+    let (letters, ids) = letters("one", 100);
+    running.bury(letters).await;
+    let replay = order(Action::Replay { rate: NonZeroU32::new(200).unwrap() });
+    let environment = Environment::system();
+    let cut = async |at: Option<usize>| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let hear = async move {
+            let mut replayed = 0;
+            loop {
+                match receiver.recv().await.unwrap() {
+                    Told::Letter { .. } => replayed += 1,
+                    Told::Done(summary) => return Ok(summary),
+                    Told::Failed { error, .. } => return Err(error),
+                }
+                if Some(replayed) == at {
+                    broker.close_all_connections().unwrap();
+                }
+            }
+        };
+        let working = dead::work(&*running.bus, &environment, &replay, sender);
+        within("the work ends", async { futures::join!(hear, working) }).await.0
+    };
+    let told = cut(Some(20)).await;
+    assert!(told.is_err(), "it was not cut: {told:?}");
+    running.reaches(|state| *state == BusState::Ready).await;
+    let mut subscription = running.subscribe("one", 100).await;
+    let mut came = BTreeSet::new();
+    let collect = async {
+        while came.len() < ids.len() {
+            let delivery = next(&mut *subscription).await;
+            came.insert(delivery.properties.message_id.clone().unwrap());
+            delivery.settler.ack().await;
+        }
+    };
+    // The broker takes back what was unsettled a little later.
+    let replay_on = async {
+        loop {
+            let _cut_late = cut(None).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = collect => {}
+        () = replay_on => {}
+    }
+    assert!(came.iter().eq(&ids));
+    drop(subscription);
+    // What was under way came twice.
+    running.take_up_to("one", "x").await;
+}
+
+async fn room_runs_short(running: &Running, set_alarm: impl Fn(bool)) {
     let blocked = |state: &BusState| matches!(state, BusState::Blocked(_));
     let mut subscription = running.subscribe("one", 10).await;
     running.publish(message("x", "before")).await;
-    broker.set_memory_alarm(true).unwrap();
+    set_alarm(true);
     // The broker blocks a connection when it publishes next: some are handed over before that is known.
     let mut handed_over = JoinSet::new();
     let provoking = async {
@@ -74,7 +132,7 @@ async fn memory_runs_short(broker: &RabbitMq, running: &Running) {
     assert_eq!(delivery.properties.message_id.as_deref(), Some("before"));
     delivery.settler.ack().await;
 
-    broker.set_memory_alarm(false).unwrap();
+    set_alarm(false);
     running.reaches(|state| *state == BusState::Ready).await;
     insist(running, "after").await;
     let confirmed =
@@ -159,5 +217,61 @@ async fn a_frozen_broker_is_noticed_and_forgotten_once_it_goes_on() {
     let taken = running.take_up_to("one", "x").await;
     assert_eq!(taken.iter().filter(|taken| taken.id() == "after").count(), 1);
     drop(subscription);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_killed_while_it_is_blocked_is_used_again() {
+    let mut broker = RabbitMq::start().unwrap();
+    let running = Running::open(&url(&broker, ""), &[work("one", "#")]).await;
+    broker.wait_queues_kept("/").unwrap();
+    broker.set_memory_alarm(true).unwrap();
+    // What is handed over before the bus knows is answered when the broker is killed.
+    let bus = Arc::clone(&running.bus);
+    let provoking = tokio::spawn(async move { bus.publish(message("x", "blocked")).await });
+    running.reaches(|state| matches!(state, BusState::Blocked(_))).await;
+    broker.kill().unwrap();
+    assert!(within("an answer", provoking).await.unwrap().is_err());
+    running.reaches(|state| matches!(state, BusState::Away(_))).await;
+    broker.restart().unwrap();
+    // The alarm did not outlive the broker.
+    running.reaches(|state| *state == BusState::Ready).await;
+    insist(&running, "after").await;
+    assert!(running.take_up_to("one", "x").await.iter().any(|taken| taken.id() == "after"));
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_without_a_leader_holds_up_nothing_but_itself() {
+    let broker = RabbitMq::start().unwrap();
+    let running = Running::open(&url(&broker, ""), &[work("one", "one"), work("two", "two")]).await;
+    let mut two = running.subscribe("two", 10).await;
+    // The broker makes a channel known to a queue with the first message for it, and meanwhile the channel waits.
+    running.publish(message("one", "before")).await;
+    broker.pause_leader("/", "one").unwrap();
+    let bus = Arc::clone(&running.bus);
+    let unled = tokio::spawn(async move { bus.publish(message("one", "unled")).await });
+    // Until the other is given up, and beyond.
+    let mut count = 0;
+    while !unled.is_finished() || count % 10 != 0 {
+        running.publish(message("two", &count.to_string())).await;
+        let delivery = next(&mut *two).await;
+        assert_eq!(delivery.properties.message_id, Some(count.to_string()));
+        delivery.settler.ack().await;
+        count += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let unled = unled.await.unwrap();
+    assert!(matches!(unled, Err(PublishError::Unknown(_))), "{unled:?}");
+    assert_eq!(*running.bus.state().borrow(), BusState::Ready);
+    // What begins meanwhile begins.
+    let other = Running::open(&url(&broker, ""), &[work("one", "one"), work("two", "two")]).await;
+    other.publish(message("two", "of the other")).await;
+    assert_eq!(next(&mut *two).await.properties.message_id.as_deref(), Some("of the other"));
+    broker.resume_leader("/", "one").unwrap();
+    running.publish(message("one", "led")).await;
+    assert!(running.take_up_to("one", "one").await.iter().any(|taken| taken.id() == "led"));
+    drop(two);
+    other.close().await;
     running.close().await;
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use messaging::headers::{QUEUE, REASON, ROUTING_KEY};
+use messaging::headers::{DEAD_AT, QUEUE, REASON, ROUTING_KEY};
 use messaging::{BusState, BusUrl, Destination, Message};
+use protocol::Timestamp;
 use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
 use testkit::Vhost;
 
@@ -103,6 +104,7 @@ async fn a_queue_that_nobody_declares_cannot_be_consumed_and_harms_no_other() {
 async fn what_is_handed_out_too_often_is_dead_and_says_why() {
     let vhost = Vhost::fresh();
     let running = Running::open(&Place::url(&vhost), &[work("one", "message.send.a")]).await;
+    let began = Timestamp::now();
     running.publish(message("message.send.a", "deadly")).await;
     let mut subscription = running.subscribe("one", 1).await;
     for _ in 0..=DELIVERY_LIMIT {
@@ -112,6 +114,9 @@ async fn what_is_handed_out_too_often_is_dead_and_says_why() {
     assert_eq!(dead.id(), "deadly");
     assert_eq!((dead.header(REASON), dead.header(QUEUE)), ("delivery_limit", "one"));
     assert_eq!((dead.header(ROUTING_KEY), dead.routing_key.as_str()), ("message.send.a", "message.send.a"));
+    let dead_at: Timestamp = dead.header(DEAD_AT).parse().unwrap();
+    // The broker tells whole seconds.
+    assert!(began.as_second() <= dead_at.as_second() && dead_at <= Timestamp::now(), "{dead_at}");
     drop(subscription);
     running.close().await;
 }

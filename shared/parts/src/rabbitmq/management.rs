@@ -1,4 +1,4 @@
-//! RabbitMQ's management API, as much as tests need of it.
+//! RabbitMQ's management API, as much as is needed of it.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -22,7 +22,9 @@ pub struct Management {
 }
 
 impl Management {
-    pub(crate) fn new(address: String) -> Self {
+    /// The management API at `host:port`.
+    #[must_use]
+    pub fn new(address: String) -> Self {
         Self { address }
     }
 
@@ -41,6 +43,40 @@ impl Management {
         self.request("PUT", &format!("/api/vhosts/{name}"), "{}")?;
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         self.request("PUT", &format!("/api/permissions/{name}/guest"), all).map(drop)
+    }
+
+    /// Creates a user, or gives one another password.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or refuses.
+    pub fn set_password(&self, user: &str, password: &str) -> Result<(), PartError> {
+        let body = format!(r#"{{"password":"{password}","tags":""}}"#);
+        self.request("PUT", &format!("/api/users/{}", encoded(user)), &body).map(drop)
+    }
+
+    /// Lets a user configure and write everything in a virtual host, and read what begins so.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or knows no such user or virtual host.
+    pub fn permit(&self, user: &str, vhost: &str, reads: &str) -> Result<(), PartError> {
+        let body = format!(r#"{{"configure":".*","write":".*","read":"^{reads}.*"}}"#);
+        self.request("PUT", &format!("/api/permissions/{}/{}", encoded(vhost), encoded(user)), &body).map(drop)
+    }
+
+    /// Deletes a user.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such user.
+    pub fn delete_user(&self, user: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/users/{}", encoded(user)), "").map(drop)
+    }
+
+    /// Deletes a queue with what is on it.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn delete_queue(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/queues/{}/{}", encoded(vhost), encoded(queue)), "").map(drop)
     }
 
     /// Deletes a virtual host with its queues and connections.
@@ -78,6 +114,14 @@ impl Management {
             (None, Some(queues)) => Ok(queues),
             (None, None) => Err(PartError::Refused { request: path, answer }),
         }
+    }
+
+    /// Throws away what waits on a queue. What was handed out and is not acknowledged yet stays.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn purge(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.request("DELETE", &format!("/api/queues/{}/{}/contents", encoded(vhost), encoded(queue)), "").map(drop)
     }
 
     /// The names of the quorum queues of a virtual host.
@@ -135,7 +179,7 @@ fn objects(json: &str) -> impl Iterator<Item = &str> {
     json.split('{').skip(1)
 }
 
-/// A string of an object, as long as nothing in it is escaped: tests give their queues plain names.
+/// A string of an object, as long as nothing in it is escaped: our queues have plain names.
 fn string<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = object.split_once(&format!("\"{key}\":\""))?;
     rest.split_once('"').map(|(value, _)| value)

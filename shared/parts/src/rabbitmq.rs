@@ -1,17 +1,15 @@
-//! A RabbitMQ of the test's own.
+//! A private RabbitMQ.
 
 mod management;
-mod vhost;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 pub use management::Management;
-pub use vhost::{Vhost, vhost};
 
 use crate::part::{self, Part, PartError};
 use crate::ports;
@@ -91,11 +89,7 @@ impl RabbitMq {
     /// The URL of a virtual host, whether there is one of that name or not.
     #[must_use]
     pub fn url_for_vhost(&self, name: &str) -> String {
-        format!("{}/{}", self.url_without_vhost(), management::encoded(name))
-    }
-
-    fn url_without_vhost(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}", self.port)
+        format!("amqp://guest:guest@127.0.0.1:{}/{}", self.port, management::encoded(name))
     }
 
     /// The port on which it speaks AMQP.
@@ -108,14 +102,6 @@ impl RabbitMq {
     #[must_use]
     pub fn management(&self) -> Management {
         Management::new(format!("127.0.0.1:{}", self.port + 3))
-    }
-
-    /// A fresh virtual host on this broker, which goes when it is dropped.
-    ///
-    /// # Errors
-    /// When the broker does not answer.
-    pub fn vhost(&self) -> Result<Vhost, PartError> {
-        Vhost::create(&self.url_without_vhost(), self.management())
     }
 
     /// As [`Management::add_vhost`].
@@ -147,7 +133,7 @@ impl RabbitMq {
     /// # Errors
     /// When the broker does not answer.
     pub fn close_all_connections(&self) -> Result<(), PartError> {
-        self.control(&["close_all_connections", "a test asked for it"])
+        self.control(&["close_all_connections", "as asked"])
     }
 
     /// Raises the memory alarm, so that the broker blocks every connection that publishes; or clears it.
@@ -159,9 +145,39 @@ impl RabbitMq {
         self.control(&["set_vm_memory_high_watermark", watermark])
     }
 
+    /// Raises the disk alarm, so that the broker blocks every connection that publishes; or clears it.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn set_disk_alarm(&self, raised: bool) -> Result<(), PartError> {
+        let limit = if raised { "1000000GB" } else { "1MB" };
+        self.control(&["set_disk_free_limit", limit])
+    }
+
+    /// Freezes the leader of a quorum queue; there is no other member. The queue is still known, and nobody serves it.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn pause_leader(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.leader("suspend", vhost, queue)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such queue.
+    pub fn resume_leader(&self, vhost: &str, queue: &str) -> Result<(), PartError> {
+        self.leader("resume", vhost, queue)
+    }
+
+    fn leader(&self, function: &str, vhost: &str, queue: &str) -> Result<(), PartError> {
+        let prefix = if vhost == "/" { "%2F" } else { vhost };
+        self.control(&["eval", &format!("ok = sys:{function}({{'{prefix}_{queue}', node()}}).")])
+    }
+
     /// Waits until the broker has on disk which quorum queues a virtual host has. It writes that some 3 s after a queue
     /// was declared; killed before, RabbitMQ 3.10 finds the queue again but never a leader for it, and whoever uses the
-    /// queue waits for ever. So a test that kills the broker calls this first, once its queues are declared.
+    /// queue waits for ever. So whoever kills the broker calls this first, once its queues are declared.
     ///
     /// # Errors
     /// When the broker does not answer, or does not write it down.
@@ -189,6 +205,12 @@ impl RabbitMq {
     /// When the signal cannot be sent.
     pub fn kill(&mut self) -> Result<(), PartError> {
         self.part.kill()
+    }
+
+    /// The file with what it logged.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.part.output_file()
     }
 
     /// Starts the broker again with the same data and ports; kills it first if it runs.

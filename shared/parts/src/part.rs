@@ -1,4 +1,4 @@
-//! A server that runs as a child of the test, in a folder of its own.
+//! A server that runs as a child of this process, in a folder.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -53,19 +53,20 @@ pub enum PartError {
 
 impl PartError {
     /// For `map_err`: what was being done when the operating system refused.
-    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    #[must_use]
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
 }
 
-/// A server as a child: its folder, its process if it runs, and the watchdog that ends both.
+/// A server as a child: its folder, its process if it runs, and the watchdog that ends it.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub struct Part {
     name: &'static str,
     folder: PathBuf,
     child: Option<Child>,
-    /// Kills what the file `pids` lists, then does what this part needs besides, then removes the folder.
+    /// Kills what the file `<name>.pids` lists, and then cleans up.
     watchdog: Option<Watchdog>,
 }
 
@@ -77,17 +78,35 @@ impl Part {
             .tempdir()
             .map_err(PartError::io("create a folder"))?
             .keep();
-        let script = format!(
-            "[ -s \"$1/pids\" ] && kill -KILL $(cat \"$1/pids\")\n\
-             {afterwards}\n\
-             for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$1\" && break; sleep 0.2; done"
-        );
-        let watchdog = Watchdog::start(&script, &[&folder.to_string_lossy()])
+        let removal =
+            format!("{afterwards}\nfor attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$1\" && break; sleep 0.2; done");
+        Self::watched(name, folder, &removal)
+    }
+
+    /// A part in a folder that stays, and may be that of other parts too, of other names. No process runs yet.
+    ///
+    /// # Errors
+    /// When its watchdog cannot be started.
+    pub fn in_folder(name: &'static str, folder: PathBuf) -> Result<Self, PartError> {
+        Self::watched(name, folder, "rm -f \"$1/$2.pids\"")
+    }
+
+    fn watched(name: &'static str, folder: PathBuf, afterwards: &str) -> Result<Self, PartError> {
+        let script = format!("[ -s \"$1/$2.pids\" ] && kill -KILL $(cat \"$1/$2.pids\")\n{afterwards}");
+        let watchdog = Watchdog::start(&script, &[&folder.to_string_lossy(), name])
             .map_err(PartError::io("start the watchdog of a part"))?;
         Ok(Self { name, folder, child: None, watchdog: Some(watchdog) })
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// What it was named.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -98,11 +117,15 @@ impl Part {
         Ok(path)
     }
 
-    /// Starts the server. Its output goes to a file in the folder.
-    pub(crate) fn launch(&mut self, mut command: Command) -> Result<(), PartError> {
+    /// Starts the server, which must not run. Its output goes to the file `<name>.log` in the folder, behind that of an
+    /// earlier start.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn launch(&mut self, mut command: Command) -> Result<(), PartError> {
         let doing = || PartError::io(format!("start {}", self.name));
         let output = File::options().create(true).append(true).open(self.output_file()).map_err(doing())?;
-        // A group of its own, so that an interrupt from the keyboard comes to the test and not to the server.
+        // A group of its own, so that an interrupt from the keyboard comes to its owner and not to the server.
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone().map_err(doing())?)
@@ -115,7 +138,10 @@ impl Part {
     }
 
     /// Waits until `ready`, as long as the server runs.
-    pub(crate) fn wait_ready(&mut self, deadline: Duration, mut ready: impl FnMut() -> bool) -> Result<(), PartError> {
+    ///
+    /// # Errors
+    /// [`PartError::NotStarted`] when it ended, or the deadline passed.
+    pub fn wait_ready(&mut self, deadline: Duration, mut ready: impl FnMut() -> bool) -> Result<(), PartError> {
         let mut running = true;
         let done = crate::holds_within(deadline, || {
             running = self.is_running();
@@ -132,12 +158,16 @@ impl Part {
         self.child.as_ref().map(Child::id)
     }
 
-    fn is_running(&mut self) -> bool {
+    /// Whether its process is there. One that has ended by itself is not.
+    pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Ends the server at once, as a power cut would, with all its processes.
-    pub(crate) fn kill(&mut self) -> Result<(), PartError> {
+    /// Ends the server at once, as a power cut would, with all its processes. Nothing happens where none runs.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn kill(&mut self) -> Result<(), PartError> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let mut pids = vec![child.id()];
         // Stopped first, so that it starts no further process between the look and the kill.
@@ -145,11 +175,35 @@ impl Part {
         pids.extend(children(child.id()));
         signal("KILL", &pids)?;
         child.wait().map_err(PartError::io(format!("wait for the end of {}", self.name)))?;
-        self.write("pids", "").map(drop)
+        self.note_pids(&[])
+    }
+
+    /// Asks the server to stop (`SIGTERM`), and waits for its end; what has not ended within the deadline is killed.
+    /// Returns whether it ended by itself with exit code 0.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn terminate(&mut self, deadline: Duration) -> Result<bool, PartError> {
+        let Some(child) = &mut self.child else { return Ok(false) };
+        signal("TERM", &[child.id()])?;
+        let mut status = None;
+        crate::holds_within(deadline, || {
+            status = child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        if let Some(status) = status {
+            self.child = None;
+            self.note_pids(&[])?;
+            return Ok(status.success());
+        }
+        self.kill().map(|()| false)
     }
 
     /// Freezes the server with all its processes: connections stay open, and nothing answers.
-    pub(crate) fn pause(&self) -> Result<(), PartError> {
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn pause(&self) -> Result<(), PartError> {
         let Some(child) = &self.child else { return Ok(()) };
         signal("STOP", &[child.id()])?;
         let children = children(child.id());
@@ -158,7 +212,10 @@ impl Part {
     }
 
     /// Lets a frozen server go on.
-    pub(crate) fn resume(&self) -> Result<(), PartError> {
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn resume(&self) -> Result<(), PartError> {
         let Some(child) = &self.child else { return Ok(()) };
         let mut pids = children(child.id());
         pids.push(child.id());
@@ -172,14 +229,18 @@ impl Part {
         for pid in self.child.iter().map(Child::id).chain(children.iter().copied()) {
             let _ = writeln!(text, "{pid}");
         }
-        self.write("pids", &text).map(drop)
+        self.write(&format!("{}.pids", self.name), &text).map(drop)
     }
 
-    fn output_file(&self) -> PathBuf {
-        self.folder.join("output")
+    /// The file with what it printed.
+    #[must_use]
+    pub fn output_file(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
     }
 
-    fn output_tail(&self) -> String {
+    /// The end of what it printed.
+    #[must_use]
+    pub fn output_tail(&self) -> String {
         let output = fs::read(self.output_file()).unwrap_or_default();
         let tail = output.get(output.len().saturating_sub(TAIL)..).unwrap_or_default();
         String::from_utf8_lossy(tail).into_owned()
@@ -235,4 +296,49 @@ fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// A part that says when it can be asked to stop.
+    fn started(folder: &Path, script: &str) -> Part {
+        let mut part = Part::in_folder("shell", folder.to_owned()).unwrap();
+        part.launch(shell(script)).unwrap();
+        let log = part.output_file();
+        part.wait_ready(DEADLINE, || fs::read_to_string(&log).is_ok_and(|said| said.ends_with("ready\n"))).unwrap();
+        part
+    }
+
+    #[test]
+    fn a_part_that_is_asked_to_stop_ends_by_itself_or_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ends_with = |code: u8| format!("trap 'exit {code}' TERM; echo ready; while :; do sleep 0.01; done");
+        assert!(started(folder.path(), &ends_with(0)).terminate(DEADLINE).unwrap());
+        assert!(!started(folder.path(), &ends_with(3)).terminate(DEADLINE).unwrap());
+        let mut deaf = started(folder.path(), "trap '' TERM; echo ready; while :; do sleep 0.01; done");
+        assert!(!deaf.terminate(Duration::from_millis(100)).unwrap());
+        assert!(!deaf.is_running());
+        assert!(!deaf.terminate(DEADLINE).unwrap(), "nothing runs");
+    }
+
+    #[test]
+    fn a_part_in_a_folder_goes_with_its_owner_and_leaves_the_folder_and_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = started(folder.path(), "echo ready; exec sleep 600");
+        assert!(part.is_running());
+        let pid = part.pid().unwrap();
+        drop(part);
+        assert_eq!(parent(pid), None, "it runs on");
+        assert!(folder.path().join("shell.log").exists() && !folder.path().join("shell.pids").exists());
+    }
 }

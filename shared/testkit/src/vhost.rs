@@ -4,9 +4,7 @@ use std::env;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::management::encoded;
-use super::{Management, RabbitMq};
-use crate::part::PartError;
+use parts::{Management, PartError, RabbitMq};
 
 /// The record of every event, which nobody consumes: the one queue that may keep messages.
 const RECORD: &str = "journal.events";
@@ -33,23 +31,32 @@ pub struct Vhost {
 /// When there is no broker and none can be started.
 pub fn vhost() -> Result<Vhost, PartError> {
     if let (Ok(url), Ok(address)) = (env::var(crate::AMQP_URL), env::var(crate::AMQP_ADMIN)) {
-        let server = url.rsplit_once('/').map_or(url.as_str(), |(server, _)| server);
-        return Vhost::create(server, Management::new(address));
+        return Vhost::create(&url, Management::new(address));
     }
     let mut private = PRIVATE.lock().unwrap_or_else(PoisonError::into_inner);
     let broker = match private.take() {
         Some(broker) => broker,
         None => RabbitMq::start()?,
     };
-    private.insert(broker).vhost()
+    Vhost::on(private.insert(broker))
 }
 
 impl Vhost {
-    /// `server` is the URL of the broker up to the virtual host.
-    pub(super) fn create(server: &str, management: Management) -> Result<Self, PartError> {
-        let name = crate::unique_name("test");
+    /// A fresh virtual host on a broker of the test's own.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub fn on(broker: &RabbitMq) -> Result<Self, PartError> {
+        Self::create(&broker.url(), broker.management())
+    }
+
+    /// `broker_url` names any virtual host of the broker.
+    fn create(broker_url: &str, management: Management) -> Result<Self, PartError> {
+        // It stands in the URL as it is: it holds nothing that needs an escape.
+        let name = parts::unique_name("test");
         management.add_vhost(&name)?;
-        let url = format!("{server}/{}", encoded(&name));
+        let server = broker_url.rsplit_once('/').map_or(broker_url, |(server, _)| server);
+        let url = format!("{server}/{name}");
         Ok(Self { name, url, management })
     }
 
@@ -88,7 +95,7 @@ impl Vhost {
     pub fn assert_empty(&self) {
         let mut filled = Ok(Vec::new());
         let mut empty_since = None;
-        let empty = crate::holds_within(EMPTY_MAX, || {
+        let empty = parts::holds_within(EMPTY_MAX, || {
             filled = self.queues().map(|mut queues| {
                 queues.retain(|(name, messages)| 0 < *messages && name != RECORD);
                 queues

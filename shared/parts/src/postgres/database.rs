@@ -1,14 +1,9 @@
-//! A database of the test's own, on a server that it shares with others.
+//! A database of one's own, on a server that may be shared.
 
-use std::env;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
-use super::{Postgres, programs};
+use super::programs;
 use crate::part::{self, PartError};
-
-/// The server of this process, where no shared one was started for it. Its watchdog ends it with the process.
-static PRIVATE: Mutex<Option<Postgres>> = Mutex::new(None);
 
 /// A database that nobody else uses. Dropping it deletes it.
 #[derive(Debug)]
@@ -19,26 +14,13 @@ pub struct Database {
     server_url: String,
 }
 
-/// A fresh database: on the server that the environment names ([`crate::POSTGRES_URL`]), else on one that is started for
-/// this process.
-///
-/// # Errors
-/// When there is no server and none can be started.
-pub fn database() -> Result<Database, PartError> {
-    if let Ok(url) = env::var(crate::POSTGRES_URL) {
-        return Database::create(&url);
-    }
-    let mut private = PRIVATE.lock().unwrap_or_else(PoisonError::into_inner);
-    let server = match private.take() {
-        Some(server) => server,
-        None => Postgres::start()?,
-    };
-    private.insert(server).database()
-}
-
 impl Database {
-    pub(super) fn create(server_url: &str) -> Result<Self, PartError> {
-        let name = crate::unique_name("test");
+    /// A fresh database on the server of this URL.
+    ///
+    /// # Errors
+    /// When the server does not answer, or `psql` is not installed.
+    pub fn create(server_url: &str) -> Result<Self, PartError> {
+        let name = crate::unique_name("tropomq");
         psql(server_url, &format!("CREATE DATABASE {name}"))?;
         let server = server_url.rsplit_once('/').map_or(server_url, |(server, _)| server);
         Ok(Self { url: format!("{server}/{name}"), name, server_url: server_url.to_owned() })

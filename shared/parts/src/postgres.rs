@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own.
+//! A private PostgreSQL.
 
 mod database;
 
@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use database::{Database, database};
+pub use database::Database;
 
 use crate::part::{self, Part, PartError};
 use crate::ports;
@@ -170,6 +170,12 @@ impl Postgres {
     /// When the signal cannot be sent.
     pub fn kill(&mut self) -> Result<(), PartError> {
         self.part.kill()
+    }
+
+    /// The file with what it logged.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.part.output_file()
     }
 
     /// Starts the server again with the same data and port; kills it first if it runs.

@@ -20,7 +20,7 @@ pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// An address of the loopback network, chosen at random, that no other test uses: every port of it is free, and stays
+/// An address of the loopback network, chosen at random, that nobody else uses: every port of it is free, and stays
 /// so while the server that listens there is restarted. (Linux alone has the whole network on its loopback device.)
 #[must_use]
 pub fn own_address() -> Ipv4Addr {
@@ -29,7 +29,7 @@ pub fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254))
 }
 
-/// The first of [`BLOCK`] ports on which nothing listens on 127.0.0.1, chosen at random so that two test processes
+/// The first of [`BLOCK`] ports on which nothing listens on 127.0.0.1, chosen at random so that two processes
 /// hardly ever choose the same.
 ///
 /// # Errors
@@ -50,6 +50,12 @@ pub(crate) fn free_block() -> io::Result<u16> {
 /// A random number. The standard library seeds each hasher anew.
 pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
+}
+
+/// A name that nobody else has, on no server: `<prefix>_<process>_<random>`.
+#[must_use]
+pub fn unique_name(prefix: &str) -> String {
+    format!("{prefix}_{}_{:016x}", std::process::id(), random())
 }
 
 #[cfg(test)]

@@ -1,0 +1,147 @@
+//! What the product has on record about answers that did not reach their phone: ledger, dead letters, journal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use messaging::{Bus, BusState, BusUrl, Opened};
+use protocol::topology::{Lane, QueueName, Topology};
+use protocol::{BackendName, Envelope, EventId, Kind, SessionId};
+use store::{Ledger, Outcome};
+
+use super::account::End;
+use super::config::BACKEND;
+
+/// How long the bus may take to be there.
+const BUS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A queue that hands out nothing for so long is empty.
+const EMPTY_AFTER: Duration = Duration::from_secs(2);
+
+/// How many messages are looked up in the ledger at once.
+const LOOK_UP_MAX: usize = 500;
+
+/// How many messages a queue hands out at once.
+const PREFETCH: u16 = 1000;
+
+/// The message that answers the text of a session. Its id is derived, so it is known before there is one.
+pub(super) fn answer_to(session: &SessionId) -> anyhow::Result<EventId> {
+    let backend: BackendName = BACKEND.parse().context("the name of the backend")?;
+    let received = EventId::of_webhook(&backend, session, Kind::MessageReceived, "");
+    Ok(received.derive(Kind::MessageSend, 0))
+}
+
+/// What the ledger says of these messages, of those alone that did not end well.
+///
+/// # Errors
+/// The ledger does not answer.
+pub(super) async fn in_ledger(ledger: &dyn Ledger, messages: &[EventId]) -> anyhow::Result<HashMap<EventId, End>> {
+    let mut ends = HashMap::new();
+    for some in messages.chunks(LOOK_UP_MAX) {
+        let releases = ledger.find(some).await.context("ask the release ledger")?;
+        ends.extend(releases.into_iter().filter_map(|release| {
+            let end = match release.outcome? {
+                Outcome::Unconfirmed => End::Unconfirmed,
+                Outcome::Failed => End::Failed,
+                Outcome::Sent | Outcome::Delivered => return None,
+            };
+            Some((release.message_id, end))
+        }));
+    }
+    Ok(ends)
+}
+
+/// What waits for router and egress, and what stands in the dead letters, in what no queue was bound for, and in the
+/// journal, by conversation. Takes it off these queues; no service may run any more.
+///
+/// # Errors
+/// The bus cannot be read.
+pub(super) async fn on_bus(url: &str) -> anyhow::Result<HashMap<SessionId, End>> {
+    let url: BusUrl = url.parse().context("the URL of the bus")?;
+    let backend: BackendName = BACKEND.parse().context("the name of the backend")?;
+    let lane = QueueName::lane(&backend);
+    let topology = Topology::new(&[Lane { backend, single_active_consumer: false }]);
+    let Opened { bus, driver } = messaging::open(&url, topology).context("open the bus")?;
+    let read_and_closed = async {
+        let read = read(&bus, lane).await;
+        bus.close().await;
+        read
+    };
+    let (read, ()) = tokio::join!(read_and_closed, driver);
+    read
+}
+
+async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<SessionId, End>> {
+    let mut state = bus.state();
+    let ready = tokio::time::timeout(BUS_TIMEOUT, state.wait_for(|state| *state == BusState::Ready)).await;
+    if ready.is_err() {
+        bail!("the bus is not there after {BUS_TIMEOUT:?}: {:?}", *bus.state().borrow());
+    }
+    let mut ends = HashMap::new();
+    // What the journal says stands last: it names the end.
+    for (queue, end_of) in [
+        (QueueName::received(), (|_| Some(End::Waiting)) as fn(Kind) -> Option<End>),
+        (lane, |_| Some(End::Waiting)),
+        (QueueName::dead(), given_up),
+        (QueueName::unrouted(), given_up),
+        (QueueName::journal(), end),
+    ] {
+        let mut subscription = bus.subscribe(&queue, PREFETCH).await?;
+        while let Ok(delivery) = tokio::time::timeout(EMPTY_AFTER, subscription.next()).await {
+            let delivery = delivery.with_context(|| format!("{queue} ended while it was read"))?;
+            if let Ok(Envelope { head, .. }) = Envelope::any_from_body(&delivery.body)
+                && let (Some(session), Some(end)) = (head.correlation_id, end_of(head.event_type.kind))
+            {
+                ends.insert(session, end);
+            }
+            delivery.settler.ack().await;
+        }
+    }
+    Ok(ends)
+}
+
+/// The end of an event that nobody takes any more: that of its answer, if there is none yet.
+fn given_up(kind: Kind) -> Option<End> {
+    matches!(kind, Kind::MessageReceived | Kind::MessageSend).then_some(End::Dead)
+}
+
+/// The end that an event tells.
+fn end(kind: Kind) -> Option<End> {
+    match kind {
+        Kind::MessageUnconfirmed => Some(End::Unconfirmed),
+        Kind::MessageFailed | Kind::MessageSuppressed => Some(End::Failed),
+        Kind::MessageExpired => Some(End::Expired),
+        Kind::MessageReceived
+        | Kind::MessageSend
+        | Kind::MessageLaunched
+        | Kind::MessageReleased
+        | Kind::MessageSent
+        | Kind::MessageDelivered
+        | Kind::SessionResult
+        | Kind::DeliveryReported
+        | Kind::SessionIgnored => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_text_is_known_by_its_session() {
+        let session: SessionId = "5d1c3b0a".parse().unwrap();
+        let backend: BackendName = BACKEND.parse().unwrap();
+        let received = EventId::of_webhook(&backend, &session, Kind::MessageReceived, "");
+        assert_eq!(answer_to(&session).unwrap(), received.derive(Kind::MessageSend, 0));
+    }
+
+    #[test]
+    fn only_an_event_that_tells_a_bad_end_is_one() {
+        let ends: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| end(*kind).is_some()).collect();
+        assert_eq!(ends.len(), 4, "{ends:?}");
+        assert_eq!(end(Kind::MessageSent), None);
+        assert_eq!(given_up(Kind::MessageSend), Some(End::Dead));
+        assert_eq!(given_up(Kind::SessionResult), None, "it says nothing about an answer that did not arrive");
+    }
+}

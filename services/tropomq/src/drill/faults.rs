@@ -1,0 +1,125 @@
+//! Brings faults about, and lifts them.
+
+use anyhow::Context;
+
+use super::plan::{Act, Harm, Target, Wire};
+use super::stage::{Stage, VHOST, blocking};
+
+impl Stage {
+    /// Brings a fault about. What needs no lifting is over when this returns.
+    ///
+    /// # Errors
+    /// It could not be brought about.
+    pub(super) async fn inject(&mut self, act: Act) -> anyhow::Result<()> {
+        match act {
+            Act::Kill(target) => {
+                self.kill(target)?;
+                // Nobody listens there: who connects is refused, and not reset.
+                for wire in wires_to(target) {
+                    self.link(*wire)?.harm(Harm::Cut);
+                }
+            }
+            Act::Pause(Target::Service(name)) => {
+                let part = self.service(name)?;
+                blocking(|| part.pause())?;
+            }
+            Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.pause()?))?,
+            Act::Pause(Target::Database) => blocking(|| anyhow::Ok(self.servers()?.database.pause()?))?,
+            Act::Link(wire, harm) => self.link(wire)?.harm(harm),
+            Act::Tropo(knobs) => self.tropo.turn(knobs).await?,
+            Act::CloseConnections => blocking(|| anyhow::Ok(self.servers()?.broker.close_all_connections()?))?,
+            Act::MemoryAlarm => blocking(|| anyhow::Ok(self.servers()?.broker.set_memory_alarm(true)?))?,
+            Act::RollingRestart => self.restart_all().await?,
+            Act::Purge => self.kill(Target::Service("router"))?,
+        }
+        Ok(())
+    }
+
+    /// Lifts a fault: what was ended is started again, what was harmed is whole.
+    ///
+    /// # Errors
+    /// It could not be lifted.
+    pub(super) async fn lift(&mut self, act: Act) -> anyhow::Result<()> {
+        match act {
+            Act::Kill(target) => {
+                self.start_again(target)?;
+                for wire in wires_to(target) {
+                    self.link(*wire)?.mend();
+                }
+            }
+            Act::Pause(Target::Service(name)) => {
+                let part = self.service(name)?;
+                blocking(|| part.resume())?;
+            }
+            Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.resume()?))?,
+            Act::Pause(Target::Database) => blocking(|| anyhow::Ok(self.servers()?.database.resume()?))?,
+            Act::Link(wire, _) => self.link(wire)?.mend(),
+            Act::Tropo(_) => self.tropo.turn("{}").await?,
+            Act::MemoryAlarm => blocking(|| anyhow::Ok(self.servers()?.broker.set_memory_alarm(false)?))?,
+            Act::Purge => {
+                blocking(|| {
+                    let broker = &self.servers()?.broker;
+                    anyhow::Ok(broker.management().purge(VHOST, protocol::topology::QueueName::received().as_str())?)
+                })?;
+                self.start_service("router")?;
+            }
+            Act::CloseConnections | Act::RollingRestart => {}
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, target: Target) -> anyhow::Result<()> {
+        let killed = match target {
+            Target::Service(name) => {
+                let part = self.service(name)?;
+                blocking(|| part.kill())
+            }
+            Target::Broker => {
+                let broker = &mut self.servers()?.broker;
+                blocking(|| broker.kill())
+            }
+            Target::Database => {
+                let database = &mut self.servers()?.database;
+                blocking(|| database.kill())
+            }
+        };
+        killed.with_context(|| format!("kill {target:?}"))
+    }
+
+    fn start_again(&mut self, target: Target) -> anyhow::Result<()> {
+        match target {
+            Target::Service(name) => self.start_service(name),
+            Target::Broker => {
+                let broker = &mut self.servers()?.broker;
+                blocking(|| broker.restart()).context("start RabbitMQ again")
+            }
+            Target::Database => {
+                let database = &mut self.servers()?.database;
+                blocking(|| database.restart()).context("start PostgreSQL again")
+            }
+        }
+    }
+
+    /// One after the other, the next when all are ready again.
+    async fn restart_all(&mut self) -> anyhow::Result<()> {
+        for name in self.product() {
+            self.stop_service(name)?;
+            self.start_service(name)?;
+            self.wait_ready().await.with_context(|| format!("restart {name}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The links that end at what is killed.
+fn wires_to(target: Target) -> &'static [Wire] {
+    match target {
+        Target::Service("ingress") => &[Wire::Webhooks],
+        Target::Service("egress") => &[Wire::CallBacks],
+        // The call-backs of one process stay in it.
+        Target::Service("up") => &[Wire::Webhooks],
+        Target::Service(_) => &[],
+        Target::Broker => &[Wire::Broker],
+        Target::Database => &[Wire::Ledger],
+    }
+}

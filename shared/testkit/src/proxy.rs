@@ -1,0 +1,277 @@
+//! A TCP proxy that fails as networks do.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::PartError;
+
+/// The longest wait for the server behind it.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Stands between a client and a server, and does to their connections what a network may. Dropping it closes them all,
+/// and nothing listens any more.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    server: SocketAddr,
+    network: Network,
+    connections: Vec<Arc<Pair>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Network {
+    Works,
+    /// No byte passes, and no connection ends. New ones are taken, and heard no more of.
+    BlackHole,
+    Closed,
+}
+
+/// Both sockets of one connection.
+#[derive(Debug)]
+struct Pair {
+    client: TcpStream,
+    server: TcpStream,
+    is_reset: AtomicBool,
+    is_stranded: AtomicBool,
+}
+
+impl Proxy {
+    /// Passes connections on to `server`, from a port of its own on 127.0.0.1.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn start(server: SocketAddr) -> Result<Self, PartError> {
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), server)
+    }
+
+    /// The same, at an address.
+    ///
+    /// # Errors
+    /// When it cannot listen there.
+    pub fn start_at(address: SocketAddr, server: SocketAddr) -> Result<Self, PartError> {
+        let listener = TcpListener::bind(address).map_err(PartError::io("listen as a proxy"))?;
+        let address = listener.local_addr().map_err(PartError::io("listen as a proxy"))?;
+        let state = State { server, network: Network::Works, connections: Vec::new() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let accepting = Arc::clone(&shared);
+        spawn(move || accepting.accept(&listener)).map_err(PartError::io("start a proxy"))?;
+        Ok(Self { address, shared })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Passes new connections on to this server. Those that stand keep theirs.
+    pub fn direct_to(&self, server: SocketAddr) {
+        self.shared.lock().server = server;
+    }
+
+    /// From now on no byte passes in either direction, and no connection ends.
+    pub fn black_hole(&self) {
+        self.shared.set(Network::BlackHole);
+    }
+
+    /// Everything passes again, what was held back first.
+    pub fn heal(&self) {
+        self.shared.set(Network::Works);
+    }
+
+    /// From now on no byte passes on the connections that stand, and none of them ends, while new ones work: so it is when
+    /// something on the way has forgotten them.
+    pub fn strand_all(&self) {
+        for pair in &self.shared.lock().connections {
+            pair.is_stranded.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Closes every connection, in good order (`FIN`).
+    pub fn close_all(&self) {
+        for pair in std::mem::take(&mut self.shared.lock().connections) {
+            pair.close();
+        }
+    }
+
+    /// Resets every connection (`RST`).
+    pub fn reset_all(&self) {
+        for pair in std::mem::take(&mut self.shared.lock().connections) {
+            pair.reset();
+        }
+    }
+
+    /// How many connections stand.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.lock().connections.len()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.set(Network::Closed);
+        self.close_all();
+        // Wakes the thread that accepts, so that it ends; it fails where that is gone.
+        let _ = TcpStream::connect_timeout(&self.address, CONNECT_MAX);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, network: Network) {
+        self.lock().network = network;
+        self.changed.notify_all();
+    }
+
+    /// Waits while nothing passes; whether the network works then.
+    fn passes(&self, pair: Option<&Pair>) -> bool {
+        let waiting = self.changed.wait_while(self.lock(), |state| match state.network {
+            Network::BlackHole => true,
+            Network::Works => pair.is_some_and(|pair| pair.is_stranded.load(Ordering::SeqCst)),
+            Network::Closed => false,
+        });
+        waiting.unwrap_or_else(PoisonError::into_inner).network == Network::Works
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for client in listener.incoming() {
+            if self.lock().network == Network::Closed {
+                return;
+            }
+            let (Ok(client), shared) = (client, Arc::clone(self)) else { continue };
+            // A connection that nobody can serve ends, as one to a server that is away.
+            let _ = spawn(move || shared.serve(client));
+        }
+    }
+
+    fn serve(self: &Arc<Self>, client: TcpStream) {
+        if !self.passes(None) {
+            return;
+        }
+        let server = self.lock().server;
+        let Ok(server) = TcpStream::connect_timeout(&server, CONNECT_MAX) else { return };
+        // Small writes go through as they come.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let pair = Arc::new(Pair { client, server, is_reset: false.into(), is_stranded: false.into() });
+        self.lock().connections.push(Arc::clone(&pair));
+        let (shared, back) = (Arc::clone(self), Arc::clone(&pair));
+        let answering = spawn(move || shared.copy(&back, &back.server, &back.client));
+        self.copy(&pair, &pair.client, &pair.server);
+        if let Ok(answering) = answering {
+            // It panics in no case.
+            let _ = answering.join();
+        }
+        self.lock().connections.retain(|other| !Arc::ptr_eq(other, &pair));
+    }
+
+    fn copy(&self, pair: &Pair, mut from: &TcpStream, mut to: &TcpStream) {
+        let mut bytes = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            let held = bytes.get(..count).unwrap_or_default();
+            if !self.passes(Some(pair)) || to.write_all(held).is_err() {
+                break;
+            }
+        }
+        // That a side has ended is heard of no sooner than what it said before.
+        if self.passes(Some(pair)) && !pair.is_reset.load(Ordering::SeqCst) {
+            let _ = to.shutdown(Shutdown::Write);
+        }
+    }
+}
+
+impl Pair {
+    fn close(&self) {
+        for socket in [&self.client, &self.server] {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// A socket that does not linger is reset when its last handle is closed, which the threads do once nothing is read.
+    fn reset(&self) {
+        self.is_reset.store(true, Ordering::SeqCst);
+        for socket in [&self.client, &self.server] {
+            let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+            let _ = socket.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("proxy".to_owned()).spawn(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An echo behind a proxy, and a connection to it.
+    fn stage() -> (Proxy, TcpStream) {
+        let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let proxy = Proxy::start(echo.local_addr().unwrap()).unwrap();
+        thread::spawn(move || {
+            for client in echo.incoming() {
+                thread::spawn(move || {
+                    let client = client.unwrap();
+                    let _ = io::copy(&mut &client, &mut &client);
+                });
+            }
+        });
+        let client = TcpStream::connect(proxy.address()).unwrap();
+        (proxy, client)
+    }
+
+    fn said_back(mut client: &TcpStream, word: &[u8]) -> io::Result<Vec<u8>> {
+        client.write_all(word)?;
+        let mut heard = vec![0; word.len()];
+        client.read_exact(&mut heard)?;
+        Ok(heard)
+    }
+
+    #[test]
+    fn what_a_black_hole_held_back_comes_later() {
+        let (proxy, client) = stage();
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+        proxy.black_hole();
+        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let silence = said_back(&client, b"two").unwrap_err();
+        assert!(matches!(silence.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut), "{silence}");
+        proxy.heal();
+        client.set_read_timeout(None).unwrap();
+        let mut heard = [0; 3];
+        (&client).read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"two");
+    }
+
+    #[test]
+    fn connections_end_as_they_are_told_to() {
+        let (proxy, client) = stage();
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+        proxy.close_all();
+        assert_eq!((&client).read(&mut [0]).unwrap(), 0);
+        let client = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+        proxy.reset_all();
+        assert_eq!((&client).read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}

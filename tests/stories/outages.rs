@@ -1,0 +1,128 @@
+//! RabbitMQ and PostgreSQL fail under load, and come back.
+
+use std::time::{Duration, Instant};
+
+use crate::stage::{Bus, Setup, Stage};
+use crate::steady::Load;
+
+/// What needs the broker, whatever else it can do without.
+const NEED_BROKER: [&str; 2] = ["router-0", "egress-0"];
+
+/// The queue that a story deletes.
+const TEXTS: &str = "router.message.received";
+
+async fn assert_not_ready(stage: &mut Stage, because_of: &str) {
+    for name in NEED_BROKER {
+        let told = stage.service(name).not_ready().await;
+        assert!(told.contains(because_of), "{name} does not say why: {told}");
+    }
+}
+
+async fn assert_ready(stage: &mut Stage, since: Instant) {
+    for name in ["ingress-0", "router-0", "egress-0"] {
+        stage.service(name).ready().await;
+        eprintln!("{name} is ready again after {:?}", since.elapsed());
+    }
+}
+
+/// Long enough for texts to be under way.
+async fn a_while() {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_broker_loses_and_repeats_nothing() {
+    // A frozen broker is noticed after twice the heartbeat.
+    let mut stage = Setup::new(Bus::RabbitMq).own_servers("?heartbeat=2").start().await;
+    let vhost = stage.vhost().name().to_owned();
+    stage.rabbitmq().wait_queues_kept(&vhost).unwrap();
+    let load = Load::begin(&stage);
+    a_while().await;
+
+    stage.rabbitmq().kill().unwrap();
+    assert_not_ready(&mut stage, "bus").await;
+    stage.rabbitmq().restart().unwrap();
+    assert_ready(&mut stage, Instant::now()).await;
+    a_while().await;
+
+    stage.rabbitmq().pause().unwrap();
+    assert_not_ready(&mut stage, "bus").await;
+    stage.rabbitmq().resume().unwrap();
+    assert_ready(&mut stage, Instant::now()).await;
+    a_while().await;
+
+    stage.rabbitmq().close_all_connections().unwrap();
+    a_while().await;
+    assert_ready(&mut stage, Instant::now()).await;
+
+    let told = load.end(&stage).await;
+    assert!(20 < told.accepted, "too few texts to tell anything");
+}
+
+/// What was on the queue goes with it; what comes after is handled, by a queue of the same name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_deleted_under_its_consumer_is_back_with_its_consumer() {
+    let mut stage = Setup::new(Bus::RabbitMq).start().await;
+    let phone = stage.phone(0);
+    phone.text("echo before").await;
+    phone.received(1).await;
+    stage.settle().await;
+    stage.vhost().management().delete_queue(stage.vhost().name(), TEXTS).unwrap();
+    let router = stage.service("router-0");
+    router.ready().await;
+    phone.text("echo after").await;
+    phone.received(2).await;
+    stage.settle().await;
+    phone.assert_has(&["before", "after"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_database_loses_and_repeats_nothing() {
+    let setup = Setup::new(Bus::RabbitMq).own_servers("").with("egress.callback_timeout", "2s");
+    let mut stage = setup.start().await;
+    let load = Load::begin(&stage);
+    a_while().await;
+
+    stage.postgres().kill().unwrap();
+    assert!(stage.service("egress-0").not_ready().await.contains("ledger"));
+    a_while().await;
+    stage.postgres().restart().unwrap();
+    assert_ready(&mut stage, Instant::now()).await;
+    a_while().await;
+
+    stage.postgres().pause().unwrap();
+    assert!(stage.service("egress-0").not_ready().await.contains("ledger"));
+    a_while().await;
+    stage.postgres().resume().unwrap();
+    assert_ready(&mut stage, Instant::now()).await;
+
+    let told = load.end(&stage).await;
+    assert_eq!(told.refused, 0, "ingress has no need of the database");
+    assert!(20 < told.accepted, "too few texts to tell anything");
+}
+
+/// Messages wait for the ledger in their lane, and none has to wait longer because it was tried in vain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_uses_up_no_attempt_while_the_database_is_away() {
+    let setup =
+        Setup::new(Bus::RabbitMq).own_servers("").with("egress.retry.first", "1h").with("egress.retry.longest", "1h");
+    let mut stage = setup.start().await;
+    stage.postgres().pause().unwrap();
+    stage.service("egress-0").not_ready().await;
+    let phones = stage.phones(20);
+    for phone in &phones {
+        phone.text("echo after all").await;
+    }
+    // Longer than the ledger is waited for.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(stage.tropo.launched().await, Vec::<String>::new());
+    stage.postgres().resume().unwrap();
+    for phone in &phones {
+        phone.reply().await;
+    }
+    stage.settle().await;
+    for phone in &phones {
+        phone.assert_has(&["after all"]).await;
+    }
+    assert_eq!(stage.metrics().await.settled("egress.message.send.", "retried"), 0);
+}
