@@ -49,6 +49,7 @@ mod refusals;
 mod replicas;
 mod restarts;
 mod rolling;
+mod spooling;
 mod steady;
 mod traces;
 mod unconfirmed;

@@ -205,6 +205,7 @@ impl Settings {
             ("egress.callback_timeout", self.egress.callback_timeout),
             ("egress.request_timeout", self.egress.request_timeout),
             ("ingress.confirm_timeout", self.ingress.confirm_timeout),
+            ("ingress.spool.confirm_timeout", self.ingress.spool.confirm_timeout),
             ("ingress.forward_timeout", self.ingress.forward_timeout),
         ];
         if let Some((key, _)) = waits.into_iter().find(|(_, wait)| *wait < SHORTEST_WAIT) {

@@ -5,6 +5,7 @@ mod ledger;
 mod letters;
 mod listeners;
 mod messages;
+mod spool;
 mod watch;
 
 use std::borrow::Cow;
@@ -193,7 +194,12 @@ impl Stack {
                 admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
                 admin_routes = admin_routes.merge(account::router(&running, Arc::clone(&bus), accounts.clone()));
             }
-            Some((bus, bus_tasks))
+            let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
+            match &spool {
+                Some(spool) => running.watch_spool(spool),
+                None => running.watch_bus(&bus),
+            }
+            Some((bus, bus_tasks, spool))
         } else {
             None
         };
@@ -203,9 +209,10 @@ impl Stack {
         if let Some(listener) = simulator {
             running.simulator(listener)?;
         }
-        if let Some((bus, _)) = &bus_work {
+        if let Some((bus, _, spool)) = &bus_work {
             if let Some(listener) = ingress {
-                running.ingress(bus, listener)?;
+                let spooled = spool.clone().map(|spool| -> Arc<dyn Bus> { spool });
+                running.ingress(&spooled.unwrap_or_else(|| Arc::clone(bus)), listener)?;
             }
             if services.router {
                 running.router(bus)?;
@@ -225,7 +232,7 @@ impl Stack {
             }
         }
         running.ends_with("listeners", &running.doors);
-        running.stop(bus_work).await
+        running.stop(bus_work.map(|(bus, tasks, _)| (bus, tasks))).await
     }
 }
 
@@ -241,7 +248,6 @@ impl Running {
         let tasks = Tasks::new(Shutdown::new());
         tasks.spawn("bus", OnEnd::Essential, opened.driver.map(Ok));
         self.ends_with("bus", &tasks);
-        self.watch_bus(&bus);
         Ok((bus, tasks))
     }
 

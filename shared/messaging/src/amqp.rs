@@ -66,6 +66,11 @@ pub fn open(url: &url::Url, topology: Topology) -> Result<Opened, OpenError> {
     Ok(Opened { bus: Arc::new(bus), driver: Box::pin(driver.run()) })
 }
 
+/// Whether a message fits into AMQP, and would not be refused for what it is.
+pub(crate) fn can_carry(message: &Message) -> bool {
+    Publication::of(message.clone()).is_ok()
+}
+
 /// The bus: hands publications to its driver, and subscribes by itself.
 struct Amqp {
     requests: mpsc::Sender<Request>,

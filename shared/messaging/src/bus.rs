@@ -192,6 +192,9 @@ pub enum PublishError {
     /// The bus answered no: it does not keep it.
     #[error("bus refused the message")]
     Refused,
+    /// There is no room for it, and will not be soon: it is certainly not kept, and trying again is of no use.
+    #[error("there is no room for the message: {0}")]
+    NoRoom(String),
     /// No answer came: it may or may not be on the bus. Publishing it again with the same id is safe.
     #[error("bus did not confirm the message: {0}")]
     Unknown(String),

@@ -18,6 +18,7 @@ mod observe;
 mod open;
 mod publisher;
 mod retry;
+pub mod spool;
 pub mod trace;
 
 pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Destination, Message, Properties};

@@ -38,8 +38,7 @@ pub fn vhost() -> Result<Vhost, PartError> {
         Some(broker) => broker,
         None => RabbitMq::start()?,
     };
-    let broker = private.insert(broker);
-    Vhost::on(broker)
+    Vhost::on(private.insert(broker))
 }
 
 impl Vhost {

@@ -22,7 +22,7 @@ pub(crate) const NUMBER: &str = "+15555550100";
 pub(crate) const OTHER_NUMBER: &str = "+15555550101";
 
 /// The secret that their webhooks show.
-pub(super) const SECRET: &str = "a-secret-of-the-stories";
+pub(crate) const SECRET: &str = "a-secret-of-the-stories";
 
 /// What is tuned for tests: failures are tried again soon, and a stop takes no long. The log tells a message's story.
 const SETTINGS: &str = r#"
@@ -247,6 +247,8 @@ impl Setup {
         set(&mut settings, "ingress.listen", place::ingress(address, replica).to_string());
         let egress = if self.is_balanced { place::balanced_egress(address) } else { place::egress(address, replica) };
         set(&mut settings, "ingress.egress", format!("http://{egress}"));
+        // In the folder that all of them run in.
+        set(&mut settings, "ingress.spool.path", format!("spool-{replica}"));
         set(&mut settings, "egress.listen", place::egress(address, replica).to_string());
         set(&mut settings, "simulator.listen", place::simulator(address).to_string());
         // `up` runs a simulator when it has applications.

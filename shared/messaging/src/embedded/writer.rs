@@ -113,14 +113,14 @@ impl Writer {
             }
         }
         if let Err(error) = self.store.checkpoint() {
-            observe::not_checkpointed(&error);
+            observe::not_checkpointed(self.store.holding.name, &error);
         }
         while let Ok(operation) = self.operations.try_recv() {
             if let Operation::Publish(Publication { confirm, .. }) = operation {
                 let _ = confirm.send(Err(PublishError::Unavailable("the bus is closed".to_owned())));
             }
         }
-        observe::closed();
+        observe::closed(self.store.holding.name);
     }
 
     /// Waits until there is something to do, and takes all that waits. Whatever concerns memory alone is done at
@@ -296,7 +296,7 @@ impl Writer {
     fn recovered(&mut self, state: &watch::Sender<BusState>) {
         if self.trouble.take().is_some() {
             state.send_replace(BusState::Ready);
-            observe::recovered();
+            observe::recovered(self.store.holding.name);
         }
     }
 
@@ -307,7 +307,7 @@ impl Writer {
         let now = if is_full { BusState::Blocked(reason) } else { BusState::Away(reason) };
         let told = state.send_if_modified(|before| mem::replace(before, now.clone()) != now);
         if told {
-            observe::troubled(&error.to_string());
+            observe::troubled(self.store.holding.name, &error.to_string());
         }
     }
 }
