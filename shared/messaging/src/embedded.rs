@@ -134,8 +134,13 @@ pub(crate) fn open_spool(directory: &Path, queue: &QueueName) -> Result<(Arc<dyn
     let (lock, file) = lock(directory, SPOOL)?;
     let store = Store::open(&file, SPOOL)?;
     let totals = store.totals(queue).map_err(|source| OpenError::File { file: file.clone(), source })?;
-    let everything =
-        Queue { name: queue.clone(), bindings: vec!["#".into()], single_active_consumer: false, bound: None };
+    let everything = Queue {
+        name: queue.clone(),
+        bindings: vec!["#".into()],
+        dead_letters: false,
+        single_active_consumer: false,
+        bound: None,
+    };
     let opened = start(lock, &file, store, Topology { queues: vec![everything] })?;
     Ok((opened.bus, totals))
 }
