@@ -1,6 +1,6 @@
 //! The whole of tropomq is killed, again and again, while people text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,11 +34,45 @@ struct Texted {
 /// be known, so it is not sent again, and it is on record as unconfirmed. That is the one way to get no answer.
 #[tokio::test]
 async fn what_was_acknowledged_is_answered_once_however_often_it_is_killed() {
+    let (stage, phones, texted) = text_and_kill(setup()).await;
+    judge(&stage, &phones, &texted).await;
+}
+
+/// With `resend`, what was on its way in the moment of a kill comes later: every text that was acknowledged is answered,
+/// by each session at most once.
+#[tokio::test]
+async fn what_was_acknowledged_is_answered_for_certain_where_it_is_resent() {
+    let (stage, phones, texted) = text_and_kill(setup().with("backends.story.on_unconfirmed", "resend")).await;
+    let mut acknowledged = 0;
+    for Texted { phone, words, session } in &texted {
+        if stage.tropo.session(session).await.state != "hung_up" {
+            continue;
+        }
+        acknowledged += 1;
+        until(&format!("an answer to {words:?}"), async || {
+            phones[*phone].inbox().await.iter().any(|message| message.text == *words).then_some(())
+        })
+        .await;
+    }
+    assert!(KILLS * 2 < acknowledged, "too few texts to tell anything");
+    stage.settle().await;
+    for phone in phones {
+        let inbox = phone.inbox().await;
+        let sessions: BTreeSet<&str> = inbox.iter().map(|message| message.session_id.as_str()).collect();
+        assert_eq!(sessions.len(), inbox.len(), "a session texted twice: {inbox:?}");
+    }
+}
+
+/// Tropo's result may be lost with a kill; what is left without one is soon said to be unconfirmed.
+fn setup() -> Setup {
+    Setup::new(Bus::Embedded).simulator_apart().with("egress.result_timeout", "3s")
+}
+
+/// People text while it is killed; the stage when nothing is left to do, and what was texted.
+async fn text_and_kill(setup: Setup) -> (Stage, Vec<Phone>, Vec<Texted>) {
     let seed = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
     let mut seed: u64 = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     eprintln!("{SEED}={seed}");
-    // Tropo's result may be lost with a kill; what is left without one is soon said to be unconfirmed.
-    let setup = Setup::new(Bus::Embedded).simulator_apart().with("egress.result_timeout", "3s");
     let mut stage = setup.start().await;
     let phones = stage.phones(PHONES);
     let ended = Arc::new(AtomicBool::new(false));
@@ -62,7 +96,7 @@ async fn what_was_acknowledged_is_answered_once_however_often_it_is_killed() {
     ended.store(true, Ordering::Relaxed);
     let texted: Vec<Texted> = texting.join_all().await.into_iter().flatten().collect();
     stage.settle().await;
-    judge(&stage, &phones, &texted).await;
+    (stage, phones, texted)
 }
 
 async fn text_until(ended: Arc<AtomicBool>, index: usize, phone: Phone) -> Vec<Texted> {

@@ -50,3 +50,4 @@ mod restarts;
 mod rolling;
 mod steady;
 mod traces;
+mod unconfirmed;

@@ -13,6 +13,7 @@ on_both_buses! {
     a_tropo_that_asks_to_wait_is_given_the_time
     a_tropo_that_hangs_delays_the_reply
     a_session_that_never_calls_back_is_created_again
+    a_session_that_calls_back_after_its_message_failed_gets_nothing
 }
 
 async fn a_refused_token_ends_among_the_dead_letters(bus: Bus) {
@@ -129,6 +130,25 @@ async fn a_session_that_never_calls_back_is_created_again(bus: Bus) {
     assert_comes_once(&stage, 1).await;
     let refused = stage.metrics().await.sum("tropomq_ledger_claims_total", &[("tropomq_claim", "refused")]);
     assert!(1 <= refused, "the session that was given up for lost and the one after it both called back");
+}
+
+async fn a_session_that_calls_back_after_its_message_failed_gets_nothing(bus: Bus) {
+    let stage = Setup::new(bus).with("egress.callback_timeout", "200ms").start().await;
+    // The first session is long in coming, and then Tropo refuses every other.
+    stage.tropo.turn(json!({ "callback_delay": "6s" })).await;
+    stage.phone(0).text("echo too late").await;
+    until("a session is created", async || (!stage.tropo.launched().await.is_empty()).then_some(())).await;
+    stage.tropo.turn(json!({ "create_status": 403 })).await;
+    until("the message has failed", async || (stage.metrics().await.published("message.failed") == 1).then_some(()))
+        .await;
+    until("the session has asked for it all the same", async || {
+        let claims = [("tropomq_claim", "given_up")];
+        (1 <= stage.metrics().await.sum("tropomq_ledger_claims_total", &claims)).then_some(())
+    })
+    .await;
+    stage.settle_with_dead(1).await;
+    stage.phone(0).assert_has(&[]).await;
+    assert_eq!(stage.metrics().await.published("message.released"), 0);
 }
 
 /// The phone texts, and is answered once.

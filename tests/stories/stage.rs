@@ -5,6 +5,7 @@ mod idle;
 mod metrics;
 mod phone;
 mod place;
+mod proxy;
 mod service;
 mod setup;
 mod tropo;
@@ -19,6 +20,7 @@ use testkit::{Database, Postgres, RabbitMq, Vhost};
 
 pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
+pub(crate) use proxy::Proxy;
 pub(crate) use service::{Service, tropomq, tropomq_within};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
 pub(crate) use tropo::Tropo;
@@ -49,6 +51,7 @@ pub(crate) struct Stage {
     /// Whether a process was ended: what it counted is forgotten.
     is_restarted: bool,
     broker: Option<Broker>,
+    proxy: Option<Proxy>,
     _balancers: balancer::Balancers,
     home: TempDir,
 }
@@ -119,6 +122,11 @@ impl Stage {
     /// The folder of the stage, with the configuration of each service: `<service>.toml`.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
+    }
+
+    /// What stands between Tropo and ingress, if anything does.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("a proxy")
     }
 
     /// The virtual host, on RabbitMQ.

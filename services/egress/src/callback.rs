@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use messaging::trace;
-use protocol::{BackendName, forward};
+use protocol::{BackendName, MessageSend, forward};
 use store::{Claim, Claimed, LedgerError, Release};
 use tracing::{Instrument, info_span};
 use tropo::document::{self, Document};
@@ -16,7 +16,7 @@ use tropo::session::Session;
 use tropo::ticket::{Ticket, TicketError};
 use tropo::webhook::{Webhook, WebhookError};
 
-use crate::{Egress, document as message_document, observe};
+use crate::{Backend, Egress, OnUnconfirmed, document as message_document, observe};
 
 /// The route of call-backs.
 pub(crate) fn router(egress: Arc<Egress>) -> Router {
@@ -77,7 +77,7 @@ impl Egress {
         body: &[u8],
     ) -> Result<Document, CallBackError> {
         let backend: BackendName = backend.parse().map_err(|_| CallBackError::UnknownBackend)?;
-        let number = &self.backends.get(&backend).ok_or(CallBackError::UnknownBackend)?.number;
+        let settings = self.backends.get(&backend).ok_or(CallBackError::UnknownBackend)?;
         let webhook = Webhook::read(body, Ticket::PARAMETER).map_err(CallBackError::Unreadable)?;
         let Webhook::CallBack { session, ticket } = webhook else { return Err(CallBackError::NotACallBack) };
         let now = self.environment.now();
@@ -96,31 +96,35 @@ impl Egress {
             trace::adopt(&span, context);
         }
         async {
-            if !self.claim(&ticket, &session).await? {
+            if !self.claim(&ticket, &session, settings).await? {
                 return Ok(Document::hangup());
             }
             let reply_to = reply_to.unwrap_or(backend.as_str());
-            Ok(message_document::message(&ticket, number, reply_to, trace::current().as_ref(), &self.keyring))
+            Ok(message_document::message(&ticket, &settings.number, reply_to, trace::current().as_ref(), &self.keyring))
         }
         .instrument(span)
         .await
     }
 
     /// Claims the message for the session; whether it may have the document.
-    async fn claim(&self, ticket: &Ticket, session: &Session) -> Result<bool, CallBackError> {
+    async fn claim(&self, ticket: &Ticket, session: &Session, settings: &Backend) -> Result<bool, CallBackError> {
         let claim = Claim {
             message_id: ticket.message_id,
             session_id: session.id.clone(),
             backend: ticket.backend.clone(),
             correlation_id: ticket.correlation_id.clone(),
             attempt: ticket.attempt,
+            command: match settings.on_unconfirmed {
+                OnUnconfirmed::Hold => None,
+                OnUnconfirmed::Resend => Some(Box::new(command(ticket))),
+            },
             at: self.environment.now(),
         };
         let claimed = self.ledger.claim(claim.clone()).await.map_err(CallBackError::Ledger)?;
         observe::claimed(&claim, &claimed);
-        let at = match claimed {
-            Claimed::Granted { at } | Claimed::Again { at } => at,
-            Claimed::Refused { .. } => return Ok(false),
+        let (released_at, life) = match claimed {
+            Claimed::Granted { at, life } | Claimed::Again { at, life } => (at, life),
+            Claimed::Refused { .. } | Claimed::GivenUp => return Ok(false),
         };
         let Claim { message_id, session_id, backend, correlation_id, attempt, .. } = claim;
         self.pending.released(&Release {
@@ -129,10 +133,23 @@ impl Egress {
             backend,
             correlation_id,
             attempt,
-            released_at: at,
+            life,
+            released_at,
             outcome: None,
             outcome_at: None,
         });
         Ok(true)
+    }
+}
+
+/// The command that a ticket was made of, as far as a session needs it.
+fn command(ticket: &Ticket) -> MessageSend {
+    MessageSend {
+        to: ticket.to.clone(),
+        text: ticket.text.clone(),
+        from: ticket.from.clone(),
+        network: ticket.network.clone(),
+        application: None,
+        expires_at: Some(ticket.worth_until.unwrap_or(ticket.expires_at)),
     }
 }

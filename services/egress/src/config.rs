@@ -67,4 +67,18 @@ pub struct Backend {
     pub number: Address,
     /// At most so many messages a second, over all replicas; their order is kept then.
     pub rate: Option<f64>,
+    /// What is done with a message that was released and got no result in its time.
+    pub on_unconfirmed: OnUnconfirmed,
+}
+
+/// What is done with a message that was released and got no result in its time. Whether Tropo read the document, and
+/// texted, cannot be known then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnconfirmed {
+    /// It is left alone: nobody is texted twice, and somebody perhaps not at all.
+    #[default]
+    Hold,
+    /// It is sent again, a few times at most and while it is worth sending: somebody is perhaps texted twice.
+    Resend,
 }

@@ -9,12 +9,13 @@ use protocol::{
     BackendName, Envelope, Event, EventId, FailureReason, Head, MessageExpired, MessageFailed, MessageLaunched,
     MessageReleased, MessageSend, Timestamp,
 };
-use store::{LedgerError, Release};
+use store::{LedgerError, Record, Release, Why};
 use tropo::launch::{Launched, Refusal};
 use tropo::ticket::Ticket;
 
+use crate::end;
 use crate::pace::Pace;
-use crate::{Backend, ClientError, Egress, observe, patience};
+use crate::{Backend, ClientError, Egress, OnUnconfirmed, observe, patience};
 
 /// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
 /// any replica's clock.
@@ -38,7 +39,7 @@ const TICKET_BYTES_MAX: usize = 128 * 1024;
 
 /// Handles what one backend shall send.
 pub struct Lane {
-    egress: Arc<Egress>,
+    pub(crate) egress: Arc<Egress>,
     name: BackendName,
     backend: Backend,
     pace: Option<Pace>,
@@ -62,11 +63,10 @@ pub enum SendError {
         timeout: Duration,
     },
     /// Tropo will never take it as things are: the token is wrong, say.
-    #[error("Tropo rejected the message for good")]
+    #[error("Tropo rejected the message for good: {detail}")]
     Rejected {
-        /// Why.
-        #[source]
-        refusal: Refusal,
+        /// Why, in Tropo's words or ours.
+        detail: String,
         /// What to tell the others.
         failed: Box<Envelope<MessageFailed>>,
     },
@@ -126,8 +126,13 @@ impl Handler for Lane {
             Some(pace) => Some(pace.turn(&data.to).await),
             None => None,
         };
-        if let Some(release) = self.find(&head).await? {
-            return Ok(vec![released(&head, &release)]);
+        match self.known(&head, context).await? {
+            Some(Record::Released(release)) => return Ok(vec![released(&head, &release)]),
+            Some(Record::GivenUp(given_up)) => {
+                let expires_at = self.expires_at(&head, &data, context);
+                return Err(end::of(&head, &given_up, expires_at));
+            }
+            Some(Record::Open) | None => {}
         }
         if let Some(pace) = &self.pace {
             pace.wait(&context.environment).await;
@@ -136,19 +141,25 @@ impl Handler for Lane {
         if let Some(detail) = unsendable(&data) {
             return Ok(vec![Outgoing::new(&failed(&head, now, detail))]);
         }
-        let expires_at = self.expires_at(&head, &data, now);
+        let expires_at = self.expires_at(&head, &data, context);
         if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
             let attempts = context.attempt.saturating_sub(1);
-            let data = MessageExpired { message_id: head.id, attempts, expired_at: expires_at };
-            let expired = Box::new(Envelope::caused_by(&head, 0, now, data));
-            return Err(SendError::Expired { expired });
+            return self.give_up(&head, Why::Expired, attempts, expires_at, context).await;
         }
         let ticket = self.ticket(&head, data, expires_at, context);
         if TICKET_BYTES_MAX < ticket.len() {
             return Ok(vec![Outgoing::new(&failed(&head, now, "the text is too long with its escapes"))]);
         }
-        let release = self.launch_and_wait(&head, ticket, context).await?;
-        Ok(vec![released(&head, &release)])
+        match self.launch_and_wait(&head, ticket, context).await {
+            // Unless everything is refused: then it waits.
+            Err(SendError::Client(ClientError::Refused(refusal @ Refusal::Rejected { .. })))
+                if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX =>
+            {
+                let why = Why::Refused { detail: refusal.to_string() };
+                self.give_up(&head, why, context.attempt, expires_at, context).await
+            }
+            launched => Ok(vec![released(&head, &launched?)]),
+        }
     }
 }
 
@@ -165,12 +176,16 @@ impl Lane {
         Ok(found.into_iter().next())
     }
 
-    fn expires_at(&self, head: &Head, data: &MessageSend, now: Timestamp) -> Timestamp {
-        // A producer whose clock is ahead must not have its message outlive what the ledger remembers.
-        let began = head.time.min(now);
-        let after = |duration| began.saturating_add(duration).unwrap_or(Timestamp::MAX);
+    fn expires_at(&self, head: &Head, data: &MessageSend, context: &Context) -> Timestamp {
+        let after = |began: Timestamp, duration| began.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let config = &self.egress.config;
-        data.expires_at.unwrap_or_else(|| after(config.time_to_live)).min(after(config.retention))
+        // A producer whose clock is ahead must not have its message outlive what the ledger remembers.
+        let commanded_at = head.time.min(context.environment.now());
+        // Whoever replays a command wants it sent from then on. But not later than the ledger remembers what became of
+        // it the first time: it may have been released, and nobody would know any more.
+        let began = context.replayed_at.map_or(commanded_at, |replayed_at| commanded_at.max(replayed_at));
+        let forgotten_at = after(commanded_at, config.retention);
+        data.expires_at.unwrap_or_else(|| after(began, config.time_to_live)).min(forgotten_at)
     }
 
     fn ticket(&self, head: &Head, data: MessageSend, expires_at: Timestamp, context: &Context) -> String {
@@ -186,6 +201,7 @@ impl Lane {
             text: data.text,
             network: data.network,
             trace: trace::current(),
+            worth_until: (self.backend.on_unconfirmed == OnUnconfirmed::Resend).then_some(expires_at),
             expires_at: expires_at.min(lifetime),
         })
     }
@@ -204,7 +220,7 @@ impl Lane {
                 Err(error) => {
                     return match wait.now() {
                         Some(release) => Ok(release),
-                        None => self.find(head).await?.ok_or_else(|| self.refused(head, error, environment.now())),
+                        None => self.find(head).await?.ok_or(SendError::Client(error)),
                     };
                 }
             }
@@ -228,27 +244,6 @@ impl Lane {
         event.head.id = EventId::of_webhook(&self.name, &session_id, MessageLaunched::KIND, "");
         context.progress(Outgoing::new(&event.correlated(&session_id)));
     }
-
-    /// A refusal for good is told to the others, unless everything is refused; any other is tried again.
-    fn refused(&self, head: &Head, error: ClientError, now: Timestamp) -> SendError {
-        match error {
-            ClientError::Refused(refusal @ Refusal::Rejected { .. })
-                if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX =>
-            {
-                let data = MessageFailed {
-                    message_id: head.id,
-                    session_id: None,
-                    reason: FailureReason::Refused,
-                    detail: refusal.to_string(),
-                };
-                let failed = Box::new(Envelope::caused_by(head, 0, now, data));
-                SendError::Rejected { refusal, failed }
-            }
-            error @ (ClientError::Build(_) | ClientError::Unreachable(_) | ClientError::Refused(_)) => {
-                SendError::Client(error)
-            }
-        }
-    }
 }
 
 /// Why a message can never be sent.
@@ -266,7 +261,8 @@ fn failed(head: &Head, now: Timestamp, detail: &str) -> Envelope<MessageFailed> 
     Envelope::caused_by(head, 0, now, data)
 }
 
-fn released(head: &Head, release: &Release) -> Outgoing {
+/// That it is released, told as often as it is asked.
+pub(crate) fn released(head: &Head, release: &Release) -> Outgoing {
     observe::released(head, release);
     let data = MessageReleased {
         message_id: head.id,
@@ -274,6 +270,6 @@ fn released(head: &Head, release: &Release) -> Outgoing {
         released_at: release.released_at,
     };
     // The time of the release itself, so that a redelivery says the same again.
-    let event = Envelope::caused_by(head, 0, release.released_at, data);
+    let event = Envelope::caused_by(head, release.life, release.released_at, data);
     Outgoing::new(&event.correlated(&release.session_id))
 }

@@ -5,10 +5,15 @@
 //!                    │ waits                                          │ calls back, through ingress
 //!                    ◄── pending ◄── callback: claim in the ledger, answer with the document
 //! session.result ──► results: message.sent or message.failed
+//! no result      ──► sweep: message.unconfirmed, and for a backend that resends: open to another session, message.send
 //! ```
 //!
 //! Invariant: the message document leaves the process only after the release ledger granted the message to that one
-//! session. So sessions may be created again freely, after any crash, and nobody is texted twice.
+//! session. So sessions may be created again freely, after any crash, and nobody is texted twice but for a backend that
+//! is set to send again what stays unconfirmed.
+//!
+//! Invariant: that a message expired or was refused is told only after the ledger has it on record, and from then on no
+//! session gets it, unless an operator replays the command.
 //!
 //! Invariant: no lock, permit or connection is held across a call to Tropo that its call-back needs: Tropo may call
 //! back before the create reply is read.
@@ -17,6 +22,7 @@ mod callback;
 mod client;
 mod config;
 mod document;
+mod end;
 mod lane;
 mod observe;
 mod overdue;
@@ -36,7 +42,7 @@ use store::Ledger;
 use tropo::ticket::Keyring;
 
 pub use client::{Client, ClientError, SessionApi};
-pub use config::{Backend, Config, Retry};
+pub use config::{Backend, Config, OnUnconfirmed, Retry};
 pub use lane::{Lane, SendError};
 pub use record::ReportError;
 pub use reports::Reports;

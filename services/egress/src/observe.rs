@@ -6,7 +6,7 @@ use messaging::PublishError;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use protocol::{BackendName, Head, chain};
-use store::{Claim, Claimed, LedgerError, Outcome, Release};
+use store::{Claim, Claimed, GivenUp, LedgerError, Outcome, Release, Why};
 use tracing::{debug, info, warn};
 
 use crate::callback::CallBackError;
@@ -17,6 +17,8 @@ struct Metrics {
     claims: Counter<u64>,
     refused: Counter<u64>,
     outcomes: Counter<u64>,
+    given_up: Counter<u64>,
+    resent: Counter<u64>,
     release: Histogram<f64>,
 }
 
@@ -29,7 +31,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .build(),
         claims: meter
             .u64_counter("tropomq.ledger.claims")
-            .with_description("Claims in the release ledger: granted, again, refused")
+            .with_description("Claims in the release ledger: granted, again, refused, given_up")
             .build(),
         refused: meter
             .u64_counter("tropomq.refused.callbacks")
@@ -38,6 +40,14 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         outcomes: meter
             .u64_counter("tropomq.outcomes.messages")
             .with_description("How released messages ended")
+            .build(),
+        given_up: meter
+            .u64_counter("tropomq.given_up.messages")
+            .with_description("Messages that no session gets any more: expired, refused")
+            .build(),
+        resent: meter
+            .u64_counter("tropomq.resent.messages")
+            .with_description("Unconfirmed messages that were commanded again")
             .build(),
         release: meter
             .f64_histogram("tropomq.release.duration")
@@ -63,13 +73,15 @@ pub(crate) fn released(head: &Head, release: &Release) {
 /// A session asked for a message.
 pub(crate) fn claimed(claim: &Claim, claimed: &Claimed) {
     let (word, holder) = match claimed {
-        Claimed::Granted { .. } => ("granted", &claim.session_id),
-        Claimed::Again { .. } => ("again", &claim.session_id),
-        Claimed::Refused { holder } => ("refused", holder),
+        Claimed::Granted { .. } => ("granted", Some(&claim.session_id)),
+        Claimed::Again { .. } => ("again", Some(&claim.session_id)),
+        Claimed::Refused { holder } => ("refused", Some(holder)),
+        Claimed::GivenUp => ("given_up", None),
     };
+    let holder = holder.map(tracing::field::display);
     METRICS.claims.add(1, &[KeyValue::new("tropomq.claim", word)]);
     let (message, session) = (claim.message_id, &claim.session_id);
-    debug!(message.id = %message, session.id = %session, holder.id = %holder, "claim of {message} is {word}");
+    debug!(message.id = %message, session.id = %session, holder.id = holder, "claim of {message} is {word}");
 }
 
 /// A call-back got no document.
@@ -88,6 +100,27 @@ pub(crate) fn call_back_refused(error: &CallBackError) {
 pub(crate) fn settled(head: &Head, outcome: Outcome) {
     METRICS.outcomes.add(1, &[KeyValue::new("tropomq.outcome", outcome.as_str())]);
     debug!(event.id = %head.id, outcome = outcome.as_str(), "a message is {}", outcome.as_str());
+}
+
+/// A message is given up.
+pub(crate) fn given_up(given_up: &GivenUp) {
+    let word = match given_up.why {
+        Why::Expired => "expired",
+        Why::Refused { .. } => "refused",
+    };
+    METRICS.given_up.add(1, &[KeyValue::new("error.type", word)]);
+    debug!(message.id = %given_up.message_id, life = given_up.life, "message {} is {word}", given_up.message_id);
+}
+
+/// An unconfirmed message was commanded again.
+pub(crate) fn resent(release: &Release) {
+    METRICS.resent.add(1, &[]);
+    info!(
+        message.id = %release.message_id,
+        session.id = %release.session_id,
+        "message {} is sent again: its session reported no result",
+        release.message_id
+    );
 }
 
 /// A report is about nothing that we released, or says nothing new.

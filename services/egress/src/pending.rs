@@ -18,6 +18,8 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
+    /// Whether it created the session that is waited for, or joined one that had.
+    is_launcher: bool,
     released: oneshot::Sender<Release>,
 }
 
@@ -27,7 +29,7 @@ pub(crate) struct Wait<'a> {
     pending: &'a Pending,
     message_id: EventId,
     ticket: u64,
-    /// Whether another handling of the same message waits here already.
+    /// Whether another handling of the same message waits here for a session that it created.
     pub(crate) joined: bool,
     released: oneshot::Receiver<Release>,
 }
@@ -39,8 +41,9 @@ impl Pending {
         let mut waiting = self.lock();
         let waits = waiting.entry(message_id).or_default();
         let ticket = waits.last().map_or(0, |last| last.ticket + 1);
-        let joined = !waits.is_empty();
-        waits.push(Waiting { ticket, released: sender });
+        // Who joined does not count: else two copies whose session never calls back would join each other for ever.
+        let joined = waits.iter().any(|wait| wait.is_launcher);
+        waits.push(Waiting { ticket, is_launcher: !joined, released: sender });
         Wait { pending: self, message_id, ticket, joined, released }
     }
 

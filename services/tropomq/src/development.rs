@@ -42,6 +42,7 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
         webhook_secret: Some(secret.into()),
         allow_from: Vec::new(),
         rate: None,
+        on_unconfirmed: egress::OnUnconfirmed::default(),
         trust_anyone: false,
     };
     settings.backends.insert(name, backend);

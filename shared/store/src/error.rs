@@ -82,8 +82,12 @@ pub(crate) enum Fault {
     WriterEnded,
     #[error("the transaction was rolled back")]
     RolledBack,
-    #[error("a claimed message was forgotten while it was claimed again")]
-    Forgotten,
+    #[error("the message was forgotten or reopened by another in the same moment")]
+    Changed,
+    #[error("a row lacks what its state requires")]
+    Incomplete,
+    #[error("a command that was kept cannot be read")]
+    Command,
     #[error("journal mode is {0}, not wal")]
     JournalMode(String),
 }

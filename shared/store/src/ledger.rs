@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use protocol::{BackendName, EventId, SessionId, Timestamp};
+use protocol::{BackendName, EventId, MessageSend, SessionId, Timestamp};
 
 use crate::{LedgerError, Outcome};
 
@@ -22,6 +22,9 @@ pub struct Claim {
     pub correlation_id: Option<SessionId>,
     /// Which launch of the message this session came from, counted from 1.
     pub attempt: u32,
+    /// The command, where it shall be sent again if no result comes. It is kept until the message has an outcome, or
+    /// was commanded again: no longer, for it is personal.
+    pub command: Option<Box<MessageSend>>,
     /// Now.
     pub at: Timestamp,
 }
@@ -33,18 +36,24 @@ pub enum Claimed {
     Granted {
         /// When it was granted, in whole microseconds.
         at: Timestamp,
+        /// As [`Release::life`].
+        life: u32,
     },
     /// The session held the message already: give it the same document again. So it is too when the answer to a first
     /// claim was lost.
     Again {
         /// When it was granted first.
         at: Timestamp,
+        /// As [`Release::life`].
+        life: u32,
     },
     /// Another session holds the message: this one gets nothing.
     Refused {
         /// The session that holds it.
         holder: SessionId,
     },
+    /// The message was given up, and whoever waited was told so: no session gets it.
+    GivenUp,
 }
 
 /// A message that was handed to a session.
@@ -60,12 +69,93 @@ pub struct Release {
     pub correlation_id: Option<SessionId>,
     /// Which launch of the message the session came from.
     pub attempt: u32,
+    /// Which life of the message this is: 0, and one more after each replay, and for each session that was handed the
+    /// message because another's result did not come. What is told of a message bears it in its id.
+    pub life: u32,
     /// When it was claimed.
     pub released_at: Timestamp,
     /// How it ended, if that is known.
     pub outcome: Option<Outcome>,
     /// Since when that is known.
     pub outcome_at: Option<Timestamp>,
+}
+
+/// "This message shall not be released any more."
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GiveUp {
+    /// The message.
+    pub message_id: EventId,
+    /// Its backend.
+    pub backend: BackendName,
+    /// The conversation, where it has one.
+    pub correlation_id: Option<SessionId>,
+    /// How often it was launched.
+    pub attempts: u32,
+    /// Why.
+    pub why: Why,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Why a message was given up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// Its time to live ran out.
+    Expired,
+    /// Tropo refused it for good.
+    Refused {
+        /// In which words.
+        detail: String,
+    },
+}
+
+/// A message that no session gets any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GivenUp {
+    /// The message.
+    pub message_id: EventId,
+    /// As [`Release::life`].
+    pub life: u32,
+    /// How often it was launched.
+    pub attempts: u32,
+    /// Why.
+    pub why: Why,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// What became of giving a message up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GaveUp {
+    /// It is given up from now on.
+    Recorded(GivenUp),
+    /// It was given up before, or the answer to that was lost: as it was said first.
+    Already(GivenUp),
+    /// A session was handed the message: it is not given up. If it was to be handed to another session, for want of a
+    /// result, that is over now, and it is unconfirmed.
+    Released(Release),
+}
+
+/// What is on record about a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// A session holds it.
+    Released(Release),
+    /// No session gets it.
+    GivenUp(GivenUp),
+    /// It was reopened: the next session that claims it gets it.
+    Open,
+}
+
+/// A release whose result is not there in its time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overdue {
+    /// The release.
+    pub release: Release,
+    /// Since when it is open to another session, if it is. It was not commanded again yet.
+    pub open_since: Option<Timestamp>,
+    /// The command, where it was kept to be sent again.
+    pub command: Option<Box<MessageSend>>,
 }
 
 /// What became of an outcome.
@@ -80,26 +170,45 @@ pub enum Settled {
     NotHolder,
 }
 
-/// A durable record of which message was handed to which session.
+/// A durable record of which message was handed to which session, and of those that no session gets any more.
+///
+/// A message is in one of these states, and every change is one transaction on its one row:
+///
+/// ```text
+/// (none)   --claim(S)-->   held by S  --settle(S)-->  held by S, with an outcome
+/// (none)   --give_up-->    given up
+/// given up --replay-->     open
+/// held by S, no outcome --reopen--> open, S remembered
+/// open     --claim(any)--> held by that session
+/// open     --give_up-->    given up; but where S is remembered: held by S, unconfirmed
+/// open     --settle(S)-->  held by S, with that outcome
+/// ```
 ///
 /// Every answer is given after what it says is on disk, and every method may be called again after any error.
 ///
 /// # Cancel safety
 /// Dropping a future leaves open whether the operation was done. Asking again tells.
 pub trait Ledger: Send + Sync {
-    /// Claims a message for a session: one atomic insert, so that of all claims, by whatever replica, one is granted.
+    /// Claims a message for a session, by one atomic statement: of all claims of a life, by whatever replica, one is
+    /// granted.
     ///
     /// # Errors
     /// [`LedgerError`]: it is not known who holds the message, so nothing may be released.
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>>;
 
-    /// The releases of these messages, in no order; a message that is not released is left out.
+    /// The releases of these messages, in no order; a message that no session holds is left out.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>>;
 
-    /// What a session holds, oldest first.
+    /// What is on record about a message.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>>;
+
+    /// What a session holds, or held last, oldest first.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
@@ -121,7 +230,41 @@ pub trait Ledger: Send + Sync {
         at: Timestamp,
     ) -> BoxFuture<'a, Result<Settled, LedgerError>>;
 
-    /// Releases of a backend before an instant, without an outcome yet: at most `limit`, oldest first.
+    /// Gives a message up, unless a session was handed it.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: it is not known whether it is given up, so nobody may be told so.
+    fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>>;
+
+    /// Opens a message that was given up before an instant, because an operator replayed it then; whether that was done
+    /// now. Where not, it had been done, or there was nothing to do: what is on record tells.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn replay(
+        &self,
+        message_id: EventId,
+        given_up_before: Timestamp,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, LedgerError>>;
+
+    /// Opens a release without an outcome to another session; whether that was done now. The session that holds it is
+    /// remembered: until another has claimed the message, its result is taken.
+    ///
+    /// From then on it is overdue again, counted from `at`, until [`Ledger::commanded`].
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>>;
+
+    /// Records that a message which was reopened at that instant is commanded again, and forgets the command.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>>;
+
+    /// Releases of a backend before an instant, without an outcome yet: at most `limit`, oldest first. What was
+    /// reopened counts from then, and no longer once it is commanded again.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
@@ -130,16 +273,17 @@ pub trait Ledger: Send + Sync {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>>;
+    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>>;
 
-    /// How many releases are kept.
+    /// How many messages are on record.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
     fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>>;
 
-    /// Forgets at most `limit` releases whose outcome was recorded before an instant, oldest first, and says how many.
-    /// A forgotten message could be claimed anew, so none may be forgotten while a ticket for it is valid.
+    /// Forgets at most `limit` messages that ended before an instant, oldest first, and says how many; and of those that
+    /// were replayed before it and came to no end, at most as many. A forgotten message could be claimed anew, so none
+    /// may be forgotten while a ticket for it is valid.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

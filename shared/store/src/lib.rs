@@ -1,19 +1,22 @@
 //! The release ledger, on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
-//! claims the message for that session first; a message is claimed for one session and never for a second.
+//! claims the message for that session first. A message is claimed for one session and for no second, unless it was
+//! opened to one: because its result did not come and its backend is set to send it again then, or because it was given
+//! up and an operator replayed it.
 
 mod error;
 mod ledger;
 mod location;
 mod outcome;
 mod postgres;
+mod row;
 mod sqlite;
 
 use std::sync::Arc;
 
 pub use error::{Cause, LedgerError, OpenError};
-pub use ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+pub use ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use outcome::{Outcome, UnknownOutcome};
 
 use location::Location;

@@ -10,7 +10,7 @@ mod tls;
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Config;
 
-use crate::ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
 use crate::{LedgerError, OpenError, Outcome, Settings};
 use pool::Connections;
 
@@ -36,6 +36,10 @@ impl Ledger for Postgres {
         Box::pin(self.connections.perform(move |client| rows::find(client, message_ids)))
     }
 
+    fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::look_up(client, message_id)))
+    }
+
     fn find_by_session<'a>(
         &'a self,
         backend: &'a BackendName,
@@ -54,12 +58,33 @@ impl Ledger for Postgres {
         Box::pin(self.connections.perform(move |client| rows::settle(client, message_id, session_id, outcome, at)))
     }
 
+    fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
+        Box::pin(async move { self.connections.perform(|client| rows::give_up(client, &give_up)).await })
+    }
+
+    fn replay(
+        &self,
+        message_id: EventId,
+        given_up_before: Timestamp,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::replay(client, message_id, given_up_before, at)))
+    }
+
+    fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::reopen(client, release, at)))
+    }
+
+    fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::commanded(client, message_id, reopened_at)))
+    }
+
     fn overdue<'a>(
         &'a self,
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
         Box::pin(self.connections.perform(move |client| rows::overdue(client, backend, released_before, limit)))
     }
 

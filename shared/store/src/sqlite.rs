@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 
-use crate::ledger::{BoxFuture, Claim, Claimed, Ledger, Release, Settled};
+use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
 use crate::{LedgerError, OpenError, Outcome};
 use writer::Writer;
 
@@ -36,6 +36,10 @@ impl Ledger for Sqlite {
         Box::pin(self.writer.perform(move |connection| rows::find(connection, &message_ids)))
     }
 
+    fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::look_up(connection, message_id)))
+    }
+
     fn find_by_session<'a>(
         &'a self,
         backend: &'a BackendName,
@@ -56,12 +60,34 @@ impl Ledger for Sqlite {
         Box::pin(self.writer.perform(move |connection| rows::settle(connection, message_id, &session_id, outcome, at)))
     }
 
+    fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::give_up(connection, &give_up)))
+    }
+
+    fn replay(
+        &self,
+        message_id: EventId,
+        given_up_before: Timestamp,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::replay(connection, message_id, given_up_before, at)))
+    }
+
+    fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        let release = release.clone();
+        Box::pin(self.writer.perform(move |connection| rows::reopen(connection, &release, at)))
+    }
+
+    fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::commanded(connection, message_id, reopened_at)))
+    }
+
     fn overdue<'a>(
         &'a self,
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
         let backend = backend.clone();
         Box::pin(self.writer.perform(move |connection| rows::overdue(connection, &backend, released_before, limit)))
     }

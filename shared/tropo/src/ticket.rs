@@ -51,6 +51,9 @@ pub struct Ticket {
     /// Where in a trace it was sent.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
+    /// Until when the message is worth sending, where it may be sent again: the ticket is void long before.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub worth_until: Option<Timestamp>,
     /// When it is void: a captured one is worth nothing afterwards.
     #[serde(rename = "e")]
     pub expires_at: Timestamp,

@@ -11,6 +11,7 @@ const EGRESS: u16 = 31_200;
 const SIMULATOR: u16 = 31_300;
 const ADMIN: u16 = 31_400;
 const BALANCER: u16 = 31_500;
+const PROXY: u16 = 31_600;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
@@ -22,6 +23,11 @@ pub(super) fn egress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
 
 pub(super) fn simulator(address: Ipv4Addr) -> SocketAddrV4 {
     SocketAddrV4::new(address, SIMULATOR)
+}
+
+/// What stands between Tropo and ingress.
+pub(super) fn proxy(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, PROXY)
 }
 
 /// The admin listener of the `ordinal`th service.

@@ -8,6 +8,7 @@ use testkit::{Postgres, RabbitMq, Vhost};
 use toml::{Table, Value};
 
 use super::balancer::{Backend, Balancers};
+use super::proxy::Proxy;
 use super::service::Service;
 use super::tropo::Tropo;
 use super::{Broker, Bus, Stage, client, place};
@@ -66,6 +67,7 @@ pub(crate) struct Setup {
     bus: Bus,
     replicas: u16,
     is_simulator_apart: bool,
+    is_behind_a_proxy: bool,
     is_balanced: bool,
     servers: Servers,
     /// What is added to the URL of the bus.
@@ -83,6 +85,7 @@ impl Setup {
             replicas: 1,
             is_simulator_apart: bus == Bus::RabbitMq,
             is_balanced: false,
+            is_behind_a_proxy: false,
             servers: Servers::Shared,
             bus_query: "",
             settings,
@@ -110,6 +113,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// A proxy between Tropo and the first ingress, which can lose what passes.
+    pub(crate) fn behind_a_proxy(self) -> Self {
+        Self { is_behind_a_proxy: true, ..self }
     }
 
     /// A key of the configuration, as in `egress.callback_timeout`.
@@ -161,6 +169,11 @@ impl Setup {
             service.start();
             services.push(service);
         }
+        let proxy = if self.is_behind_a_proxy {
+            Some(Proxy::start(place::proxy(address), place::ingress(address, 0)).await)
+        } else {
+            None
+        };
         let mut stage = Stage {
             tropo: Tropo::new(http.clone(), place::simulator(address)),
             services,
@@ -169,6 +182,7 @@ impl Setup {
             replicas: self.replicas,
             is_restarted: false,
             broker,
+            proxy,
             _balancers: self.balancers(address),
             home,
         };
@@ -226,7 +240,9 @@ impl Setup {
             let applications: Table = APPLICATIONS.parse().unwrap();
             merge(&mut settings, applications);
             for backend in [BACKEND, OTHER_BACKEND] {
-                let url = if self.is_balanced {
+                let url = if self.is_behind_a_proxy {
+                    place::webhook_url_at(place::proxy(address), backend)
+                } else if self.is_balanced {
                     place::webhook_url_at(place::balanced_ingress(address), backend)
                 } else {
                     place::webhook_url(address, backend, self.replicas)

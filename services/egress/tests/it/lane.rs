@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egress::SendError;
 use messaging::{Disposition, Settle};
-use protocol::{FailureReason, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
+use protocol::{FailureReason, Kind, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
 use store::Claim;
 
 use crate::stage::{Reply, Stage, backend, only, session};
@@ -20,6 +20,7 @@ async fn claim(stage: &Stage, holder: &str) {
         backend: backend(),
         correlation_id: command.head.correlation_id,
         attempt: 1,
+        command: None,
         at: stage.environment.now(),
     };
     stage.ledger.claim(claim).await.unwrap();
@@ -75,12 +76,17 @@ async fn a_refused_token_is_told_and_dead_in_every_form_of_reply() {
 async fn when_everything_is_refused_the_backlog_waits() {
     let stage = Stage::new(Reply::With(403, vec![], "{}")).await;
     let lane = stage.lane();
-    for _ in 0..5 {
-        let (result, _) = stage.handle(&lane, stage.command()).await;
+    let command = |index| {
+        let mut command = stage.command();
+        command.head.id = command.head.id.derive(Kind::MessageSend, index);
+        command
+    };
+    for index in 0..5 {
+        let (result, _) = stage.handle(&lane, command(index)).await;
         check_disposition(&result.unwrap_err(), Disposition::DeadLetter);
     }
-    for _ in 0..3 {
-        let (result, _) = stage.handle(&lane, stage.command()).await;
+    for index in 5..8 {
+        let (result, _) = stage.handle(&lane, command(index)).await;
         let error = result.unwrap_err();
         check_disposition(&error, Disposition::Retry { after: Some(Duration::from_mins(1)) });
         assert_eq!(error.outgoing().len(), 0, "it is not failed yet");
@@ -95,6 +101,27 @@ async fn a_session_that_does_not_call_back_is_created_again_later() {
     let launched = only::<MessageLaunched>(&progress);
     assert_eq!((launched.data.session_id, launched.data.attempt), (session("session-b"), 1));
     assert_eq!(launched.head.correlation_id, Some(session("session-a")));
+}
+
+#[tokio::test]
+async fn a_copy_that_waits_for_the_session_of_another_does_not_keep_it_from_creating_the_next() {
+    let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
+    let launches = || stage.tropo.tickets.lock().unwrap().len();
+    let lane = stage.lane();
+    let first = async {
+        check_disposition(
+            &stage.handle(&lane, stage.command()).await.0.unwrap_err(),
+            Disposition::Retry { after: None },
+        );
+        // The copy waits still.
+        stage.handle(&lane, stage.command()).await.0.unwrap_err();
+    };
+    let copy = async {
+        tokio::time::sleep(IMPATIENT / 2).await;
+        stage.handle(&lane, stage.command()).await.0.unwrap_err();
+    };
+    tokio::join!(first, copy);
+    assert_eq!(launches(), 2);
 }
 
 #[tokio::test]
@@ -121,6 +148,7 @@ async fn a_release_by_another_replica_is_found_in_the_ledger() {
             backend: backend(),
             correlation_id: None,
             attempt: 1,
+            command: None,
             at: now,
         };
         runtime.block_on(ledger.claim(claim)).unwrap();
@@ -148,6 +176,8 @@ async fn an_expired_message_is_told_and_dead_without_a_launch() {
     check_disposition(&error, Disposition::DeadLetter);
     assert_eq!(only::<MessageExpired>(&error.outgoing()).data.message_id, command.head.id);
     assert_eq!(stage.tropo.tickets.lock().unwrap().len(), 0);
+
+    let stage = Stage::new(Reply::created()).await;
     claim(&stage, "session-x").await;
     let (result, _) = stage.handle(&stage.lane(), command).await;
     assert_eq!(only::<MessageReleased>(&result.unwrap()).data.session_id, session("session-x"), "released in time");

@@ -17,6 +17,7 @@ async fn released() -> Stage {
         backend: backend(),
         correlation_id: command.head.correlation_id,
         attempt: 1,
+        command: None,
         at: stage.environment.now(),
     };
     stage.ledger.claim(claim).await.unwrap();

@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode};
-use egress::{Backend, Config, Egress};
+use axum::http::{HeaderName, Request, StatusCode};
+use egress::{Backend, Config, Egress, OnUnconfirmed};
 use messaging::{Context, Environment, Handler, Outgoing};
 use protocol::topology::QueueName;
-use protocol::{BackendName, Envelope, Event, EventId, EventType, Head, Kind, MessageSend, Network, SessionId};
+use protocol::{
+    BackendName, Envelope, Event, EventId, EventType, Head, Kind, MessageSend, Network, SessionId, Timestamp, forward,
+};
 use store::Ledger;
 use tempfile::TempDir;
+use tower::ServiceExt;
 use tropo::launch::LaunchRequest;
 use tropo::session::{Session, UserType};
 use tropo::ticket::{Key, Keyring, Ticket};
@@ -92,6 +95,16 @@ impl Stage {
 
     /// A stage that waits so long for the create reply, and for the call-back.
     pub(crate) async fn waiting(reply: Reply, timeout: Duration) -> Self {
+        Self::built(reply, timeout, OnUnconfirmed::Hold, Environment::system()).await
+    }
+
+    /// A stage whose backend does this with what stays unconfirmed.
+    pub(crate) async fn built(
+        reply: Reply,
+        timeout: Duration,
+        on_unconfirmed: OnUnconfirmed,
+        environment: Environment,
+    ) -> Self {
         chassis::tls::install_provider();
         let tropo = Tropo { reply, tickets: Arc::default(), before_reply: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -103,7 +116,6 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let ledger = store::open(&format!("sqlite:{}", directory.path().join("l.db").display())).await.unwrap();
         let keyring = Keyring::new(vec![Key::new("k", SECRET).unwrap()]).unwrap();
-        let environment = Environment::system();
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             session_api: format!("http://{address}/1.0/sessions").parse().unwrap(),
@@ -124,6 +136,7 @@ impl Stage {
                 messaging_token: "the-messaging-token".into(),
                 number: "+1-555-555-0100".parse().unwrap(),
                 rate: None,
+                on_unconfirmed,
             },
         )]);
         let session_api = Arc::new(egress::Client::new(&config).unwrap());
@@ -170,6 +183,7 @@ impl Stage {
             text: command.data.text.clone(),
             network: Network::sms(),
             trace: None,
+            worth_until: None,
             expires_at: self.environment.now().saturating_add(Duration::from_mins(5)).unwrap(),
         }
     }
@@ -180,7 +194,18 @@ impl Stage {
         handler: &H,
         envelope: Envelope<H::Event>,
     ) -> (Result<Vec<Outgoing>, H::Error>, Vec<Outgoing>) {
-        let (context, mut reported) = Context::new(1, QueueName::lane(&backend()), self.environment.clone());
+        self.handle_replayed(handler, envelope, None).await
+    }
+
+    /// The same, of what an operator replayed then.
+    pub(crate) async fn handle_replayed<H: Handler>(
+        &self,
+        handler: &H,
+        envelope: Envelope<H::Event>,
+        replayed_at: Option<Timestamp>,
+    ) -> (Result<Vec<Outgoing>, H::Error>, Vec<Outgoing>) {
+        let (mut context, mut reported) = Context::new(1, QueueName::lane(&backend()), self.environment.clone());
+        context.replayed_at = replayed_at;
         let result = handler.handle(envelope, &context).await;
         drop(context);
         let mut progress = Vec::new();
@@ -201,6 +226,25 @@ pub(crate) fn only<T: Event>(outgoing: &[Outgoing]) -> Envelope<T> {
     let [event] = outgoing else { panic!("expected one event: {outgoing:?}") };
     Envelope::from_body(event.body()).unwrap()
 }
+
+/// Posts a call-back to egress, as ingress forwards it; the status, and the document.
+pub(crate) async fn post(stage: &Stage, backend: &str, body: Vec<u8>) -> (StatusCode, String) {
+    post_to(stage.egress.callbacks(), backend, body).await
+}
+
+pub(crate) async fn post_to(routes: Router, backend: &str, body: Vec<u8>) -> (StatusCode, String) {
+    let request = Request::post(format!("/callback/{backend}"))
+        .header(forward::REPLY_TO, "my-backend?secret=s")
+        .body(Body::from(body))
+        .unwrap();
+    let response = routes.oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// What a session is answered that does not get the message.
+pub(crate) const HANGUP: &str = r#"{"tropo":[{"hangup":{}}]}"#;
 
 /// The body of a call-back.
 pub(crate) fn call_back(id: &str, ticket: &str) -> Vec<u8> {

@@ -137,6 +137,7 @@ impl Stage {
             text: "hi".parse().unwrap(),
             network: protocol::Network::sms(),
             trace: None,
+            worth_until: None,
             expires_at,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Backend {
     #[serde(default)]
     pub(crate) rate: Option<f64>,
     #[serde(default)]
+    pub(crate) on_unconfirmed: egress::OnUnconfirmed,
+    #[serde(default)]
     pub(crate) trust_anyone: bool,
 }
 
@@ -73,7 +75,12 @@ impl Backend {
 
     /// What egress needs to know.
     pub(crate) fn for_egress(&self) -> egress::Backend {
-        egress::Backend { messaging_token: self.messaging_token.clone(), number: self.number.clone(), rate: self.rate }
+        egress::Backend {
+            messaging_token: self.messaging_token.clone(),
+            number: self.number.clone(),
+            rate: self.rate,
+            on_unconfirmed: self.on_unconfirmed,
+        }
     }
 }
 

@@ -28,6 +28,17 @@ fn a_backend_needs_a_token_and_a_number() {
     assert!(!format!("{settings:?}").contains("\"t\""));
 }
 
+#[test]
+fn what_stays_unconfirmed_is_held_unless_a_backend_says_otherwise() {
+    let on_unconfirmed = |line: &str| {
+        let settings = load(&format!("{BACKEND}{line}")).unwrap();
+        settings.backends.values().next().unwrap().for_egress().on_unconfirmed
+    };
+    assert_eq!(on_unconfirmed(""), egress::OnUnconfirmed::Hold);
+    assert_eq!(on_unconfirmed("on_unconfirmed = \"hold\""), egress::OnUnconfirmed::Hold);
+    assert_eq!(on_unconfirmed("on_unconfirmed = \"resend\""), egress::OnUnconfirmed::Resend);
+}
+
 /// The configuration is refused, and the message names the key and says this.
 #[track_caller]
 fn check_refused(file: &str, key: &str, says: &str) {
@@ -53,6 +64,7 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     );
     check_refused("[backends.\"a.b\"]\nmessaging_token = \"t\"\nnumber = \"15555550100\"", "backends", "name");
     check_refused(&with("rate = 0.0"), "backends.my-backend.rate", "at least");
+    check_refused(&with("on_unconfirmed = \"retry\""), "backends.my-backend.on_unconfirmed", "`hold` or `resend`");
     check_refused(&with("webhook_secret = \"short\""), "backends.my-backend.webhook_secret", "openssl rand");
     check_refused(&with("webhook_secret = \"prod:0123456789abcdef\""), "backends.my-backend.webhook_secret", "URL");
     check_refused("[store]\nurl = \"postgress://x/y\"", "store.url", "postgres");

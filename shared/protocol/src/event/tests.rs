@@ -203,7 +203,8 @@ event's own description of itself beside its `data`; AMQP properties repeat that
 A new optional field does not change the version; readers pass over what they do not know.
 
 To have a message sent, publish `message.send.<backend>` with a fresh UUID as `id`; `data` needs `to` and `text` alone.
-Publish with confirms. A command for a backend that egress does not know ends on the queue `tropomq.unrouted`.
+Publish with confirms. A command for a backend that egress does not know ends on the queue `tropomq.unrouted`. Egress
+publishes a command again, with the same id, where its backend resends what stays unconfirmed.
 ";
 
 #[test]

@@ -1,27 +1,26 @@
 //! The operations of the ledger in SQL. Each statement is a transaction of its own.
 
-use std::error::Error;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
-use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
 use super::pool::{Failure, Lent};
 use crate::error::Fault;
-use crate::ledger::{Claim, Claimed, Release, Settled, kept};
+use crate::ledger::{Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
-/// The columns of a release; [`release`] reads a row of them.
+/// The columns of a row; [`row`] reads them.
 macro_rules! columns {
     () => {
-        "message_id, session_id, backend, correlation_id, attempt, released_at, outcome, outcome_at"
+        "message_id, session_id, backend, correlation_id, attempt, life, released_at, reopened_at, outcome, outcome_at, \
+         detail, command"
     };
 }
 
-/// Selects releases.
+/// Selects rows.
 macro_rules! select {
     ($rest:literal) => {
         concat!("SELECT ", columns!(), " FROM ledger_releases ", $rest)
@@ -29,10 +28,21 @@ macro_rules! select {
 }
 
 pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
-    let inserted = execute(
+    let command = claim.command.as_deref().map(row::write).transpose()?;
+    let granted = query(
         &client,
-        "INSERT INTO ledger_releases (message_id, session_id, backend, correlation_id, attempt, released_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (message_id) DO NOTHING",
+        concat!(
+            "INSERT INTO ledger_releases AS known \
+                 (message_id, session_id, backend, correlation_id, attempt, released_at, command) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (message_id) DO UPDATE SET \
+                 life = known.life + CASE WHEN known.session_id <> excluded.session_id THEN 1 ELSE 0 END, \
+                 session_id = excluded.session_id, correlation_id = excluded.correlation_id, \
+                 attempt = excluded.attempt, released_at = excluded.released_at, command = excluded.command, \
+                 reopened_at = NULL \
+             WHERE known.reopened_at IS NOT NULL AND known.outcome IS NULL RETURNING ",
+            columns!()
+        ),
         &[
             &claim.message_id.as_uuid(),
             &claim.session_id.as_str(),
@@ -40,28 +50,46 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
             &claim.correlation_id.as_ref().map(SessionId::as_str),
             &i64::from(claim.attempt),
             &SystemTime::from(kept(claim.at)),
+            &command,
         ],
     )
     .await?;
-    if inserted == 1 {
-        return Ok(Claimed::Granted { at: kept(claim.at) });
+    if let Some(granted) = granted.into_iter().next() {
+        return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }
-    // The insert waited for whoever inserted first, so the holder is committed, and a new statement sees it.
-    let holder = find_one(&client, claim.message_id).await?;
-    let holder = holder.ok_or_else(|| LedgerError::unavailable(Fault::Forgotten))?;
-    if holder.session_id == claim.session_id {
-        Ok(Claimed::Again { at: holder.released_at })
-    } else {
-        Ok(Claimed::Refused { holder: holder.session_id })
+    // The statement waited for whoever was first, so that is committed, and a new statement sees it.
+    match record(&client, claim.message_id).await? {
+        Some(Record::Released(held)) if held.session_id == claim.session_id => {
+            Ok(Claimed::Again { at: held.released_at, life: held.life })
+        }
+        Some(Record::Released(held)) => Ok(Claimed::Refused { holder: held.session_id }),
+        Some(Record::GivenUp(_)) => Ok(Claimed::GivenUp),
+        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed).into()),
     }
 }
 
 pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
     let message_ids: Vec<Uuid> = message_ids.iter().map(|id| id.as_uuid()).collect();
-    query(&client, select!("WHERE message_id = ANY($1)"), &[&message_ids]).await
+    let found = query(
+        &client,
+        select!(
+            "WHERE message_id = ANY($1) AND session_id IS NOT NULL AND (outcome IS NOT NULL OR reopened_at IS NULL)"
+        ),
+        &[&message_ids],
+    )
+    .await?;
+    releases(found)
 }
 
-async fn find_one(client: &Lent, message_id: EventId) -> Result<Option<Release>, Failure> {
+pub(super) async fn look_up(client: Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
+    record(&client, message_id).await
+}
+
+async fn record(client: &Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
+    Ok(find_one(client, message_id).await?.map(Row::record).transpose()?)
+}
+
+async fn find_one(client: &Lent, message_id: EventId) -> Result<Option<Row>, Failure> {
     let found = query(client, select!("WHERE message_id = $1"), &[&message_id.as_uuid()]).await?;
     Ok(found.into_iter().next())
 }
@@ -71,12 +99,13 @@ pub(super) async fn find_by_session(
     backend: &BackendName,
     session_id: &SessionId,
 ) -> Result<Vec<Release>, Failure> {
-    query(
+    let held = query(
         &client,
         select!("WHERE backend = $1 AND session_id = $2 ORDER BY released_at"),
         &[&backend.as_str(), &session_id.as_str()],
     )
-    .await
+    .await?;
+    releases(held)
 }
 
 pub(super) async fn settle(
@@ -90,18 +119,103 @@ pub(super) async fn settle(
     let updated = query(
         &client,
         concat!(
-            "UPDATE ledger_releases SET outcome = $3, outcome_at = $4 \
+            "UPDATE ledger_releases SET outcome = $3, outcome_at = $4, reopened_at = NULL, command = NULL \
              WHERE message_id = $1 AND session_id = $2 AND (outcome IS NULL OR outcome = ANY($5)) RETURNING ",
             columns!()
         ),
         &[&message_id.as_uuid(), &session_id.as_str(), &outcome.as_str(), &SystemTime::from(kept(at)), &replaces],
     )
     .await?;
-    if let Some(release) = updated.into_iter().next() {
-        return Ok(Settled::Recorded(release));
+    if let Some(updated) = updated.into_iter().next() {
+        return Ok(Settled::Recorded(updated.release()?));
     }
     let known = find_one(&client, message_id).await?;
-    Ok(known.filter(|release| release.session_id == *session_id).map_or(Settled::NotHolder, Settled::Unchanged))
+    let held = known.filter(|known| known.session_id.as_deref() == Some(session_id.as_str()));
+    Ok(held.map(Row::release).transpose()?.map_or(Settled::NotHolder, Settled::Unchanged))
+}
+
+pub(super) async fn give_up(client: Lent, give_up: &GiveUp) -> Result<GaveUp, Failure> {
+    let (outcome, detail) = row::written(&give_up.why);
+    let changed = query(
+        &client,
+        concat!(
+            "INSERT INTO ledger_releases AS known \
+                 (message_id, backend, correlation_id, attempt, outcome, outcome_at, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (message_id) DO UPDATE SET \
+                 outcome = CASE WHEN known.session_id IS NULL THEN excluded.outcome ELSE $8 END, \
+                 detail = CASE WHEN known.session_id IS NULL THEN excluded.detail END, \
+                 attempt = CASE WHEN known.session_id IS NULL THEN excluded.attempt ELSE known.attempt END, \
+                 outcome_at = excluded.outcome_at, reopened_at = NULL, command = NULL \
+             WHERE known.reopened_at IS NOT NULL AND known.outcome IS NULL RETURNING ",
+            columns!()
+        ),
+        &[
+            &give_up.message_id.as_uuid(),
+            &give_up.backend.as_str(),
+            &give_up.correlation_id.as_ref().map(SessionId::as_str),
+            &i64::from(give_up.attempts),
+            &outcome,
+            &SystemTime::from(kept(give_up.at)),
+            &detail,
+            &row::unconfirmed(),
+        ],
+    )
+    .await?;
+    if let Some(changed) = changed.into_iter().next() {
+        return match changed.record()? {
+            Record::GivenUp(given_up) => Ok(GaveUp::Recorded(given_up)),
+            Record::Released(release) => Ok(GaveUp::Released(release)),
+            Record::Open => Err(LedgerError::unreadable(Fault::Incomplete).into()),
+        };
+    }
+    match record(&client, give_up.message_id).await? {
+        Some(Record::GivenUp(given_up)) => Ok(GaveUp::Already(given_up)),
+        Some(Record::Released(release)) => Ok(GaveUp::Released(release)),
+        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed).into()),
+    }
+}
+
+pub(super) async fn replay(
+    client: Lent,
+    message_id: EventId,
+    given_up_before: Timestamp,
+    at: Timestamp,
+) -> Result<bool, Failure> {
+    let opened = execute(
+        &client,
+        "UPDATE ledger_releases SET reopened_at = $3, life = life + 1, outcome = NULL, outcome_at = NULL, detail = NULL \
+         WHERE message_id = $1 AND session_id IS NULL AND outcome_at < $2",
+        &[&message_id.as_uuid(), &SystemTime::from(kept(given_up_before)), &SystemTime::from(kept(at))],
+    )
+    .await?;
+    Ok(0 < opened)
+}
+
+pub(super) async fn reopen(client: Lent, release: &Release, at: Timestamp) -> Result<bool, Failure> {
+    let opened = execute(
+        &client,
+        "UPDATE ledger_releases SET reopened_at = $4 \
+         WHERE message_id = $1 AND session_id = $2 AND life = $3 AND outcome IS NULL AND reopened_at IS NULL",
+        &[
+            &release.message_id.as_uuid(),
+            &release.session_id.as_str(),
+            &i64::from(release.life),
+            &SystemTime::from(kept(at)),
+        ],
+    )
+    .await?;
+    Ok(0 < opened)
+}
+
+pub(super) async fn commanded(client: Lent, message_id: EventId, reopened_at: Timestamp) -> Result<(), Failure> {
+    execute(
+        &client,
+        "UPDATE ledger_releases SET command = NULL WHERE message_id = $1 AND reopened_at = $2",
+        &[&message_id.as_uuid(), &SystemTime::from(kept(reopened_at))],
+    )
+    .await
+    .map(drop)
 }
 
 pub(super) async fn overdue(
@@ -109,13 +223,18 @@ pub(super) async fn overdue(
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
-) -> Result<Vec<Release>, Failure> {
-    query(
+) -> Result<Vec<Overdue>, Failure> {
+    let rows = query(
         &client,
-        select!("WHERE backend = $1 AND outcome IS NULL AND released_at < $2 ORDER BY released_at LIMIT $3"),
+        select!(
+            "WHERE backend = $1 AND outcome IS NULL AND COALESCE(reopened_at, released_at) < $2 \
+             AND session_id IS NOT NULL AND (reopened_at IS NULL OR command IS NOT NULL) \
+             ORDER BY COALESCE(reopened_at, released_at) LIMIT $3"
+        ),
         &[&backend.as_str(), &SystemTime::from(released_before), &i64::from(limit)],
     )
-    .await
+    .await?;
+    Ok(rows.into_iter().map(Row::overdue).collect::<Result<_, LedgerError>>()?)
 }
 
 pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
@@ -126,14 +245,25 @@ pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
 }
 
 pub(super) async fn prune(client: Lent, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
-    // The condition stands twice, so that a release which is settled anew at this moment is looked at again and kept.
-    execute(
+    // The condition stands twice, so that a message which is settled anew or replayed at this moment is looked at again
+    // and kept.
+    let ended = execute(
         &client,
         "DELETE FROM ledger_releases WHERE outcome_at < $1 AND message_id IN (\
              SELECT message_id FROM ledger_releases WHERE outcome_at < $1 ORDER BY outcome_at LIMIT $2)",
         &[&SystemTime::from(settled_before), &i64::from(limit)],
     )
-    .await
+    .await?;
+    let replayed = execute(
+        &client,
+        "DELETE FROM ledger_releases WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < $1 \
+         AND message_id IN (\
+             SELECT message_id FROM ledger_releases \
+             WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < $1 ORDER BY reopened_at LIMIT $2)",
+        &[&SystemTime::from(settled_before), &i64::from(limit)],
+    )
+    .await?;
+    Ok(ended + replayed)
 }
 
 /// A server that takes no writes is of no use, so it counts as away.
@@ -150,33 +280,38 @@ async fn execute(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -
     client.answer(client.execute(&statement, parameters)).await
 }
 
-async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Release>, Failure> {
+async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
     let statement = client.answer(client.prepare_cached(sql)).await?;
     let rows = client.answer(client.query(&statement, parameters)).await?;
-    Ok(rows.iter().map(release).collect::<Result<_, LedgerError>>()?)
+    Ok(rows.iter().map(row).collect::<Result<_, LedgerError>>()?)
+}
+
+fn releases(rows: Vec<Row>) -> Result<Vec<Release>, Failure> {
+    Ok(rows.into_iter().map(Row::release).collect::<Result<_, LedgerError>>()?)
 }
 
 /// Reads a row of [`columns!`].
-fn release(row: &Row) -> Result<Release, LedgerError> {
-    let attempt: i64 = get(row, "attempt")?;
-    Ok(Release {
-        message_id: EventId::from(get::<Uuid>(row, "message_id")?),
-        session_id: parse(get(row, "session_id")?)?,
-        backend: parse(get(row, "backend")?)?,
-        correlation_id: get::<Option<&str>>(row, "correlation_id")?.map(parse).transpose()?,
-        attempt: u32::try_from(attempt).map_err(LedgerError::unreadable)?,
-        released_at: instant(get(row, "released_at")?)?,
-        outcome: get::<Option<&str>>(row, "outcome")?.map(parse).transpose()?,
-        outcome_at: get::<Option<SystemTime>>(row, "outcome_at")?.map(instant).transpose()?,
+fn row(found: &tokio_postgres::Row) -> Result<Row, LedgerError> {
+    let number = |column| u32::try_from(get::<i64>(found, column)?).map_err(LedgerError::unreadable);
+    let instant_of = |column| get::<Option<SystemTime>>(found, column)?.map(instant).transpose();
+    Ok(Row {
+        message_id: get(found, "message_id")?,
+        session_id: get(found, "session_id")?,
+        backend: get(found, "backend")?,
+        correlation_id: get(found, "correlation_id")?,
+        attempt: number("attempt")?,
+        life: number("life")?,
+        released_at: instant_of("released_at")?,
+        reopened_at: instant_of("reopened_at")?,
+        outcome: get(found, "outcome")?,
+        outcome_at: instant_of("outcome_at")?,
+        detail: get(found, "detail")?,
+        command: get(found, "command")?,
     })
 }
 
-fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, LedgerError> {
+fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row, column: &str) -> Result<T, LedgerError> {
     row.try_get(column).map_err(LedgerError::unreadable)
-}
-
-fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(written: &str) -> Result<T, LedgerError> {
-    written.parse().map_err(LedgerError::unreadable)
 }
 
 fn instant(at: SystemTime) -> Result<Timestamp, LedgerError> {

@@ -6,7 +6,8 @@ use super::pool::{Connections, Failure, Lent};
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE ledger_releases (
         message_id     uuid PRIMARY KEY,
         session_id     text NOT NULL,
@@ -21,7 +22,24 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
     CREATE INDEX ledger_releases_open ON ledger_releases (backend, released_at) WHERE outcome IS NULL;
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
-"];
+",
+    "
+    ALTER TABLE ledger_releases
+        ALTER COLUMN session_id DROP NOT NULL, -- none: given up, or replayed since
+        ALTER COLUMN released_at DROP NOT NULL,
+        ADD COLUMN life bigint NOT NULL DEFAULT 0,
+        ADD COLUMN reopened_at timestamptz, -- while there is no outcome: open to another session since then
+        ADD COLUMN detail text,
+        ADD COLUMN command text, -- personal: only until there is an outcome
+        ADD CHECK ((session_id IS NULL) = (released_at IS NULL)),
+        ADD CHECK (session_id IS NOT NULL OR outcome IS NOT NULL OR reopened_at IS NOT NULL);
+    DROP INDEX ledger_releases_open;
+    CREATE INDEX ledger_releases_due ON ledger_releases (backend, COALESCE(reopened_at, released_at))
+        WHERE outcome IS NULL;
+    CREATE INDEX ledger_releases_replayed ON ledger_releases (reopened_at)
+        WHERE outcome IS NULL AND session_id IS NULL;
+",
+];
 
 /// The advisory lock under which the schema is brought up to date.
 const LOCK: i64 = 0x7472_6f70_6f6d_7101;

@@ -1,34 +1,47 @@
 //! The operations of the ledger in SQL. Each runs inside a transaction that holds the write lock.
 
-use std::error::Error;
-use std::str::FromStr;
-
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, Params, params};
 use uuid::Uuid;
 
 use super::judge;
 use crate::error::Fault;
-use crate::ledger::{Claim, Claimed, Release, Settled, kept};
+use crate::ledger::{Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
-/// Selects releases; [`release`] reads a row of it.
+/// The columns of a row; [`row`] reads them.
+macro_rules! columns {
+    () => {
+        "message_id, session_id, backend, correlation_id, attempt, life, released_at, reopened_at, outcome, outcome_at, \
+         detail, command"
+    };
+}
+
+/// Selects rows.
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT message_id, session_id, backend, correlation_id, attempt, released_at, outcome, outcome_at ",
-            "FROM ledger_releases ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM ledger_releases ", $rest)
     };
 }
 
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Claimed, LedgerError> {
-    let inserted = execute(
+    let command = claim.command.as_deref().map(row::write).transpose()?;
+    let granted = query(
         connection,
-        "INSERT INTO ledger_releases (message_id, session_id, backend, correlation_id, attempt, released_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (message_id) DO NOTHING",
+        concat!(
+            "INSERT INTO ledger_releases \
+                 (message_id, session_id, backend, correlation_id, attempt, released_at, command) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (message_id) DO UPDATE SET \
+                 life = life + CASE WHEN session_id <> excluded.session_id THEN 1 ELSE 0 END, \
+                 session_id = excluded.session_id, correlation_id = excluded.correlation_id, \
+                 attempt = excluded.attempt, released_at = excluded.released_at, command = excluded.command, \
+                 reopened_at = NULL \
+             WHERE reopened_at IS NOT NULL AND outcome IS NULL RETURNING ",
+            columns!()
+        ),
         params![
             claim.message_id.as_uuid().as_bytes(),
             claim.session_id.as_str(),
@@ -36,28 +49,37 @@ pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Claimed, L
             claim.correlation_id.as_ref().map(SessionId::as_str),
             claim.attempt,
             claim.at.as_microsecond(),
+            command,
         ],
     )?;
-    if inserted == 1 {
-        return Ok(Claimed::Granted { at: kept(claim.at) });
+    if let Some(granted) = granted.into_iter().next() {
+        return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }
-    let holder = find_one(connection, claim.message_id)?.ok_or_else(|| LedgerError::unavailable(Fault::Forgotten))?;
-    if holder.session_id == claim.session_id {
-        Ok(Claimed::Again { at: holder.released_at })
-    } else {
-        Ok(Claimed::Refused { holder: holder.session_id })
+    match look_up(connection, claim.message_id)? {
+        Some(Record::Released(held)) if held.session_id == claim.session_id => {
+            Ok(Claimed::Again { at: held.released_at, life: held.life })
+        }
+        Some(Record::Released(held)) => Ok(Claimed::Refused { holder: held.session_id }),
+        Some(Record::GivenUp(_)) => Ok(Claimed::GivenUp),
+        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed)),
     }
 }
 
 pub(super) fn find(connection: &Connection, message_ids: &[EventId]) -> Result<Vec<Release>, LedgerError> {
     let mut releases = Vec::new();
     for message_id in message_ids {
-        releases.extend(find_one(connection, *message_id)?);
+        if let Some(Record::Released(release)) = look_up(connection, *message_id)? {
+            releases.push(release);
+        }
     }
     Ok(releases)
 }
 
-fn find_one(connection: &Connection, message_id: EventId) -> Result<Option<Release>, LedgerError> {
+pub(super) fn look_up(connection: &Connection, message_id: EventId) -> Result<Option<Record>, LedgerError> {
+    find_one(connection, message_id)?.map(Row::record).transpose()
+}
+
+fn find_one(connection: &Connection, message_id: EventId) -> Result<Option<Row>, LedgerError> {
     let found = query(connection, select!("WHERE message_id = ?1"), params![message_id.as_uuid().as_bytes()])?;
     Ok(found.into_iter().next())
 }
@@ -67,11 +89,12 @@ pub(super) fn find_by_session(
     backend: &BackendName,
     session_id: &SessionId,
 ) -> Result<Vec<Release>, LedgerError> {
-    query(
+    let held = query(
         connection,
         select!("WHERE backend = ?1 AND session_id = ?2 ORDER BY released_at"),
         params![backend.as_str(), session_id.as_str()],
-    )
+    )?;
+    held.into_iter().map(Row::release).collect()
 }
 
 pub(super) fn settle(
@@ -81,18 +104,101 @@ pub(super) fn settle(
     outcome: Outcome,
     at: Timestamp,
 ) -> Result<Settled, LedgerError> {
-    let Some(release) = find_one(connection, message_id)?.filter(|release| release.session_id == *session_id) else {
-        return Ok(Settled::NotHolder);
-    };
+    let held = find_one(connection, message_id)?.filter(|row| row.session_id.as_deref() == Some(session_id.as_str()));
+    let Some(release) = held.map(Row::release).transpose()? else { return Ok(Settled::NotHolder) };
     if release.outcome.is_some_and(|known| !outcome.replaces().contains(&known)) {
         return Ok(Settled::Unchanged(release));
     }
     execute(
         connection,
-        "UPDATE ledger_releases SET outcome = ?2, outcome_at = ?3 WHERE message_id = ?1",
+        "UPDATE ledger_releases SET outcome = ?2, outcome_at = ?3, reopened_at = NULL, command = NULL \
+         WHERE message_id = ?1",
         params![message_id.as_uuid().as_bytes(), outcome.as_str(), at.as_microsecond()],
     )?;
     Ok(Settled::Recorded(Release { outcome: Some(outcome), outcome_at: Some(kept(at)), ..release }))
+}
+
+pub(super) fn give_up(connection: &Connection, give_up: &GiveUp) -> Result<GaveUp, LedgerError> {
+    let (outcome, detail) = row::written(&give_up.why);
+    let changed = query(
+        connection,
+        concat!(
+            "INSERT INTO ledger_releases (message_id, backend, correlation_id, attempt, outcome, outcome_at, detail) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (message_id) DO UPDATE SET \
+                 outcome = CASE WHEN session_id IS NULL THEN excluded.outcome ELSE ?8 END, \
+                 detail = CASE WHEN session_id IS NULL THEN excluded.detail END, \
+                 attempt = CASE WHEN session_id IS NULL THEN excluded.attempt ELSE attempt END, \
+                 outcome_at = excluded.outcome_at, reopened_at = NULL, command = NULL \
+             WHERE reopened_at IS NOT NULL AND outcome IS NULL RETURNING ",
+            columns!()
+        ),
+        params![
+            give_up.message_id.as_uuid().as_bytes(),
+            give_up.backend.as_str(),
+            give_up.correlation_id.as_ref().map(SessionId::as_str),
+            give_up.attempts,
+            outcome,
+            give_up.at.as_microsecond(),
+            detail,
+            row::unconfirmed(),
+        ],
+    )?;
+    if let Some(changed) = changed.into_iter().next() {
+        return match changed.record()? {
+            Record::GivenUp(given_up) => Ok(GaveUp::Recorded(given_up)),
+            Record::Released(release) => Ok(GaveUp::Released(release)),
+            Record::Open => Err(LedgerError::unreadable(Fault::Incomplete)),
+        };
+    }
+    match look_up(connection, give_up.message_id)? {
+        Some(Record::GivenUp(given_up)) => Ok(GaveUp::Already(given_up)),
+        Some(Record::Released(release)) => Ok(GaveUp::Released(release)),
+        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed)),
+    }
+}
+
+pub(super) fn replay(
+    connection: &Connection,
+    message_id: EventId,
+    given_up_before: Timestamp,
+    at: Timestamp,
+) -> Result<bool, LedgerError> {
+    let opened = execute(
+        connection,
+        "UPDATE ledger_releases SET reopened_at = ?3, life = life + 1, outcome = NULL, outcome_at = NULL, detail = NULL \
+         WHERE message_id = ?1 AND session_id IS NULL AND outcome_at < ?2",
+        params![message_id.as_uuid().as_bytes(), given_up_before.as_microsecond(), at.as_microsecond()],
+    )?;
+    Ok(0 < opened)
+}
+
+pub(super) fn reopen(connection: &Connection, release: &Release, at: Timestamp) -> Result<bool, LedgerError> {
+    let opened = execute(
+        connection,
+        "UPDATE ledger_releases SET reopened_at = ?4 \
+         WHERE message_id = ?1 AND session_id = ?2 AND life = ?3 AND outcome IS NULL AND reopened_at IS NULL",
+        params![
+            release.message_id.as_uuid().as_bytes(),
+            release.session_id.as_str(),
+            release.life,
+            at.as_microsecond()
+        ],
+    )?;
+    Ok(0 < opened)
+}
+
+pub(super) fn commanded(
+    connection: &Connection,
+    message_id: EventId,
+    reopened_at: Timestamp,
+) -> Result<(), LedgerError> {
+    execute(
+        connection,
+        "UPDATE ledger_releases SET command = NULL WHERE message_id = ?1 AND reopened_at = ?2",
+        params![message_id.as_uuid().as_bytes(), reopened_at.as_microsecond()],
+    )
+    .map(drop)
 }
 
 pub(super) fn overdue(
@@ -100,12 +206,17 @@ pub(super) fn overdue(
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
-) -> Result<Vec<Release>, LedgerError> {
-    query(
+) -> Result<Vec<Overdue>, LedgerError> {
+    let rows = query(
         connection,
-        select!("WHERE backend = ?1 AND outcome IS NULL AND released_at < ?2 ORDER BY released_at LIMIT ?3"),
+        select!(
+            "WHERE backend = ?1 AND outcome IS NULL AND COALESCE(reopened_at, released_at) < ?2 \
+             AND session_id IS NOT NULL AND (reopened_at IS NULL OR command IS NOT NULL) \
+             ORDER BY COALESCE(reopened_at, released_at) LIMIT ?3"
+        ),
         params![backend.as_str(), released_before.as_microsecond(), limit],
-    )
+    )?;
+    rows.into_iter().map(Row::overdue).collect()
 }
 
 pub(super) fn count(connection: &Connection) -> Result<u64, LedgerError> {
@@ -121,7 +232,14 @@ pub(super) fn prune(connection: &Connection, settled_before: Timestamp, limit: u
              SELECT message_id FROM ledger_releases WHERE outcome_at < ?1 ORDER BY outcome_at LIMIT ?2)",
         params![settled_before.as_microsecond(), limit],
     )?;
-    u64::try_from(removed).map_err(LedgerError::corrupt)
+    let replayed = execute(
+        connection,
+        "DELETE FROM ledger_releases WHERE message_id IN (\
+             SELECT message_id FROM ledger_releases \
+             WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < ?1 ORDER BY reopened_at LIMIT ?2)",
+        params![settled_before.as_microsecond(), limit],
+    )?;
+    u64::try_from(removed + replayed).map_err(LedgerError::corrupt)
 }
 
 /// The transaction around it has taken the write lock: that is the proof.
@@ -133,38 +251,37 @@ fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Resul
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters)).map_err(judge)
 }
 
-fn query(connection: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Release>, LedgerError> {
+fn query(connection: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Row>, LedgerError> {
     let mut statement = connection.prepare_cached(sql).map_err(judge)?;
-    let mut rows = statement.query(parameters).map_err(judge)?;
-    let mut releases = Vec::new();
-    while let Some(row) = rows.next().map_err(judge)? {
-        releases.push(release(row)?);
+    let mut found = statement.query(parameters).map_err(judge)?;
+    let mut rows = Vec::new();
+    while let Some(next) = found.next().map_err(judge)? {
+        rows.push(row(next)?);
     }
-    Ok(releases)
+    Ok(rows)
 }
 
-/// Reads a row of [`select!`].
-fn release(row: &Row<'_>) -> Result<Release, LedgerError> {
-    let message_id = Uuid::from_bytes(get(row, "message_id")?);
-    let outcome_at: Option<i64> = get(row, "outcome_at")?;
-    Ok(Release {
-        message_id: EventId::from(message_id),
-        session_id: parse(&get::<String>(row, "session_id")?)?,
-        backend: parse(&get::<String>(row, "backend")?)?,
-        correlation_id: get::<Option<String>>(row, "correlation_id")?.as_deref().map(parse).transpose()?,
-        attempt: get(row, "attempt")?,
-        released_at: instant(get(row, "released_at")?)?,
-        outcome: get::<Option<String>>(row, "outcome")?.as_deref().map(parse).transpose()?,
-        outcome_at: outcome_at.map(instant).transpose()?,
+/// Reads a row of [`columns!`].
+fn row(found: &rusqlite::Row<'_>) -> Result<Row, LedgerError> {
+    let instant_of = |column| get::<Option<i64>>(found, column)?.map(instant).transpose();
+    Ok(Row {
+        message_id: Uuid::from_bytes(get(found, "message_id")?),
+        session_id: get(found, "session_id")?,
+        backend: get(found, "backend")?,
+        correlation_id: get(found, "correlation_id")?,
+        attempt: get(found, "attempt")?,
+        life: get(found, "life")?,
+        released_at: instant_of("released_at")?,
+        reopened_at: instant_of("reopened_at")?,
+        outcome: get(found, "outcome")?,
+        outcome_at: instant_of("outcome_at")?,
+        detail: get(found, "detail")?,
+        command: get(found, "command")?,
     })
 }
 
-fn get<T: FromSql>(row: &Row<'_>, column: &str) -> Result<T, LedgerError> {
+fn get<T: FromSql>(row: &rusqlite::Row<'_>, column: &str) -> Result<T, LedgerError> {
     row.get(column).map_err(LedgerError::unreadable)
-}
-
-fn parse<T: FromStr<Err: Error + Send + Sync + 'static>>(written: &str) -> Result<T, LedgerError> {
-    written.parse().map_err(LedgerError::unreadable)
 }
 
 fn instant(microseconds: i64) -> Result<Timestamp, LedgerError> {

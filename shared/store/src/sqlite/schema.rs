@@ -6,7 +6,8 @@ use super::judge;
 use crate::OpenError;
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE ledger_releases (
         message_id     BLOB PRIMARY KEY NOT NULL,
         session_id     TEXT NOT NULL,
@@ -21,7 +22,40 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
     CREATE INDEX ledger_releases_open ON ledger_releases (backend, released_at) WHERE outcome IS NULL;
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
-"];
+",
+    "
+    -- A column cannot be told that it may be empty: the table is made anew.
+    ALTER TABLE ledger_releases RENAME TO ledger_releases_1;
+    CREATE TABLE ledger_releases (
+        message_id     BLOB PRIMARY KEY NOT NULL,
+        session_id     TEXT, -- none: given up, or replayed since
+        backend        TEXT NOT NULL,
+        correlation_id TEXT,
+        attempt        INTEGER NOT NULL,
+        life           INTEGER NOT NULL DEFAULT 0,
+        released_at    INTEGER,
+        reopened_at    INTEGER, -- while there is no outcome: open to another session since then
+        outcome        TEXT,
+        outcome_at     INTEGER,
+        detail         TEXT,
+        command        TEXT, -- personal: only until there is an outcome
+        CHECK ((outcome IS NULL) = (outcome_at IS NULL)),
+        CHECK ((session_id IS NULL) = (released_at IS NULL)),
+        CHECK (session_id IS NOT NULL OR outcome IS NOT NULL OR reopened_at IS NOT NULL)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO ledger_releases
+        (message_id, session_id, backend, correlation_id, attempt, released_at, outcome, outcome_at)
+        SELECT message_id, session_id, backend, correlation_id, attempt, released_at, outcome, outcome_at
+        FROM ledger_releases_1;
+    DROP TABLE ledger_releases_1;
+    CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
+    CREATE INDEX ledger_releases_due ON ledger_releases (backend, COALESCE(reopened_at, released_at))
+        WHERE outcome IS NULL;
+    CREATE INDEX ledger_releases_replayed ON ledger_releases (reopened_at)
+        WHERE outcome IS NULL AND session_id IS NULL;
+    CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
+",
+];
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {

@@ -4,25 +4,7 @@ use store::Outcome::{Delivered, Failed, Sent, Unconfirmed};
 use store::{Claim, Claimed, Outcome, Release, Settled, open};
 use tokio::task::JoinSet;
 
-use crate::place::{Place, backend, claim, message, release, released, second, session};
-
-/// Makes of each contract a test on each database.
-macro_rules! on_both {
-    ($($contract:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $contract() {
-                super::$contract(super::Place::sqlite()).await;
-            })+
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $contract() {
-                super::$contract(super::Place::postgres()).await;
-            })+
-        }
-    };
-}
+use crate::place::{Place, backend, claim, message, overdue, release, released, second, session};
 
 on_both!(
     of_many_claimants_one_is_granted,
@@ -67,16 +49,17 @@ async fn the_holder_is_granted_again_and_any_other_refused(place: Place) {
     let ledger = open(&place.url()).await.unwrap();
     let (message_id, holder, other) = (message(), session("holder"), session("other"));
     let first = ledger.claim(claim(message_id, &holder, second(0))).await.unwrap();
-    assert_eq!(first, Claimed::Granted { at: second(0) });
+    assert_eq!(first, Claimed::Granted { at: second(0), life: 0 });
     let again = ledger.claim(claim(message_id, &holder, second(9))).await.unwrap();
-    assert_eq!(again, Claimed::Again { at: second(0) });
+    assert_eq!(again, Claimed::Again { at: second(0), life: 0 });
     let refused = ledger.claim(claim(message_id, &other, second(9))).await.unwrap();
     assert_eq!(refused, Claimed::Refused { holder: holder.clone() });
     // A settled message is as much taken as an open one.
     ledger.settle(message_id, &holder, Failed, second(10)).await.unwrap();
     let refused = ledger.claim(claim(message_id, &other, second(11))).await.unwrap();
     assert_eq!(refused, Claimed::Refused { holder });
-    assert_eq!(ledger.claim(claim(message(), &other, second(11))).await.unwrap(), Claimed::Granted { at: second(11) });
+    let granted = ledger.claim(claim(message(), &other, second(11))).await.unwrap();
+    assert_eq!(granted, Claimed::Granted { at: second(11), life: 0 });
 }
 
 async fn a_first_outcome_stands_but_for_those_that_know_more(place: Place) {
@@ -125,11 +108,11 @@ async fn overdue_is_what_has_no_outcome(place: Place) {
     ledger.claim(elsewhere.clone()).await.unwrap();
 
     let (b, other) = (backend("b"), backend("other"));
-    assert_eq!(ledger.overdue(&b, second(9), 10).await.unwrap(), [early.clone(), late.clone()]);
+    assert_eq!(ledger.overdue(&b, second(9), 10).await.unwrap(), [overdue(&early), overdue(&late)]);
     assert_eq!(ledger.overdue(&b, second(9), 1).await.unwrap(), ledger.overdue(&b, second(3), 10).await.unwrap());
-    assert_eq!(ledger.overdue(&b, second(3), 10).await.unwrap(), [early]);
+    assert_eq!(ledger.overdue(&b, second(3), 10).await.unwrap(), [overdue(&early)]);
     assert_eq!(ledger.overdue(&b, second(1), 10).await.unwrap(), []);
-    assert_eq!(ledger.overdue(&other, second(9), 10).await.unwrap(), [release(&elsewhere)]);
+    assert_eq!(ledger.overdue(&other, second(9), 10).await.unwrap(), [overdue(&release(&elsewhere))]);
 }
 
 async fn releases_are_found_by_message_and_by_session(place: Place) {

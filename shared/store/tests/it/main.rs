@@ -1,7 +1,28 @@
 //! The ledger on real databases.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+/// Makes of each contract a test on each database.
+macro_rules! on_both {
+    ($($contract:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $contract() {
+                super::$contract(super::Place::sqlite()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $contract() {
+                super::$contract(super::Place::postgres()).await;
+            })+
+        }
+    };
+}
+
 mod contract;
+mod lives;
+mod model;
 mod place;
 mod postgres;
 mod sqlite;
+mod upgrade;

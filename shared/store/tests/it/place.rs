@@ -1,7 +1,7 @@
 //! Where a test keeps its ledger, and what it puts there.
 
-use protocol::{BackendName, EventId, SessionId, Timestamp};
-use store::{Claim, Ledger, Release};
+use protocol::{BackendName, EventId, MessageSend, Network, SessionId, Timestamp};
+use store::{Claim, GiveUp, Ledger, Overdue, Release, Why};
 use tempfile::TempDir;
 use testkit::Database;
 use uuid::Uuid;
@@ -19,6 +19,21 @@ impl Place {
 
     pub(crate) fn postgres() -> Self {
         Self::Postgres(testkit::database().unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Runs SQL; the first column of the first row, if there is one.
+    pub(crate) fn execute(&self, sql: &str) -> Option<i64> {
+        match self {
+            Self::Sqlite(_) => {
+                let connection = rusqlite::Connection::open(self.url().strip_prefix("sqlite:").unwrap()).unwrap();
+                if sql.starts_with("SELECT") {
+                    return Some(connection.query_row(sql, [], |row| row.get(0)).unwrap());
+                }
+                connection.execute_batch(sql).unwrap();
+                None
+            }
+            Self::Postgres(database) => database.execute(sql).unwrap().trim().parse().ok(),
+        }
     }
 
     /// The folder in which the file will be does not exist yet: opening makes it.
@@ -54,6 +69,7 @@ pub(crate) fn claim(message_id: EventId, session_id: &SessionId, at: Timestamp) 
         backend: backend("b"),
         correlation_id: Some(session("conversation")),
         attempt: 3,
+        command: None,
         at,
     }
 }
@@ -66,10 +82,34 @@ pub(crate) fn release(claim: &Claim) -> Release {
         backend: claim.backend.clone(),
         correlation_id: claim.correlation_id.clone(),
         attempt: claim.attempt,
+        life: 0,
         released_at: claim.at,
         outcome: None,
         outcome_at: None,
     }
+}
+
+/// A command, for backends that send again what stays unconfirmed.
+pub(crate) fn command() -> MessageSend {
+    MessageSend {
+        to: "+15555550177".parse().unwrap(),
+        text: "Balance is 12 ✓ \"quoted\"".parse().unwrap(),
+        from: Some("12345".parse().unwrap()),
+        network: Network::sms(),
+        application: None,
+        expires_at: Some(second(1000)),
+    }
+}
+
+/// Giving up a message after its second launch.
+pub(crate) fn give_up(message_id: EventId, why: Why, at: Timestamp) -> GiveUp {
+    let correlation_id = Some(session("conversation"));
+    GiveUp { message_id, backend: backend("b"), correlation_id, attempts: 2, why, at }
+}
+
+/// The release, overdue, of a backend that sends nothing again.
+pub(crate) fn overdue(release: &Release) -> Overdue {
+    Overdue { release: release.clone(), open_since: None, command: None }
 }
 
 /// Claims a fresh message for a fresh session, at that second.

@@ -30,6 +30,7 @@ fn ticket() -> Ticket {
         text: "Your code is 4711".parse().unwrap(),
         network: Network::sms(),
         trace: TraceContext::from_headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None),
+        worth_until: None,
         expires_at: at(1_000),
     }
 }
@@ -151,6 +152,7 @@ proptest! {
             to: to.parse().unwrap(),
             attempt,
             expires_at,
+            worth_until: from.then_some(expires_at),
             from: from.then(|| "12345".parse().unwrap()),
             ..ticket()
         };
