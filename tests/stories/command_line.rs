@@ -171,7 +171,7 @@ async fn the_printed_configuration_is_the_default() {
 #[tokio::test]
 async fn a_service_on_its_own_refuses_the_embedded_bus() {
     let folder = TempDir::new().unwrap();
-    for service in ["ingress", "router", "egress"] {
+    for service in ["ingress", "router", "egress", "journal"] {
         check(&tropomq(folder.path(), &[service]).await, 78, &["bus.url", "tropomq up", "amqp://"]);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");

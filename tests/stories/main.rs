@@ -34,6 +34,7 @@ macro_rules! on_both_buses {
     };
 }
 
+mod balance;
 mod call_backs;
 mod capture;
 mod command_line;
@@ -48,6 +49,7 @@ mod refusals;
 mod replicas;
 mod restarts;
 mod rolling;
+mod spooling;
 mod steady;
 mod traces;
 mod unconfirmed;

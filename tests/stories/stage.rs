@@ -22,7 +22,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use phone::Phone;
 pub(crate) use proxy::Proxy;
 pub(crate) use service::{Service, tropomq, tropomq_within};
-pub(crate) use setup::{NUMBER, OTHER_NUMBER, Setup};
+pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
 pub(crate) use tropo::Tropo;
 
 /// The longest wait for what must come.

@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 6] = [
     &["tropo"],
     &["parts", "messaging", "store", "chassis"],
     &[TESTKIT],
-    &["ingress", "router", "egress", "simulator"],
+    &["ingress", "router", "egress", "journal", "simulator"],
     &["tropomq"],
 ];
 

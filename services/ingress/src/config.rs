@@ -1,9 +1,11 @@
 //! The configuration of ingress.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::http::Limits;
+use messaging::spool;
 use serde::Deserialize;
 use url::Url;
 
@@ -26,6 +28,38 @@ pub struct Config {
     /// The proxies whose `X-Forwarded-For` is believed when a backend allows certain addresses alone.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// What keeps events while the bus is away.
+    pub spool: Spool,
     /// The limits of the listener.
     pub limits: Limits,
+}
+
+/// The `[ingress.spool]` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spool {
+    /// Its directory, of this process alone.
+    pub path: PathBuf,
+    /// How many bytes it may hold; with none there is no spool.
+    #[serde(with = "chassis::config::size")]
+    pub bytes_max: usize,
+    /// How long its oldest event may have waited; then no more are taken.
+    #[serde(with = "chassis::config::duration")]
+    pub age_max: Duration,
+    /// The longest wait for the bus to confirm an event, before it goes to the spool.
+    #[serde(with = "chassis::config::duration")]
+    pub confirm_timeout: Duration,
+}
+
+impl Spool {
+    /// How it is kept; `None` where there is to be none.
+    #[must_use]
+    pub fn settings(&self) -> Option<spool::Settings> {
+        (0 < self.bytes_max).then(|| spool::Settings {
+            path: self.path.clone(),
+            bytes_max: u64::try_from(self.bytes_max).unwrap_or(u64::MAX),
+            age_max: self.age_max,
+            wait: self.confirm_timeout,
+        })
+    }
 }

@@ -1,9 +1,10 @@
 //! Turns Tropo's webhooks into events on the bus.
 //!
-//! Invariant: a webhook is answered 2xx only after the bus has confirmed its event. What cannot be kept is refused,
-//! quickly: Tropo's log then shows it, and nobody believes that it was taken.
+//! Invariant: a webhook is answered 2xx only after its event is on the bus, confirmed, or synced in the spool, which
+//! passes it on when the bus is back. What cannot be kept is refused, quickly: Tropo's log then shows it, and nobody
+//! believes that it was taken.
 //!
-//! Ingress holds no state that matters: any number of replicas may stand side by side.
+//! Any number of replicas may stand side by side; each has a spool of its own.
 
 mod backends;
 mod caller;
@@ -19,7 +20,7 @@ use messaging::{Environment, Publisher};
 use tropo::ticket::Keyring;
 
 pub use backends::{Backend, Backends, Network, NetworkError};
-pub use config::Config;
+pub use config::{Config, Spool};
 pub use forward::{Answer, CallBack, CallBacks, ForwardError, Forwarder, ForwarderError};
 
 /// What the routes of ingress share.

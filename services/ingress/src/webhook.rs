@@ -210,15 +210,14 @@ impl Ingress {
             match self.publisher.publish(outgoing).await {
                 Ok(()) => return Ok(()),
                 Err(PublishError::Unknown(_)) => uncertain = true,
+                // What is full does not get room soon.
+                Err(error @ PublishError::NoRoom(_)) => return Err(not_kept(error, uncertain)),
                 Err(error @ (PublishError::Unavailable(_) | PublishError::Refused)) => {
                     tokio::select! {
                         biased;
                         // An error says that the bus is gone for good; then it stays silent here.
                         Ok(_) = state.wait_for(|state| *state == BusState::Ready) => {}
-                        () = self.environment.clock.sleep(ABSENCE_MAX) => {
-                            // What an earlier try left unanswered may be on the bus.
-                            return Err(if uncertain { Refused::NotConfirmed } else { Refused::NotKept(error) });
-                        }
+                        () = self.environment.clock.sleep(ABSENCE_MAX) => return Err(not_kept(error, uncertain)),
                     }
                 }
             }
@@ -265,6 +264,11 @@ impl Understood {
             Self::Text(_) | Self::Ignored(..) | Self::DeliveryReport(_) => None,
         }
     }
+}
+
+/// The bus did not take an event; what an earlier try left unanswered may be on it all the same.
+fn not_kept(error: PublishError, uncertain: bool) -> Refused {
+    if uncertain { Refused::NotConfirmed } else { Refused::NotKept(error) }
 }
 
 /// The last part of the URL that Tropo called: what a relative `next` begins with.

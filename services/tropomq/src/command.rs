@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::balance::Balance;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Router,
     /// Run egress: sends messages through Tropo
     Egress,
+    /// Run the journal: keeps account of every text and message
+    Journal,
     /// Run the simulator: stands in for Tropo, with virtual phones
     Simulator,
     /// Run a load through everything while one part after the other fails, and account for every text
@@ -46,6 +49,11 @@ pub(crate) enum Command {
     Drill(Drill),
     /// Put a message on the bus, for egress to send
     Send(Send),
+    /// Print the account of every text and message, and whether it adds up
+    ///
+    /// Ends 0 if it does, 1 if something is missing, 75 if that cannot be told now, 69 if the bus or the database is not
+    /// there.
+    Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
     Dead(Dead),
     /// Say what is wrong with the configuration, and how to mend it

@@ -73,7 +73,8 @@ impl Demo {
         let bus = settings.bus.url.clone();
         let stack = Stack {
             settings,
-            services: Services::ALL,
+            // One conversation needs no account, and its events stay on record.
+            services: Services { journal: false, ..Services::ALL },
             listeners,
             shutdown: shutdown.clone(),
             metrics: telemetry.metrics(),

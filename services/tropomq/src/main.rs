@@ -1,5 +1,6 @@
 //! tropomq: the command line, and every service in one process.
 
+mod balance;
 mod check;
 mod command;
 mod dead;
@@ -27,11 +28,13 @@ async fn main() -> ExitCode {
         Command::Ingress => stack::serve(config, Services::INGRESS).await,
         Command::Router => stack::serve(config, Services::ROUTER).await,
         Command::Egress => stack::serve(config, Services::EGRESS).await,
+        Command::Journal => stack::serve(config, Services::JOURNAL).await,
         Command::Simulator => stack::serve(config, Services::SIMULATOR).await,
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Drill(drill) => drill.run().await,
         Command::Send(send) => send.run(config).await,
+        Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,

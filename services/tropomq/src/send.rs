@@ -154,7 +154,7 @@ async fn publish(settings: &Settings, wanted: Wanted) -> anyhow::Result<EventId>
         let published = wanted.publish(&Publisher::new(bus.clone(), APP_ID), &Environment::system()).await;
         published.map_err(|error| match error {
             PublishError::Unknown(_) => anyhow::Error::new(error).context(uncertain(id)),
-            PublishError::Unavailable(_) | PublishError::Refused => {
+            PublishError::Unavailable(_) | PublishError::Refused | PublishError::NoRoom(_) => {
                 anyhow::Error::new(error).context("nothing was sent")
             }
         })

@@ -28,6 +28,9 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 /// The shortest wait that makes sense anywhere.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
+/// The shortest time for which the journal remembers what ended.
+const RETENTION_MIN: Duration = Duration::from_hours(1);
+
 /// The file that is read where none is named and this one exists.
 const USUAL_FILE: &str = "tropomq.toml";
 
@@ -44,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) ingress: ingress::Config,
     pub(crate) router: router::Config,
     pub(crate) egress: egress::Config,
+    pub(crate) journal: journal::Config,
     pub(crate) simulator: simulator::Config,
 }
 
@@ -54,6 +58,9 @@ pub(crate) struct Bus {
     pub(crate) url: BusUrl,
     #[serde(with = "chassis::config::duration")]
     pub(crate) drain: Duration,
+    /// Secret, for it may hold a password.
+    #[serde(default)]
+    pub(crate) management: Option<SecretString>,
 }
 
 /// `[store]`
@@ -110,7 +117,11 @@ impl Settings {
     /// As [`Settings::check`].
     pub(crate) fn check_for(&self, services: Services) -> Result<(), ConfigError> {
         let sqlite = self.store.url.expose_secret().starts_with("sqlite:");
-        if services.egress && sqlite && matches!(self.bus.url, BusUrl::Amqp(_)) && !self.store.single_egress {
+        if (services.egress || services.journal)
+            && sqlite
+            && matches!(self.bus.url, BusUrl::Amqp(_))
+            && !self.store.single_egress
+        {
             let told = "is SQLite, and the bus is RabbitMQ: a second egress with a ledger of its own would send messages \
                         twice. Set it to postgres://…, or set store.single_egress = true if there is and stays but one, \
                         with a disk that stays";
@@ -145,6 +156,7 @@ impl Settings {
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),
+            ("journal.prefetch", u64::from(self.journal.prefetch)),
             ("store.connections_max", self.store.connections_max as u64),
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -153,6 +165,10 @@ impl Settings {
         if self.egress.retention < self.egress.time_to_live {
             let told = "must not be less than egress.time_to_live: what is still to be sent has to be remembered";
             return Err(ConfigError::of_key("egress.retention", told));
+        }
+        if self.journal.retention < RETENTION_MIN {
+            let told = "must be at least 1h: an event that comes again later would count twice";
+            return Err(ConfigError::of_key("journal.retention", told));
         }
         if let Err(error) = store::check_url(self.store.url.expose_secret()) {
             return Err(ConfigError::of_key("store.url", error.to_string()));
@@ -189,10 +205,17 @@ impl Settings {
             ("egress.callback_timeout", self.egress.callback_timeout),
             ("egress.request_timeout", self.egress.request_timeout),
             ("ingress.confirm_timeout", self.ingress.confirm_timeout),
+            ("ingress.spool.confirm_timeout", self.ingress.spool.confirm_timeout),
             ("ingress.forward_timeout", self.ingress.forward_timeout),
         ];
         if let Some((key, _)) = waits.into_iter().find(|(_, wait)| *wait < SHORTEST_WAIT) {
             return Err(ConfigError::of_key(key, "must be at least 10ms: anything shorter would only spin"));
+        }
+        if let Some(url) = &self.bus.management
+            && !Url::parse(url.expose_secret()).is_ok_and(|url| is_http(&url))
+        {
+            let told = "must be an http or https address, as in http://user:password@rabbitmq:15672";
+            return Err(ConfigError::of_key("bus.management", told));
         }
         for (key, url) in [("egress.session_api", &self.egress.session_api), ("ingress.egress", &self.ingress.egress)] {
             if !is_http(url) {

@@ -1,9 +1,11 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
+mod account;
 mod ledger;
 mod letters;
 mod listeners;
 mod messages;
+mod spool;
 mod watch;
 
 use std::borrow::Cow;
@@ -28,6 +30,7 @@ use tropo::ticket::Keyring;
 use crate::development;
 use crate::output::print;
 use crate::settings::Settings;
+pub(crate) use account::{Asked as AccountAsked, PATH as ACCOUNT_PATH};
 pub(crate) use listeners::Listeners;
 
 /// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
@@ -42,17 +45,20 @@ pub(crate) struct Services {
     pub(crate) ingress: bool,
     pub(crate) router: bool,
     pub(crate) egress: bool,
+    pub(crate) journal: bool,
     pub(crate) simulator: bool,
 }
 
 impl Services {
-    const NONE: Self = Self { ingress: false, router: false, egress: false, simulator: false };
+    const NONE: Self = Self { ingress: false, router: false, egress: false, journal: false, simulator: false };
     pub(crate) const INGRESS: Self = Self { ingress: true, ..Self::NONE };
     pub(crate) const ROUTER: Self = Self { router: true, ..Self::NONE };
     pub(crate) const EGRESS: Self = Self { egress: true, ..Self::NONE };
+    pub(crate) const JOURNAL: Self = Self { journal: true, ..Self::NONE };
     pub(crate) const SIMULATOR: Self = Self { simulator: true, ..Self::NONE };
-    /// The three of the mission.
-    pub(crate) const MISSION: Self = Self { ingress: true, router: true, egress: true, simulator: false };
+    /// The three of the mission, and the journal that keeps account of them.
+    pub(crate) const MISSION: Self =
+        Self { ingress: true, router: true, egress: true, journal: true, simulator: false };
     pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
 
     fn name(self) -> &'static str {
@@ -60,6 +66,7 @@ impl Services {
             Self::INGRESS => "ingress",
             Self::ROUTER => "router",
             Self::EGRESS => "egress",
+            Self::JOURNAL => "journal",
             Self::SIMULATOR => "simulator",
             _ => "tropomq",
         }
@@ -178,40 +185,54 @@ impl Stack {
         };
         let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
-        let bus_work = if services.ingress || services.router || services.egress {
+        let accounts = account::Shared::default();
+        let bus_work = if services.ingress || services.router || services.egress || services.journal {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq send` and `dead` ask the process that has it.
+                // Nobody else can open an embedded bus, so commands such as `tropomq send` ask the process that has it.
                 admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
                 admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
+                admin_routes = admin_routes.merge(account::router(&running, Arc::clone(&bus), accounts.clone()));
             }
-            Some((bus, bus_tasks))
+            let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
+            match &spool {
+                Some(spool) => running.watch_spool(spool),
+                None => running.watch_bus(&bus),
+            }
+            Some((bus, bus_tasks, spool))
         } else {
             None
         };
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
-        let ledger = services.egress.then(|| running.health.component("ledger"));
+        let ledger = (services.egress || services.journal).then(|| running.health.component("ledger"));
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
         }
-        if let Some((bus, _)) = &bus_work {
+        if let Some((bus, _, spool)) = &bus_work {
             if let Some(listener) = ingress {
-                running.ingress(bus, listener)?;
+                let spooled = spool.clone().map(|spool| -> Arc<dyn Bus> { spool });
+                running.ingress(&spooled.unwrap_or_else(|| Arc::clone(bus)), listener)?;
             }
             if services.router {
                 running.router(bus)?;
             }
-            if let (Some(listener), Some(component)) = (egress, ledger)
-                && let Some(ledger) = running.open_ledger(&component).await?
+            if let Some(component) = ledger
+                && let Some(opened) = running.open_ledger(&component).await?
             {
-                running.egress(bus, Arc::clone(&ledger), listener)?;
+                if let Some(listener) = egress {
+                    running.egress(bus, Arc::clone(&opened.ledger), listener)?;
+                }
+                if services.journal {
+                    accounts.set(Arc::clone(&opened.accounts));
+                    running.journal(bus, &opened.accounts);
+                }
                 // Not before everything that readiness depends on is known.
-                running.watch_ledger(ledger, component);
+                running.watch_ledger(opened.ledger, component);
             }
         }
         running.ends_with("listeners", &running.doors);
-        running.stop(bus_work).await
+        running.stop(bus_work.map(|(bus, tasks, _)| (bus, tasks))).await
     }
 }
 
@@ -227,7 +248,6 @@ impl Running {
         let tasks = Tasks::new(Shutdown::new());
         tasks.spawn("bus", OnEnd::Essential, opened.driver.map(Ok));
         self.ends_with("bus", &tasks);
-        self.watch_bus(&bus);
         Ok((bus, tasks))
     }
 

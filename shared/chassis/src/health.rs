@@ -40,7 +40,7 @@ pub struct Report {
 pub struct State {
     /// Whether it can do its part.
     pub ready: bool,
-    /// Why it cannot.
+    /// Why it cannot; or what is amiss although it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'static, str>>,
 }
@@ -75,6 +75,11 @@ impl Component {
         self.set(State { ready: true, reason: None });
     }
 
+    /// It can do its part, though something is amiss, of which is shown what [`Component::not_ready`] may show.
+    pub fn ready_though(&self, reason: impl Into<Cow<'static, str>>) {
+        self.set(State { ready: true, reason: Some(reason.into()) });
+    }
+
     /// It cannot, for this reason. The reason is shown to whoever asks: no secret, no address of a person.
     pub fn not_ready(&self, reason: impl Into<Cow<'static, str>>) {
         self.set(State { ready: false, reason: Some(reason.into()) });
@@ -104,6 +109,9 @@ mod tests {
         let report = health.report();
         assert!(!report.ready && report.components["store"].ready);
         assert_eq!(report.components["bus"].reason.as_deref(), Some("connection lost"));
+        bus.ready_though("spooling");
+        let report = health.report();
+        assert!(report.ready && report.components["bus"].reason.as_deref() == Some("spooling"));
         bus.ready();
         shutdown.announce();
         let report = health.report();

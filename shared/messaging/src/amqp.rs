@@ -7,6 +7,7 @@
 
 mod backoff;
 mod broker;
+mod depths;
 mod driver;
 mod observe;
 mod subscription;
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{BoxFuture, Bus, BusState, Message, Opened, PublishError, SubscribeError, Subscription};
+use crate::{BoxFuture, Bus, BusState, Depth, DepthError, Message, Opened, PublishError, SubscribeError, Subscription};
 use broker::Broker;
 use driver::{CONFIRM_MAX, Driver, Request};
 use subscription::Consuming;
@@ -63,6 +64,11 @@ pub fn open(url: &url::Url, topology: Topology) -> Result<Opened, OpenError> {
     let driver = Driver::new(Arc::clone(&broker), Arc::clone(&topology), requested, state, closing.clone());
     let bus = Amqp { requests, state: watched, closing, consuming: Consuming::new(broker, topology) };
     Ok(Opened { bus: Arc::new(bus), driver: Box::pin(driver.run()) })
+}
+
+/// Whether a message fits into AMQP, and would not be refused for what it is.
+pub(crate) fn can_carry(message: &Message) -> bool {
+    Publication::of(message.clone()).is_ok()
 }
 
 /// The bus: hands publications to its driver, and subscribes by itself.
@@ -121,6 +127,15 @@ impl Bus for Amqp {
                 Ok(subscription) => Ok(Box::new(subscription) as Box<dyn Subscription>),
                 Err(reason) => Err(SubscribeError { queue: queue.clone(), reason }),
             }
+        })
+    }
+
+    /// What is in the hands of consumers is not told: RabbitMQ says it over its management API alone.
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
+        Box::pin(async move {
+            let counting = self.closing.run_until_cancelled(self.consuming.depths(queues));
+            let counted = counting.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
+            counted.map_err(DepthError)
         })
     }
 

@@ -45,6 +45,16 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`SubscribeError`]: it cannot be known now.
     fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>>;
+    /// How many messages are in these queues now, in their order. A queue that is not there has none.
+    ///
+    /// What a bus cannot tell is left open in [`Depth`]; a bus that can tell nothing, as one around another, fails.
+    ///
+    /// # Errors
+    /// [`DepthError`] when the bus does not answer.
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
+        let system = self.system();
+        Box::pin(async move { Err(DepthError(format!("{system} does not count {} queues", queues.len()))) })
+    }
 
     /// Whether it can be published to, and every change of that.
     fn state(&self) -> watch::Receiver<BusState>;
@@ -182,6 +192,9 @@ pub enum PublishError {
     /// The bus answered no: it does not keep it.
     #[error("bus refused the message")]
     Refused,
+    /// There is no room for it, and will not be soon: it is certainly not kept, and trying again is of no use.
+    #[error("there is no room for the message: {0}")]
+    NoRoom(String),
     /// No answer came: it may or may not be on the bus. Publishing it again with the same id is safe.
     #[error("bus did not confirm the message: {0}")]
     Unknown(String),
@@ -196,3 +209,22 @@ pub struct SubscribeError {
     /// What the bus said.
     pub reason: String,
 }
+
+/// How many messages a queue holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Depth {
+    /// Ready to be handed out.
+    pub ready: u64,
+    /// In the hands of consumers, unsettled. `None` where the bus does not tell.
+    pub in_hand: Option<u64>,
+    /// Waiting to be tried again. `None` where they wait in queues that all share
+    /// (`protocol::topology::retry_name`).
+    pub delayed: Option<u64>,
+    /// How many consume it.
+    pub consumers: u64,
+}
+
+/// Why queues could not be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot count the messages in queues: {0}")]
+pub struct DepthError(pub String);

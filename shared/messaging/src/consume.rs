@@ -1,6 +1,7 @@
 //! The consume loop: handle, publish, wait for the confirms, acknowledge. In that order, whatever happens.
 
 mod failure;
+mod receive;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
+use protocol::TraceContext;
 use protocol::topology::QueueName;
-use protocol::{Envelope, TraceContext};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
@@ -18,9 +19,10 @@ use crate::headers::{ATTEMPT, REPLAYED_AT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::{
     BoxFuture, BusState, Context, Delivery, Environment, Handler, Message, Outgoing, Progress, PublishError, Publisher,
-    RetryPolicy, Subscription, trace,
+    RetryPolicy, Subscription, Witness, trace,
 };
 use failure::{Decision, Failure};
+use receive::{Handling, Receive, Witnessing};
 
 /// How often the consequences of one delivery are offered to a bus that does not confirm them, before the delivery
 /// is given back to be handled again.
@@ -81,23 +83,42 @@ pub async fn consume_and_tell<H: Handler>(
     shutdown: CancellationToken,
     tell: impl Fn(ConsumerState) + Send + Sync + 'static,
 ) {
-    let consuming = Consuming { publisher, consumer, handler, environment, tell: Box::new(tell) };
-    while let Some(subscription) = consuming.subscribe(&shutdown).await {
-        consuming.serve(subscription, &shutdown).await;
-        // A subscription that ends as soon as it begins is no reason to ask without a pause.
-        shutdown.run_until_cancelled(consuming.environment.clock.sleep(SUBSCRIBE_FIRST)).await;
-    }
+    let tell = Box::new(tell);
+    Consuming { publisher, consumer, receiver: Handling(handler), environment, tell }.run(&shutdown).await;
 }
 
-struct Consuming<H> {
+/// Shows a queue to a witness until shutdown is requested, and tells every change of its state.
+///
+/// As [`consume_and_tell`], but for the spans: who keeps a record is no part of a conversation, nor of its trace.
+pub async fn witness<W: Witness>(
     publisher: Publisher,
     consumer: Consumer,
-    handler: Arc<H>,
+    witness: W,
+    environment: Environment,
+    shutdown: CancellationToken,
+    tell: impl Fn(ConsumerState) + Send + Sync + 'static,
+) {
+    let tell = Box::new(tell);
+    Consuming { publisher, consumer, receiver: Witnessing(witness), environment, tell }.run(&shutdown).await;
+}
+
+struct Consuming<R> {
+    publisher: Publisher,
+    consumer: Consumer,
+    receiver: R,
     environment: Environment,
     tell: Box<dyn Fn(ConsumerState) + Send + Sync>,
 }
 
-impl<H: Handler> Consuming<H> {
+impl<R: Receive> Consuming<R> {
+    async fn run(&self, shutdown: &CancellationToken) {
+        while let Some(subscription) = self.subscribe(shutdown).await {
+            self.serve(subscription, shutdown).await;
+            // A subscription that ends as soon as it begins is no reason to ask without a pause.
+            shutdown.run_until_cancelled(self.environment.clock.sleep(SUBSCRIBE_FIRST)).await;
+        }
+    }
+
     /// A subscription, however long it takes; `None` once shutdown is requested.
     async fn subscribe(&self, shutdown: &CancellationToken) -> Option<Box<dyn Subscription>> {
         let Consumer { queue, prefetch, .. } = &self.consumer;
@@ -178,7 +199,7 @@ impl<H: Handler> Consuming<H> {
         observe::delivered(system, &delivery.queue);
         let queue = delivery.queue.clone();
         let started = Instant::now();
-        let span = process_span(system, &delivery);
+        let span = if R::IS_TRACED { process_span(system, &delivery) } else { Span::none() };
         let settled = self.handle_and_settle(delivery, progress).instrument(span).await;
         observe::settled(system, &queue, started.elapsed(), settled);
     }
@@ -216,14 +237,10 @@ impl<H: Handler> Consuming<H> {
     }
 
     async fn handle(&self, delivery: &Delivery, context: &Context) -> Result<Vec<Outgoing>, Failure> {
-        let envelope = Envelope::from_body(&delivery.body).map_err(|error| Failure::unreadable(&error))?;
         // A handler that panics must not take the others down with it; whatever state it leaves is behind its own
         // `Arc`, and it is called again as after a crash.
-        match AssertUnwindSafe(self.handler.handle(envelope, context)).catch_unwind().await {
-            Ok(Ok(outgoing)) => Ok(outgoing),
-            Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(_) => Err(Failure::panicked()),
-        }
+        let received = AssertUnwindSafe(self.receiver.receive(delivery, context)).catch_unwind().await;
+        received.unwrap_or_else(|_| Err(Failure::panicked()))
     }
 
     /// Publishes until the bus confirms; whether it did.

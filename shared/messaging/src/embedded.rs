@@ -30,21 +30,36 @@ mod writer;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use protocol::topology::{QueueName, Topology};
+use protocol::topology::{Queue, QueueName, Topology};
 use tokio::sync::watch;
 
-use crate::{BusState, Opened};
+use crate::{Bus, BusState, Opened};
 use bus::EmbeddedBus;
 use store::Store;
+pub(crate) use store::Totals;
 use writer::Writer;
 
-/// The file that holds everything, in the directory of the bus.
-const FILE: &str = "bus.db";
+/// What a file is for, and how it is told from others.
+#[derive(Clone, Copy, Debug)]
+struct Holding {
+    /// Its name in the log.
+    name: &'static str,
+    /// The stem of the names of its files.
+    stem: &'static str,
+    /// SQLite's `application_id` in its header.
+    application_id: i32,
+}
+
+/// The bus itself.
+const BUS: Holding = Holding { name: "embedded bus", stem: "bus", application_id: 0 };
+
+/// One queue that keeps what another bus cannot take at present.
+const SPOOL: Holding = Holding { name: "spool", stem: "spool", application_id: 0x7471_6d73 };
 
 /// Why the embedded bus could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +77,12 @@ pub enum OpenError {
     InUse {
         /// The directory.
         directory: PathBuf,
+    },
+    /// The file is a database, and not one of this kind.
+    #[error("{} is not the file of an embedded bus: move it away, or choose another directory", file.display())]
+    Foreign {
+        /// The file.
+        file: PathBuf,
     },
     /// The file was written by a later version than this one.
     #[error("{} was written by a newer tropomq: its format is {found}, the newest known here is {known}", file.display())]
@@ -89,7 +110,7 @@ pub enum OpenError {
 /// Whether there is an embedded bus in `directory`, open or not.
 #[must_use]
 pub fn exists(directory: &Path) -> bool {
-    directory.join(FILE).exists()
+    database(directory, BUS).exists()
 }
 
 /// Opens the embedded bus in `directory`, which is created if it is missing, with `topology` on it.
@@ -99,20 +120,44 @@ pub fn exists(directory: &Path) -> bool {
 /// # Errors
 /// [`OpenError`]. No waiting would mend it, except where another tropomq has the directory open.
 pub fn open(directory: &Path, topology: Topology) -> Result<Opened, OpenError> {
-    let lock = lock(directory)?;
-    let file = directory.join(FILE);
-    let store = Store::open(&file)?;
+    let (lock, file) = lock(directory, BUS)?;
+    let store = Store::open(&file, BUS)?;
     start(lock, &file, store, topology)
 }
 
+/// Opens a spool in `directory`, which is created if it is missing: one queue, to which everything goes that is
+/// published to a topic. Says how much it holds.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_spool(directory: &Path, queue: &QueueName) -> Result<(Arc<dyn Bus>, Totals), OpenError> {
+    let (lock, file) = lock(directory, SPOOL)?;
+    let store = Store::open(&file, SPOOL)?;
+    let totals = store.totals(queue).map_err(|source| OpenError::File { file: file.clone(), source })?;
+    let everything =
+        Queue { name: queue.clone(), bindings: vec!["#".into()], single_active_consumer: false, bound: None };
+    let opened = start(lock, &file, store, Topology { queues: vec![everything] })?;
+    Ok((opened.bus, totals))
+}
+
+/// The file that holds everything, in its directory.
+fn database(directory: &Path, holding: Holding) -> PathBuf {
+    directory.join(holding.stem).with_extension("db")
+}
+
 /// Makes the directory, and takes it for this process until the file is closed or the process ends, however it ends.
-fn lock(directory: &Path) -> Result<File, OpenError> {
+/// The second is the database's file, which is there then.
+fn lock(directory: &Path, holding: Holding) -> Result<(File, PathBuf), OpenError> {
     let unusable = |source| OpenError::Directory { directory: directory.to_owned(), source };
     // For its owner alone: it will hold numbers and texts.
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
-    let lock = File::options().create(true).append(true).open(directory.join("bus.lock")).map_err(unusable)?;
+    let file = database(directory, holding);
+    let mut options = File::options();
+    // The directory may have been there, and be open to others. SQLite's further files get the mode of the first.
+    options.create(true).append(true).mode(0o600);
+    let lock = options.open(file.with_extension("lock")).map_err(unusable)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => options.open(&file).map_err(unusable).map(|_| (lock, file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { directory: directory.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
@@ -121,9 +166,10 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 fn start(lock: File, file: &Path, store: Store, topology: Topology) -> Result<Opened, OpenError> {
     let (operations, taken) = mpsc::channel();
     let (state, states) = watch::channel(BusState::Ready);
+    let name = store.holding.name;
     let writer =
         Writer::new(store, topology, taken).map_err(|source| OpenError::File { file: file.to_owned(), source })?;
-    observe::opened(file, writer.messages());
+    observe::opened(name, file, writer.messages());
     let run = move || {
         // Declared first, so that it is dropped last: who is told that the bus is closed may open it again.
         let ending = Ending { state };
@@ -131,7 +177,7 @@ fn start(lock: File, file: &Path, store: Store, topology: Topology) -> Result<Op
         writer.run(&ending.state);
         drop(lock);
     };
-    thread::Builder::new().name("embedded-bus".to_owned()).spawn(run).map_err(OpenError::Thread)?;
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(OpenError::Thread)?;
     let bus = Arc::new(EmbeddedBus::new(operations, states.clone()));
     Ok(Opened { bus, driver: Box::pin(closed(states)) })
 }

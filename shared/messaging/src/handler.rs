@@ -8,7 +8,7 @@ use protocol::{Envelope, Event, Head, Timestamp};
 use tokio::sync::mpsc;
 use tracing::Span;
 
-use crate::Environment;
+use crate::{Delivery, Environment};
 
 /// Handles one kind of event.
 ///
@@ -47,6 +47,16 @@ impl Settle for std::convert::Infallible {
     fn disposition(&self) -> Disposition {
         match *self {}
     }
+}
+
+/// Sees deliveries of whatever kind, as they came: for those who keep a record. It causes nothing.
+pub trait Witness: Send + Sync + 'static {
+    /// Takes note of a delivery, and returns once the note is kept: only then the delivery is acknowledged. It may be
+    /// shown the same delivery again.
+    ///
+    /// # Cancel safety
+    /// A future that is dropped may or may not have kept its note; the delivery comes again.
+    fn note(&self, delivery: &Delivery, context: &Context) -> impl Future<Output = ()> + Send;
 }
 
 /// What becomes of an event whose handling failed.

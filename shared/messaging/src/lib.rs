@@ -18,13 +18,14 @@ mod observe;
 mod open;
 mod publisher;
 mod retry;
+pub mod spool;
 pub mod trace;
 
-pub use bus::{BoxFuture, Bus, BusState, Delivery, Destination, Message, Properties, PublishError, Settler};
-pub use bus::{SubscribeError, Subscription};
-pub use consume::{Consumer, ConsumerState, consume, consume_and_tell};
+pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Destination, Message, Properties};
+pub use bus::{PublishError, Settler, SubscribeError, Subscription};
+pub use consume::{Consumer, ConsumerState, consume, consume_and_tell, witness};
 pub use environment::{Chance, Clock, Environment};
-pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle};
+pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle, Witness};
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};
 pub use publisher::Publisher;
 pub use retry::RetryPolicy;

@@ -82,6 +82,7 @@ pub(crate) fn published(system: &'static str, destination: &str, took: Duration,
         let error_type = match error {
             PublishError::Unavailable(_) => "unavailable",
             PublishError::Refused => "refused",
+            PublishError::NoRoom(_) => "no_room",
             PublishError::Unknown(_) => "unknown",
         };
         labels.push(KeyValue::new("error.type", error_type));

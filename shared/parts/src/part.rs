@@ -53,7 +53,7 @@ pub enum PartError {
 
 impl PartError {
     /// For `map_err`: what was being done when the operating system refused.
-    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }

@@ -7,7 +7,8 @@
 //!                   └── (alternate) tropomq.unrouted   what no queue is bound for
 //! tropomq.retry.<level> (fanout) ── tropomq.retry.<level>   waits, then back by
 //! tropomq.return (direct) ── each queue, by its name; (alternate) tropomq.unrouted
-//! tropomq.dead (fanout) ── tropomq.dead                     beyond retry, with its reason
+//! tropomq.dead (fanout) ─┬─ tropomq.dead                    beyond retry, with its reason
+//!                        └─ journal.dead                    a bounded record of the same
 //! ```
 
 use std::fmt;
@@ -97,6 +98,12 @@ impl QueueName {
         Self("journal.events".to_owned())
     }
 
+    /// The record of every dead letter, bounded in number and age.
+    #[must_use]
+    pub fn journal_dead() -> Self {
+        Self("journal.dead".to_owned())
+    }
+
     /// What no queue was bound for.
     #[must_use]
     pub fn unrouted() -> Self {
@@ -136,6 +143,8 @@ pub struct Queue {
     pub name: QueueName,
     /// The patterns by which it is bound to [`EXCHANGE`]; none for a queue behind an exchange of its own.
     pub bindings: Vec<Pattern>,
+    /// Whether it is bound to [`DEAD`] and gets a copy of each dead letter.
+    pub dead_letters: bool,
     /// Whether one consumer at a time gets all its deliveries, so that their order holds over all replicas.
     pub single_active_consumer: bool,
     /// The bound of a queue that is a record and not work: beyond it the oldest messages go. Work has none.
@@ -221,17 +230,16 @@ impl Topology {
     /// The topology of tropomq with these lanes.
     #[must_use]
     pub fn new(lanes: &[Lane]) -> Self {
-        let work = |name, pattern| Queue { name, bindings: vec![pattern], single_active_consumer: false, bound: None };
+        let queue =
+            |name, bindings| Queue { name, bindings, dead_letters: false, single_active_consumer: false, bound: None };
+        let work = |name, pattern| queue(name, vec![pattern]);
+        let bound = Some(Bound { messages_max: 1_000_000, age_max: Duration::from_hours(7 * 24) });
         let mut queues = vec![
             work(QueueName::received(), Pattern::of_kind(Kind::MessageReceived)),
             work(QueueName::results(), Pattern::of_kind(Kind::SessionResult)),
             work(QueueName::reports(), Pattern::of_kind(Kind::DeliveryReported)),
-            Queue {
-                name: QueueName::journal(),
-                bindings: recorded(lanes),
-                single_active_consumer: false,
-                bound: Some(Bound { messages_max: 1_000_000, age_max: Duration::from_hours(7 * 24) }),
-            },
+            Queue { bound, ..queue(QueueName::journal(), recorded(lanes)) },
+            Queue { bound, dead_letters: true, ..queue(QueueName::journal_dead(), Vec::new()) },
         ];
         queues.extend(lanes.iter().map(|lane| Queue {
             single_active_consumer: lane.single_active_consumer,

@@ -84,6 +84,8 @@ pub(crate) enum Fault {
     RolledBack,
     #[error("the message was forgotten or reopened by another in the same moment")]
     Changed,
+    #[error("an unknown value in the column {0}")]
+    Unknown(&'static str),
     #[error("a row lacks what its state requires")]
     Incomplete,
     #[error("a command that was kept cannot be read")]

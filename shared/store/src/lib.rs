@@ -1,10 +1,12 @@
-//! The release ledger, on SQLite or PostgreSQL.
+//! The release ledger, and the record of texts and messages from which an account is drawn, on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
 //! claims the message for that session first. A message is claimed for one session and for no second, unless it was
 //! opened to one: because its result did not come and its backend is set to send it again then, or because it was given
 //! up and an operator replayed it.
 
+mod account;
+mod accounts;
 mod error;
 mod ledger;
 mod location;
@@ -12,12 +14,16 @@ mod outcome;
 mod postgres;
 mod row;
 mod sqlite;
+mod standing;
 
 use std::sync::Arc;
 
+pub use account::{Account, BackendAccount, Standings};
+pub use accounts::{Accounts, Entry, Fact, Open};
 pub use error::{Cause, LedgerError, OpenError};
 pub use ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use outcome::{Outcome, UnknownOutcome};
+pub use standing::{Mark, Marks, Standing, Subject};
 
 use location::Location;
 
@@ -61,8 +67,29 @@ pub async fn open(url: &str) -> Result<Arc<dyn Ledger>, OpenError> {
 /// # Errors
 /// As [`open`].
 pub async fn open_with(url: &str, settings: Settings) -> Result<Arc<dyn Ledger>, OpenError> {
+    Ok(open_all(url, settings).await?.ledger)
+}
+
+/// A database, by what is kept in it. Both share its connections.
+#[derive(Clone)]
+pub struct Opened {
+    /// The release ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The record of texts and messages.
+    pub accounts: Arc<dyn Accounts>,
+}
+
+/// As [`open_with`], for all that is kept there.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_all(url: &str, settings: Settings) -> Result<Opened, OpenError> {
+    fn opened<T: Ledger + Accounts + 'static>(database: T) -> Opened {
+        let database = Arc::new(database);
+        Opened { ledger: Arc::<T>::clone(&database), accounts: database }
+    }
     Ok(match Location::parse(url)? {
-        Location::Sqlite(path) => Arc::new(sqlite::Sqlite::open(path).await?),
-        Location::Postgres(config) => Arc::new(postgres::Postgres::open(*config, settings).await?),
+        Location::Sqlite(path) => opened(sqlite::Sqlite::open(path).await?),
+        Location::Postgres(config) => opened(postgres::Postgres::open(*config, settings).await?),
     })
 }

@@ -2,16 +2,20 @@
 //!
 //! It keeps no state of its own: after a restart of the server it goes on by itself, over new connections.
 
+mod accounts;
 mod pool;
 mod rows;
 mod schema;
 mod tls;
 
+use std::collections::BTreeMap;
+
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Config;
 
+use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
-use crate::{LedgerError, OpenError, Outcome, Settings};
+use crate::{Account, LedgerError, OpenError, Outcome, Settings};
 use pool::Connections;
 
 /// A ledger in a database.
@@ -98,5 +102,36 @@ impl Ledger for Postgres {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(self.connections.perform(rows::ping))
+    }
+}
+
+impl Accounts for Postgres {
+    fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::record(client, facts)))
+    }
+
+    fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::account(client, settled_before)))
+    }
+
+    fn open_entries(
+        &self,
+        open: Open,
+        settled_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::open_entries(client, open, settled_before, limit)))
+    }
+
+    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::strays(client, settled_before)))
+    }
+
+    fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::unbegun(client, settled_before, limit)))
+    }
+
+    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| accounts::forget(client, touched_before, limit)))
     }
 }

@@ -1,28 +1,35 @@
 //! The ledger in one SQLite file.
 //!
-//! Invariant: one thread owns the connection. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
+//! Invariant: one thread owns the connection that writes. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
+//! A second thread reads the account, on a connection of its own: counting takes longer than a claim may wait.
 
+mod accounts;
 mod rows;
 mod schema;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 
+use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
-use crate::{LedgerError, OpenError, Outcome};
-use writer::Writer;
+use crate::{Account, LedgerError, OpenError, Outcome};
+use writer::{Role, Writer};
 
 /// A ledger in a file.
 pub(crate) struct Sqlite {
     writer: Writer,
+    reader: Writer,
 }
 
 impl Sqlite {
     pub(crate) async fn open(path: PathBuf) -> Result<Self, OpenError> {
-        Ok(Self { writer: Writer::start(path).await? })
+        // The writer first: it brings the schema up to date.
+        let writer = Writer::start(path.clone(), Role::Writer).await?;
+        Ok(Self { writer, reader: Writer::start(path, Role::Reader).await? })
     }
 }
 
@@ -102,6 +109,39 @@ impl Ledger for Sqlite {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(self.writer.perform(rows::ping))
+    }
+}
+
+impl Accounts for Sqlite {
+    fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
+        let facts = facts.to_vec();
+        Box::pin(self.writer.perform(move |connection| accounts::record(connection, &facts)))
+    }
+
+    fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
+        Box::pin(self.reader.perform(move |connection| accounts::account(connection, settled_before)))
+    }
+
+    fn open_entries(
+        &self,
+        open: Open,
+        settled_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        let entries = move |connection: &_| accounts::open_entries(connection, open, settled_before, limit);
+        Box::pin(self.reader.perform(entries))
+    }
+
+    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+        Box::pin(self.reader.perform(move |connection| accounts::strays(connection, settled_before)))
+    }
+
+    fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(self.reader.perform(move |connection| accounts::unbegun(connection, settled_before, limit)))
+    }
+
+    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| accounts::forget(connection, touched_before, limit)))
     }
 }
 

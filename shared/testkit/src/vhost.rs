@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parts::{Management, PartError, RabbitMq};
 
-/// The record of every event, which nobody consumes: the one queue that may keep messages.
-const RECORD: &str = "journal.events";
+/// The records of every event and of every dead letter: the queues that may keep messages.
+const RECORDS: [&str; 2] = ["journal.events", "journal.dead"];
 /// Counts may be this old: two of the intervals at which queues count, and some more.
 const COUNTS_LATE: Duration = Duration::from_millis(600);
 /// The longest wait for empty queues.
@@ -38,8 +38,7 @@ pub fn vhost() -> Result<Vhost, PartError> {
         Some(broker) => broker,
         None => RabbitMq::start()?,
     };
-    let broker = private.insert(broker);
-    Vhost::on(broker)
+    Vhost::on(private.insert(broker))
 }
 
 impl Vhost {
@@ -87,8 +86,8 @@ impl Vhost {
         self.management.queues(&self.name)
     }
 
-    /// Waits until no queue but `journal.events` has a message, acknowledged ones not counted, and stays so for as
-    /// long as the counts may be late.
+    /// Waits until no queue but the records `journal.events` and `journal.dead` has a message, acknowledged ones not
+    /// counted, and stays so for as long as the counts may be late.
     ///
     /// # Panics
     /// When that does not come about within 15 s, or the broker does not answer.
@@ -98,7 +97,7 @@ impl Vhost {
         let mut empty_since = None;
         let empty = parts::holds_within(EMPTY_MAX, || {
             filled = self.queues().map(|mut queues| {
-                queues.retain(|(name, messages)| 0 < *messages && name != RECORD);
+                queues.retain(|(name, messages)| 0 < *messages && !RECORDS.contains(&name.as_str()));
                 queues
             });
             match &filled {

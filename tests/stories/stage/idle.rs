@@ -9,8 +9,8 @@ use super::{DEADLINE, Metrics, Stage, until};
 /// RabbitMQ's counts may be this old.
 const COUNTS_LATE: Duration = Duration::from_millis(700);
 
-/// The queues that keep messages for good: the record of all events, and the dead letters.
-const RECORD: &str = "journal.events";
+/// The queues that keep messages for good: the records of all events and of the dead letters, and those themselves.
+const RECORDS: [&str; 2] = ["journal.events", "journal.dead"];
 const DEAD: &str = "tropomq.dead";
 
 /// The work of the bus: the kind of an event, and where it is handled.
@@ -57,7 +57,7 @@ impl Stage {
             let vhost = Arc::clone(vhost);
             let queues = tokio::task::spawn_blocking(move || vhost.queues()).await.unwrap().unwrap();
             let is_idle = queues.iter().all(|(name, messages)| match name.as_str() {
-                RECORD => true,
+                name if RECORDS.contains(&name) => true,
                 DEAD => *messages == dead,
                 _ => *messages == 0,
             });

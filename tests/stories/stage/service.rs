@@ -29,7 +29,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Not started yet. Its configuration is `<name>.toml` in the folder.
-    pub(super) fn new(
+    pub(crate) fn new(
         name: String,
         subcommand: &'static str,
         folder: &Path,
@@ -106,13 +106,13 @@ impl Service {
     }
 
     /// What it counts.
-    pub(super) async fn metrics(&self, http: &reqwest::Client) -> Metrics {
+    pub(crate) async fn metrics(&self, http: &reqwest::Client) -> Metrics {
         let text = http.get(format!("{}/metrics", self.admin_url())).send().await.unwrap().text().await.unwrap();
         Metrics::read(&text)
     }
 
     /// Prints the end of its log, for whoever looks into a failure.
-    pub(super) fn print_log(&self) {
+    pub(crate) fn print_log(&self) {
         let log = std::fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();

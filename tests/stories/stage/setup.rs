@@ -22,7 +22,7 @@ pub(crate) const NUMBER: &str = "+15555550100";
 pub(crate) const OTHER_NUMBER: &str = "+15555550101";
 
 /// The secret that their webhooks show.
-pub(super) const SECRET: &str = "a-secret-of-the-stories";
+pub(crate) const SECRET: &str = "a-secret-of-the-stories";
 
 /// What is tuned for tests: failures are tried again soon, and a stop takes no long. The log tells a message's story.
 const SETTINGS: &str = r#"
@@ -72,6 +72,7 @@ pub(crate) struct Setup {
     servers: Servers,
     /// What is added to the URL of the bus.
     bus_query: &'static str,
+    has_journal: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -85,6 +86,7 @@ impl Setup {
             replicas: 1,
             is_simulator_apart: bus == Bus::RabbitMq,
             is_balanced: false,
+            has_journal: false,
             is_behind_a_proxy: false,
             servers: Servers::Shared,
             bus_query: "",
@@ -113,6 +115,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// With the journal, which takes the events off their record; on the embedded bus it is there always.
+    pub(crate) fn with_journal(self) -> Self {
+        Self { has_journal: true, ..self }
     }
 
     /// A proxy between Tropo and the first ingress, which can lose what passes.
@@ -151,6 +158,10 @@ impl Setup {
             Some(broker) => (format!("{}{}", broker.vhost.url(), self.bus_query), broker.database_url()),
         };
         self = self.with("bus.url", bus).with("store.url", store);
+        if let Some(broker) = &broker {
+            let management = format!("http://guest:guest@{}", broker.vhost.management().address());
+            self = self.with("bus.management", management);
+        }
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
         for backend in [BACKEND, OTHER_BACKEND] {
             self = self.with(&format!("backends.{backend}.webhook_secret"), SECRET);
@@ -200,6 +211,9 @@ impl Setup {
                 .flat_map(|replica| ["ingress", "router", "egress"].map(|subcommand| (subcommand, replica)))
                 .collect(),
         };
+        if self.has_journal && self.bus == Bus::RabbitMq {
+            processes.push(("journal", 0));
+        }
         if self.is_simulator_apart {
             processes.push(("simulator", 0));
         }
@@ -233,6 +247,8 @@ impl Setup {
         set(&mut settings, "ingress.listen", place::ingress(address, replica).to_string());
         let egress = if self.is_balanced { place::balanced_egress(address) } else { place::egress(address, replica) };
         set(&mut settings, "ingress.egress", format!("http://{egress}"));
+        // In the folder that all of them run in.
+        set(&mut settings, "ingress.spool.path", format!("spool-{replica}"));
         set(&mut settings, "egress.listen", place::egress(address, replica).to_string());
         set(&mut settings, "simulator.listen", place::simulator(address).to_string());
         // `up` runs a simulator when it has applications.

@@ -12,7 +12,7 @@ use chassis::http::Limits;
 use chassis::shutdown::Shutdown;
 use chassis::tasks::Crowd;
 use ingress::{Backend, Backends, Config, Ingress};
-use messaging::{Bus, BusUrl, Delivery, Environment, Publisher};
+use messaging::{BoxFuture, Bus, BusUrl, Delivery, Environment, Publisher};
 use protocol::topology::{QueueName, Topology};
 use protocol::{Envelope, EventId, Timestamp};
 use reqwest::Response;
@@ -60,14 +60,19 @@ impl Stage {
 
     async fn on(url: &BusUrl, directory: TempDir) -> Self {
         let opened = messaging::open(url, Topology::new(&[])).unwrap();
-        let crowd = Crowd::default();
-        crowd.spawn(opened.driver);
-        Self::with(opened.bus, crowd, directory).await
+        Self::with_driver(opened.bus, opened.driver, directory).await
     }
 
     /// Ingress on a bus that does as its test wants.
     pub(crate) async fn on_bus(bus: Arc<dyn Bus>) -> Self {
         Self::with(bus, Crowd::default(), tempfile::tempdir().unwrap()).await
+    }
+
+    /// Ingress on a bus whose driver is to be run, and that is kept in a directory.
+    pub(crate) async fn with_driver(bus: Arc<dyn Bus>, driver: BoxFuture<'static, ()>, directory: TempDir) -> Self {
+        let crowd = Crowd::default();
+        crowd.spawn(driver);
+        Self::with(bus, crowd, directory).await
     }
 
     async fn with(bus: Arc<dyn Bus>, crowd: Crowd, directory: TempDir) -> Self {
@@ -85,6 +90,13 @@ impl Stage {
             forward_timeout: Duration::from_secs(5),
             confirm_timeout: Duration::from_secs(5),
             trusted_proxies: Vec::new(),
+            // What a spool does with these is seen to where the bus is put together.
+            spool: ingress::Spool {
+                path: directory.path().join("spool"),
+                bytes_max: 0,
+                age_max: Duration::ZERO,
+                confirm_timeout: Duration::ZERO,
+            },
             limits: limits.clone(),
         };
         let guarded = Backend { webhook_secret: Some(SECRET.into()), ..Backend::default() };

@@ -79,6 +79,9 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
+    check_refused("[journal]\nretention = \"1m\"", "journal.retention", "at least 1h");
+    check_refused("[journal]\nprefetch = 0", "journal.prefetch", "at least 1");
+    check_refused("[bus]\nmanagement = \"amqp://x/\"", "bus.management", "15672");
     check_refused("[ticket.keys]\nk1 = \"short\"", "ticket.keys.k1", "32 bytes");
     let long = "0123456789abcdef0123456789abcdef";
     check_refused(&format!("[ticket.keys]\na = \"{long}\"\nb = \"{long}\""), "ticket.signing_key", "several");
@@ -97,6 +100,7 @@ fn check_refused_for(services: Services, file: &str, key: &str) {
 fn what_would_send_twice_or_for_strangers_is_refused() {
     let amqp = "[bus]\nurl = \"amqp://127.0.0.1/\"\n";
     check_refused_for(Services::EGRESS, amqp, "store.url");
+    check_refused_for(Services::JOURNAL, amqp, "store.url");
     load(amqp).unwrap().check_for(Services::ROUTER).unwrap();
     load(&format!("{amqp}[store]\nsingle_egress = true")).unwrap().check_for(Services::EGRESS).unwrap();
     load(&format!("{amqp}[store]\nurl = \"postgres://127.0.0.1/x\"")).unwrap().check_for(Services::EGRESS).unwrap();

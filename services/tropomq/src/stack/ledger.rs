@@ -1,4 +1,4 @@
-//! Opens the release ledger, and lets the readiness of the process follow it.
+//! Opens the release ledger with the account beside it, and lets the readiness of the process follow it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,18 @@ use super::Running;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Running {
-    /// The ledger, however long a database that is away takes to be there; `None` when a stop was requested first.
+    /// The ledger, and the account beside it, however long a database that is away takes to be there; `None` when a stop
+    /// was requested first.
     ///
     /// # Errors
     /// What no waiting would mend.
-    pub(super) async fn open_ledger(&self, component: &Component) -> anyhow::Result<Option<Arc<dyn Ledger>>> {
+    pub(super) async fn open_ledger(&self, component: &Component) -> anyhow::Result<Option<store::Opened>> {
         let store = &self.settings.store;
         let shutdown = self.tasks.shutdown();
         loop {
             let settings = store::Settings { connections_max: store.connections_max };
-            match store::open_with(store.url.expose_secret(), settings).await {
-                Ok(ledger) => return Ok(Some(ledger)),
+            match store::open_all(store.url.expose_secret(), settings).await {
+                Ok(opened) => return Ok(Some(opened)),
                 Err(OpenError::Ledger(error @ LedgerError::Unavailable(_))) => {
                     let told = protocol::chain(&error);
                     warn!("{told}; trying again");

@@ -17,8 +17,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::broker::{Broker, Connected};
-use super::{CLOSE_MAX, driver, observe, topology, wire};
-use crate::{BoxFuture, Delivery, Settler, Subscription};
+use super::{CLOSE_MAX, depths, driver, observe, topology, wire};
+use crate::{BoxFuture, Delivery, Depth, Settler, Subscription};
 
 /// The longest wait for a subscription. Longer than for a connection, so that the reason is told.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(30);
@@ -123,6 +123,18 @@ impl Consuming {
         };
         let consumer = consuming.await.map_err(|error| error.to_string())?;
         Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false, _connection: connection })
+    }
+
+    /// How many messages are ready in these queues.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn depths(&self, queues: &[QueueName]) -> Result<Vec<Depth>, String> {
+        let counting = async {
+            let connection = self.connection().await?;
+            depths::count(&connection, queues).await
+        };
+        timeout(SUBSCRIBE_MAX, counting).await.unwrap_or_else(|_| Err(format!("no answer within {SUBSCRIBE_MAX:?}")))
     }
 
     /// Closes the connection: what is unsettled goes back.

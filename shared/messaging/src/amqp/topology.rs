@@ -121,6 +121,10 @@ impl<'a> Declaring<'a> {
         for pattern in &queue.bindings {
             self.bind(name, EXCHANGE, pattern.as_str()).await?;
         }
+        if queue.dead_letters {
+            self.exchange(DEAD).await?;
+            self.bind(name, DEAD, "").await?;
+        }
         self.bind(name, RETURN, name).await
     }
 

@@ -114,7 +114,7 @@ pub(super) fn read(properties: &BasicProperties, queue: &QueueName) -> Propertie
     let text = |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
     let table = properties.headers().as_ref();
     let mut headers: BTreeMap<String, String> = table.map(read_headers).unwrap_or_default();
-    if let Some(death) = table.filter(|_| queue.as_str() == DEAD).and_then(last_death) {
+    if let Some(death) = table.filter(|_| holds_dead_letters(queue)).and_then(last_death) {
         note_death(death, &mut headers);
     }
     Properties {
@@ -125,6 +125,10 @@ pub(super) fn read(properties: &BasicProperties, queue: &QueueName) -> Propertie
         timestamp: *properties.timestamp(),
         headers,
     }
+}
+
+fn holds_dead_letters(queue: &QueueName) -> bool {
+    [QueueName::dead(), QueueName::journal_dead()].contains(queue)
 }
 
 /// Whether the broker says that it was handed out before. A quorum queue counts that also where the flag is unset.

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use protocol::{Event, EventId, Kind, MessageReceived, MessageSend, Network, Timestamp};
+use protocol::{Envelope, Event, EventId, Kind, MessageReceived, MessageSend, Network, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use super::*;
@@ -380,4 +380,38 @@ async fn a_stop_finishes_what_is_in_hand_and_publishes_its_progress() {
     run_until(bus, handler, stop_before_the_answer).await;
     let lines = diary.lines.lock().unwrap().clone();
     assert!(lines.contains(&"ack".to_owned()) && lines.contains(&"confirm message.send.b".to_owned()), "{lines:?}");
+}
+
+struct Seen(Arc<Diary>);
+
+impl Witness for Seen {
+    async fn note(&self, delivery: &Delivery, context: &Context) {
+        self.0.note(format!("note {} from {}", delivery.routing_key, context.queue));
+    }
+}
+
+#[tokio::test]
+async fn a_witness_sees_whatever_it_is_before_it_is_acknowledged() {
+    let diary = Arc::new(Diary::default());
+    let case = Case { body: Bytes::from_static(b"{"), ..Case::answering(|| Ok(Vec::new())) };
+    let bus = Arc::new(Model {
+        deliveries: Mutex::new([case.delivery(&diary)].into()),
+        results: Mutex::default(),
+        diary: Arc::clone(&diary),
+        state: watch::Sender::new(BusState::Ready),
+    });
+    let retry = RetryPolicy { first: Duration::from_secs(4), longest: Duration::from_mins(1), attempts_max: None };
+    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, drain: DRAIN };
+    let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
+    let shutdown = CancellationToken::new();
+    let (publisher, seen) = (Publisher::new(bus, "test"), Seen(Arc::clone(&diary)));
+    let witnessing = witness(publisher, consumer, seen, environment, shutdown.clone(), |_| {});
+    let mut settled = diary.settled.subscribe();
+    let stop = async {
+        settled.wait_for(|settled| *settled == 1).await.unwrap();
+        shutdown.cancel();
+    };
+    tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(witnessing, stop) }).await.unwrap();
+    let lines = diary.lines.lock().unwrap().clone();
+    assert_eq!(lines, ["note message.received.b from router.message.received", "ack"]);
 }

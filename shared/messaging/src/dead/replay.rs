@@ -62,7 +62,7 @@ impl<'a> Replay<'a> {
                 Ok(Outcome::Replayed)
             }
             Err(error @ PublishError::Refused) => Ok(Outcome::NotReplayable(error.to_string())),
-            Err(source @ (PublishError::Unavailable(_) | PublishError::Unknown(_))) => {
+            Err(source @ (PublishError::Unavailable(_) | PublishError::NoRoom(_) | PublishError::Unknown(_))) => {
                 let id = delivery.properties.message_id.clone().unwrap_or_else(|| "without id".to_owned());
                 Err(DeadError::Publish { id, source })
             }

@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use protocol::topology::QueueName;
 use tokio::sync::{mpsc as deliveries, oneshot, watch};
 
-use crate::embedded::operation::{Handed, Operation, Publication, Request, Seq, SubscriptionId};
+use crate::embedded::operation::{Count, Handed, Operation, Publication, Request, Seq, SubscriptionId};
 use crate::{
-    BoxFuture, Bus, BusState, Delivery, Message, PublishError, Settler, SubscribeError, Subscription, embedded,
+    BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Message, PublishError, Settler, SubscribeError,
+    Subscription, embedded,
 };
 
 /// The largest body that is taken, which is RabbitMQ's limit too. One too large for SQLite would fail all that share
@@ -84,6 +85,17 @@ impl Bus for EmbeddedBus {
 
     fn system(&self) -> &'static str {
         "tropomq_embedded"
+    }
+
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let closed = || DepthError("the bus is closed".to_owned());
+            self.operations
+                .send(Operation::CountAll(Count { queues: queues.to_vec(), answer }))
+                .map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())?.map_err(DepthError)
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -6,25 +6,25 @@ use std::path::Path;
 use protocol::topology::QueueName;
 use tracing::{error, info, warn};
 
-pub(super) fn opened(file: &Path, messages: u64) {
-    info!(file = %file.display(), messages, "opened the embedded bus, which holds {messages} messages");
+pub(super) fn opened(what: &str, file: &Path, messages: u64) {
+    info!(file = %file.display(), messages, "opened the {what}, which holds {messages} messages");
 }
 
-pub(super) fn closed() {
-    info!("closed the embedded bus");
+pub(super) fn closed(what: &str) {
+    info!("closed the {what}");
 }
 
 /// Nothing can be kept at present.
-pub(super) fn troubled(reason: &str) {
-    error!("embedded bus takes no messages: {reason}");
+pub(super) fn troubled(what: &str, reason: &str) {
+    error!("the {what} takes no messages: {reason}");
 }
 
-pub(super) fn recovered() {
-    info!("embedded bus takes messages again");
+pub(super) fn recovered(what: &str) {
+    info!("the {what} takes messages again");
 }
 
-pub(super) fn not_checkpointed(error: &dyn Error) {
-    warn!("embedded bus was closed with its write-ahead log left to the next start: {error}");
+pub(super) fn not_checkpointed(what: &str, error: &dyn Error) {
+    warn!("the {what} was closed with its write-ahead log left to the next start: {error}");
 }
 
 /// A message was given back too often.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::topology::QueueName;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Message, Properties, PublishError, SubscribeError};
+use crate::{Depth, Message, Properties, PublishError, SubscribeError};
 
 /// The place of a message: over all queues, later messages have greater ones.
 pub(super) type Seq = i64;
@@ -31,6 +31,8 @@ pub(super) enum Operation {
     Requeue(SubscriptionId, Seq),
     /// Say how many messages of a queue are ready; `None` when there is no such queue.
     Count(QueueName, oneshot::Sender<Option<u64>>),
+    /// Say all that is in some queues.
+    CountAll(Count),
     /// Finish what was asked before, and end.
     Close,
 }
@@ -48,6 +50,12 @@ pub(super) struct Request {
     pub(super) prefetch: u16,
     pub(super) deliveries: mpsc::UnboundedSender<Handed>,
     pub(super) answer: oneshot::Sender<Result<(), SubscribeError>>,
+}
+
+/// Queues to be counted.
+pub(super) struct Count {
+    pub(super) queues: Vec<QueueName>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Depth>, String>>,
 }
 
 /// A message as a queue keeps it.

@@ -109,6 +109,11 @@ impl Queue {
         self.subscribers.iter().map(|subscriber| subscriber.in_hand.len()).sum()
     }
 
+    /// How many consume it.
+    pub(super) fn consumers(&self) -> u64 {
+        self.subscribers.iter().filter(|subscriber| subscriber.deliveries.is_some()).count() as u64
+    }
+
     /// Whether a subscriber has this message.
     pub(super) fn is_in_hand(&self, seq: Seq) -> bool {
         self.subscribers.iter().any(|subscriber| subscriber.in_hand.contains_key(&seq))

@@ -58,6 +58,7 @@ mod tests {
         topology.queues.push(Queue {
             name: "everything".into(),
             bindings: vec!["#".into(), "message.sent.a".into(), "message.*.a".into()],
+            dead_letters: false,
             single_active_consumer: false,
             bound: None,
         });

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, Row, params};
 
 use crate::PublishError;
 use crate::embedded::operation::{Kept, Seq};
-use crate::embedded::{OpenError, observe, properties};
+use crate::embedded::{Holding, OpenError, observe, properties};
 
 /// A queue, in the file for good.
 pub(super) type QueueId = i64;
@@ -73,8 +73,19 @@ impl WriteError {
     }
 }
 
+/// How much a queue holds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Totals {
+    /// How many messages.
+    pub(crate) messages: u64,
+    /// The bytes of their bodies.
+    pub(crate) bytes: u64,
+}
+
 /// The open file.
 pub(super) struct Store {
+    /// What it is, for the log.
+    pub(super) holding: Holding,
     connection: Connection,
     durability: Cell<Durability>,
     seq_last: Cell<Seq>,
@@ -84,29 +95,41 @@ impl Store {
     /// Opens the file; makes it where there is none.
     ///
     /// # Errors
-    /// [`OpenError::Newer`] and [`OpenError::File`].
-    pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
+    /// [`OpenError::Foreign`], [`OpenError::Newer`] and [`OpenError::File`].
+    pub(super) fn open(file: &Path, holding: Holding) -> Result<Self, OpenError> {
         let failed = |source| OpenError::File { file: file.to_owned(), source };
         let connection = Connection::open(file).map_err(failed)?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+        let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed);
+        let (application_id, found) = (number("application_id")?, number("user_version")?);
+        let is_ours = if found == 0 {
+            application_id == 0 && is_blank(&connection).map_err(failed)?
+        } else {
+            application_id == i64::from(holding.application_id)
+        };
+        if !is_ours {
+            return Err(OpenError::Foreign { file: file.to_owned() });
+        }
         if FORMAT < found {
             return Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT });
         }
-        Self::prepare(connection, found).map_err(failed)
+        Self::prepare(connection, found, holding).map_err(failed)
     }
 
-    fn prepare(connection: Connection, found: i64) -> rusqlite::Result<Self> {
+    fn prepare(connection: Connection, found: i64, holding: Holding) -> rusqlite::Result<Self> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         // A log that grew while somebody else read the file shrinks again.
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         connection.set_prepared_statement_cache_capacity(32);
         if found == 0 {
-            connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT"))?;
+            let id = holding.application_id;
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {id}; PRAGMA user_version = {FORMAT}; COMMIT"
+            ))?;
         }
         connection.execute("DELETE FROM probe", [])?;
         let seq_last = connection.query_row("SELECT coalesce(max(seq), 0) FROM message", [], |row| row.get(0))?;
-        Ok(Self { connection, durability: Cell::new(Durability::Synced), seq_last: Cell::new(seq_last) })
+        Ok(Self { holding, connection, durability: Cell::new(Durability::Synced), seq_last: Cell::new(seq_last) })
     }
 
     /// The last place that was given to a message.
@@ -137,6 +160,25 @@ impl Store {
             self.connection.prepare("SELECT queue, count(*) FROM message WHERE due_ms IS NULL GROUP BY queue")?;
         let counted = |row: &Row<'_>| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
         counts.query_map([], counted)?.collect()
+    }
+
+    /// How many messages wait to be tried again, by the queue that they go to.
+    pub(super) fn delayed(&self) -> rusqlite::Result<Vec<(QueueId, u64)>> {
+        let mut counts = self
+            .connection
+            .prepare_cached("SELECT queue, count(*) FROM message WHERE due_ms IS NOT NULL GROUP BY queue")?;
+        let counted = |row: &Row<'_>| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
+        counts.query_map([], counted)?.collect()
+    }
+
+    /// How much is in a queue; what waits is in none.
+    pub(super) fn totals(&self, queue: &QueueName) -> rusqlite::Result<Totals> {
+        let totals = "SELECT count(*), coalesce(sum(length(body)), 0) FROM message
+            WHERE queue = (SELECT id FROM queue WHERE name = ?1) AND due_ms IS NULL";
+        self.connection.query_row(totals, [queue.as_str()], |row| {
+            let number = |column| row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or(0));
+            Ok(Totals { messages: number(0)?, bytes: number(1)? })
+        })
     }
 
     /// Begins a transaction.
@@ -274,6 +316,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Arc<Kept>)> {
     let properties = properties.inspect_err(|error| observe::unreadable(seq, error)).unwrap_or_default();
     let body = Bytes::from(row.get::<_, Vec<u8>>(3)?);
     Ok((seq, Arc::new(Kept { routing_key: row.get(1)?, properties, body })))
+}
+
+/// Whether nobody has made a table in the file yet.
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
 }
 
 fn count(limit: usize) -> i64 {

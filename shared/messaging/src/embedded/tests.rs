@@ -28,6 +28,7 @@ fn topology() -> Topology {
     let queue = |name: &str, patterns: &[&str]| Queue {
         name: name.into(),
         bindings: patterns.iter().map(|pattern| (*pattern).into()).collect(),
+        dead_letters: false,
         single_active_consumer: false,
         bound: None,
     };

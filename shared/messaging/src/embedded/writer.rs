@@ -12,12 +12,12 @@ use protocol::topology::{QueueName, Topology};
 use rusqlite::ErrorCode;
 use tokio::sync::watch;
 
-use crate::embedded::operation::{Operation, Publication, Request, Seq, SubscriptionId};
+use crate::embedded::operation::{Count, Operation, Publication, Request, Seq, SubscriptionId};
 use crate::embedded::queue::{Buried, Need, Queue, READY_MAX};
 use crate::embedded::routes::Routes;
 use crate::embedded::store::{QueueId, Store};
 use crate::embedded::{always, observe};
-use crate::{BusState, PublishError, SubscribeError};
+use crate::{BusState, Depth, PublishError, SubscribeError};
 
 /// At most so many operations share a transaction.
 const GROUP_MAX: usize = 256;
@@ -36,9 +36,10 @@ pub(super) struct Writer {
     routes: Routes,
     names: HashMap<QueueName, QueueId>,
     queues: HashMap<QueueId, Queue>,
-    /// Where undeliverable and dead messages go.
+    /// Where undeliverable messages go.
     unrouted: QueueId,
-    dead: QueueId,
+    /// Where dead messages go: the dead letters, and those that get a copy.
+    dead: Vec<QueueId>,
     /// The last message that was in the file when it was opened.
     redelivered_to: Seq,
     subscriptions: HashMap<SubscriptionId, QueueId>,
@@ -63,8 +64,12 @@ impl Writer {
         let mut queues: HashMap<_, _> = names.iter().map(counted).collect();
         let id = |name: &QueueName| names.get(name).copied().ok_or(rusqlite::Error::QueryReturnedNoRows);
         let mut bindings = Vec::new();
+        let mut dead = vec![id(&QueueName::dead())?];
         for queue in topology.queues {
             let id = id(&queue.name)?;
+            if queue.dead_letters {
+                dead.push(id);
+            }
             if let Some(plain) = queues.remove(&id) {
                 queues.insert(id, plain.with(queue.single_active_consumer, queue.bound));
             }
@@ -74,7 +79,7 @@ impl Writer {
             operations,
             routes: Routes::new(bindings),
             unrouted: id(&QueueName::unrouted())?,
-            dead: id(&QueueName::dead())?,
+            dead,
             redelivered_to: store.seq_last(),
             due_next_ms: store.due_next()?,
             store,
@@ -108,14 +113,14 @@ impl Writer {
             }
         }
         if let Err(error) = self.store.checkpoint() {
-            observe::not_checkpointed(&error);
+            observe::not_checkpointed(self.store.holding.name, &error);
         }
         while let Ok(operation) = self.operations.try_recv() {
             if let Operation::Publish(Publication { confirm, .. }) = operation {
                 let _ = confirm.send(Err(PublishError::Unavailable("the bus is closed".to_owned())));
             }
         }
-        observe::closed();
+        observe::closed(self.store.holding.name);
     }
 
     /// Waits until there is something to do, and takes all that waits. Whatever concerns memory alone is done at
@@ -140,6 +145,7 @@ impl Writer {
                     let queue = self.names.get(&queue).and_then(|id| self.queues.get(id));
                     let _ = answer.send(queue.map(Queue::len));
                 }
+                Operation::CountAll(count) => self.count(count),
                 Operation::Close => return (publications, true),
             }
             taken += 1;
@@ -195,6 +201,24 @@ impl Writer {
     fn on_queue<T: Default>(&mut self, subscription: SubscriptionId, change: impl FnOnce(&mut Queue) -> T) -> T {
         let queue = self.subscriptions.get(&subscription).copied().and_then(|id| self.stir(id));
         queue.map(change).unwrap_or_default()
+    }
+
+    /// Counts what is in the queues asked for. One that is not there has nothing.
+    fn count(&self, Count { queues, answer }: Count) {
+        let delayed: rusqlite::Result<HashMap<_, _>> = self.store.delayed().map(|counts| counts.into_iter().collect());
+        let counted = delayed.map_err(|error| error.to_string()).map(|delayed| {
+            let depth = |name: &QueueName| {
+                let id = self.names.get(name)?;
+                let queue = self.queues.get(id)?;
+                let in_hand = Some(queue.in_hand() as u64);
+                let delayed = Some(delayed.get(id).copied().unwrap_or_default());
+                Some(Depth { ready: queue.len(), in_hand, delayed, consumers: queue.consumers() })
+            };
+            let nothing = || Depth { ready: 0, in_hand: Some(0), delayed: Some(0), consumers: 0 };
+            queues.iter().map(|name| depth(name).unwrap_or_else(nothing)).collect()
+        });
+        // Nobody listens any more if the caller was cancelled.
+        let _ = answer.send(counted);
     }
 
     /// The queue, in which something changes now.
@@ -272,7 +296,7 @@ impl Writer {
     fn recovered(&mut self, state: &watch::Sender<BusState>) {
         if self.trouble.take().is_some() {
             state.send_replace(BusState::Ready);
-            observe::recovered();
+            observe::recovered(self.store.holding.name);
         }
     }
 
@@ -283,7 +307,7 @@ impl Writer {
         let now = if is_full { BusState::Blocked(reason) } else { BusState::Away(reason) };
         let told = state.send_if_modified(|before| mem::replace(before, now.clone()) != now);
         if told {
-            observe::troubled(&error.to_string());
+            observe::troubled(self.store.holding.name, &error.to_string());
         }
     }
 }

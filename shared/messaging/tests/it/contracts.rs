@@ -34,6 +34,8 @@ macro_rules! keeps_every_contract {
                 a_short_delay_does_not_wait_behind_a_long_one
                 a_delayed_message_survives_a_crash
                 a_dead_letter_is_kept
+                a_dead_letter_is_copied_to_its_record
+                what_is_in_queues_is_counted
                 a_record_drops_its_oldest
             }
             dead {

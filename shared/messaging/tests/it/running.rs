@@ -197,7 +197,13 @@ impl From<&Delivery> for Taken {
 
 /// A queue for work.
 pub(crate) fn work(name: &str, pattern: &str) -> Queue {
-    Queue { name: name.into(), bindings: vec![Pattern::from(pattern)], single_active_consumer: false, bound: None }
+    Queue {
+        name: name.into(),
+        bindings: vec![Pattern::from(pattern)],
+        dead_letters: false,
+        single_active_consumer: false,
+        bound: None,
+    }
 }
 
 /// A message with nothing but an id and a body.

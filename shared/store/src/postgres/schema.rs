@@ -6,8 +6,9 @@ use super::pool::{Connections, Failure, Lent};
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 2] = [
-    "
+const STEPS: [&str; 3] = [RELEASES, ACCOUNTS, LIVES];
+
+const RELEASES: &str = "
     CREATE TABLE ledger_releases (
         message_id     uuid PRIMARY KEY,
         session_id     text NOT NULL,
@@ -22,8 +23,33 @@ const STEPS: [&str; 2] = [
     CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
     CREATE INDEX ledger_releases_open ON ledger_releases (backend, released_at) WHERE outcome IS NULL;
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
-",
-    "
+";
+
+const ACCOUNTS: &str = "
+    CREATE TABLE account_entries (
+        subject        smallint NOT NULL,
+        id             uuid NOT NULL,
+        backend        text NOT NULL,
+        correlation_id text,
+        marks          integer NOT NULL, -- a bit for each thing that was seen of it
+        touched_at     timestamptz NOT NULL,
+        PRIMARY KEY (subject, id)
+    );
+    CREATE INDEX account_entries_tally ON account_entries (subject, backend, marks, touched_at);
+    CREATE INDEX account_entries_open ON account_entries (subject, touched_at)
+        WHERE (marks < 4 OR marks BETWEEN 512 AND 1023);
+    CREATE INDEX account_entries_ended ON account_entries (touched_at)
+        WHERE NOT (marks < 4 OR marks BETWEEN 512 AND 1023);
+    CREATE TABLE account_totals (
+        subject smallint NOT NULL,
+        backend text NOT NULL,
+        marks   integer NOT NULL,
+        count   bigint NOT NULL,
+        PRIMARY KEY (subject, backend, marks)
+    );
+";
+
+const LIVES: &str = "
     ALTER TABLE ledger_releases
         ALTER COLUMN session_id DROP NOT NULL, -- none: given up, or replayed since
         ALTER COLUMN released_at DROP NOT NULL,
@@ -38,8 +64,7 @@ const STEPS: [&str; 2] = [
         WHERE outcome IS NULL;
     CREATE INDEX ledger_releases_replayed ON ledger_releases (reopened_at)
         WHERE outcome IS NULL AND session_id IS NULL;
-",
-];
+";
 
 /// The advisory lock under which the schema is brought up to date.
 const LOCK: i64 = 0x7472_6f70_6f6d_7101;

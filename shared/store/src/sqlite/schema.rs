@@ -6,8 +6,9 @@ use super::judge;
 use crate::OpenError;
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 2] = [
-    "
+const STEPS: [&str; 3] = [RELEASES, ACCOUNTS, LIVES];
+
+const RELEASES: &str = "
     CREATE TABLE ledger_releases (
         message_id     BLOB PRIMARY KEY NOT NULL,
         session_id     TEXT NOT NULL,
@@ -22,8 +23,33 @@ const STEPS: [&str; 2] = [
     CREATE INDEX ledger_releases_session ON ledger_releases (backend, session_id);
     CREATE INDEX ledger_releases_open ON ledger_releases (backend, released_at) WHERE outcome IS NULL;
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
-",
-    "
+";
+
+const ACCOUNTS: &str = "
+    CREATE TABLE account_entries (
+        subject        INTEGER NOT NULL,
+        id             BLOB NOT NULL,
+        backend        TEXT NOT NULL,
+        correlation_id TEXT,
+        marks          INTEGER NOT NULL, -- a bit for each thing that was seen of it
+        touched_at     INTEGER NOT NULL, -- microseconds since 1970
+        PRIMARY KEY (subject, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX account_entries_tally ON account_entries (subject, backend, marks, touched_at);
+    CREATE INDEX account_entries_open ON account_entries (subject, touched_at)
+        WHERE (marks < 4 OR marks BETWEEN 512 AND 1023);
+    CREATE INDEX account_entries_ended ON account_entries (touched_at)
+        WHERE NOT (marks < 4 OR marks BETWEEN 512 AND 1023);
+    CREATE TABLE account_totals (
+        subject INTEGER NOT NULL,
+        backend TEXT NOT NULL,
+        marks   INTEGER NOT NULL,
+        count   INTEGER NOT NULL,
+        PRIMARY KEY (subject, backend, marks)
+    ) STRICT, WITHOUT ROWID;
+";
+
+const LIVES: &str = "
     -- A column cannot be told that it may be empty: the table is made anew.
     ALTER TABLE ledger_releases RENAME TO ledger_releases_1;
     CREATE TABLE ledger_releases (
@@ -54,8 +80,7 @@ const STEPS: [&str; 2] = [
     CREATE INDEX ledger_releases_replayed ON ledger_releases (reopened_at)
         WHERE outcome IS NULL AND session_id IS NULL;
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
-",
-];
+";
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {

@@ -1,4 +1,4 @@
-//! The thread that owns the connection, and its group commit.
+//! A thread that owns a connection, and its group commit.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -22,6 +22,31 @@ const BUSY_MAX: Duration = Duration::from_secs(3);
 /// How long between two attempts where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+/// What a thread does with its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    /// Writes: takes the write lock at once, so that nothing that was read can be out of date when it is acted upon.
+    Writer,
+    /// Reads what may take long, beside the writer and without a lock.
+    Reader,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Writer => "ledger",
+            Self::Reader => "account",
+        }
+    }
+
+    fn behavior(self) -> TransactionBehavior {
+        match self {
+            Self::Writer => TransactionBehavior::Immediate,
+            Self::Reader => TransactionBehavior::Deferred,
+        }
+    }
+}
+
 /// The way to the thread. The thread ends when this is dropped and all that waited is done.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
@@ -29,20 +54,20 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the file and starts the thread.
-    pub(super) async fn start(path: PathBuf) -> Result<Self, OpenError> {
+    pub(super) async fn start(path: PathBuf, role: Role) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let (opened, result) = oneshot::channel();
         let serve = move || match open(&path) {
             Ok(connection) => {
                 // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
                 let _ = opened.send(Ok(()));
-                serve(connection, waiting);
+                serve(connection, waiting, role);
             }
             Err(error) => {
                 let _ = opened.send(Err(error));
             }
         };
-        thread::Builder::new().name("ledger".to_owned()).spawn(serve).map_err(LedgerError::unavailable)?;
+        thread::Builder::new().name(role.name().to_owned()).spawn(serve).map_err(LedgerError::unavailable)?;
         result.await.map_err(|_| LedgerError::unavailable(Fault::WriterEnded))??;
         Ok(Self { jobs })
     }
@@ -102,7 +127,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
     }
 }
 
-fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, role: Role) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_MAX
@@ -110,16 +135,15 @@ fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) 
         {
             group.push(next);
         }
-        let committed = commit(&mut connection, &mut group);
+        let committed = commit(&mut connection, &mut group, role);
         for job in group {
             job.answer(&committed);
         }
     }
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), LedgerError> {
-    // Takes the write lock at once, so that nothing that was read can be out of date when it is acted upon.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(judge)?;
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], role: Role) -> Result<(), LedgerError> {
+    let transaction = connection.transaction_with_behavior(role.behavior()).map_err(judge)?;
     for job in group {
         job.run(&transaction)?;
     }

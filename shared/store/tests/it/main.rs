@@ -1,4 +1,4 @@
-//! The ledger on real databases.
+//! The ledger and the account on real databases.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 /// Makes of each contract a test on each database.
@@ -19,6 +19,7 @@ macro_rules! on_both {
     };
 }
 
+mod accounts;
 mod contract;
 mod lives;
 mod model;

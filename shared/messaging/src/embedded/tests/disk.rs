@@ -43,6 +43,18 @@ fn a_file_that_is_no_database_is_left_alone() {
     assert!(fs::read(file(&directory)).unwrap().starts_with(b"not a database"));
 }
 
+#[tokio::test]
+async fn a_database_of_another_kind_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    Connection::open(file(&directory)).unwrap().execute("CREATE TABLE other (id INTEGER)", []).unwrap();
+    let expected = "DIR/bus.db is not the file of an embedded bus: move it away, or choose another directory";
+    check_refused(&directory, expected);
+    let other = TempDir::new().unwrap();
+    open_spool(other.path(), &"spool".into()).unwrap().0.close().await;
+    fs::rename(other.path().join("spool.db"), file(&directory)).unwrap();
+    check_refused(&directory, expected);
+}
+
 #[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let directory = TempDir::new().unwrap();
@@ -54,9 +66,9 @@ fn a_directory_that_cannot_be_made_is_named() {
 #[tokio::test]
 async fn a_full_disk_refuses_and_loses_nothing_until_there_is_room() {
     let directory = TempDir::new().unwrap();
-    let store = Store::open(&file(&directory)).unwrap();
+    let store = Store::open(&file(&directory), BUS).unwrap();
     store.fill(400);
-    let bus = start(lock(directory.path()).unwrap(), &file(&directory), store, topology()).unwrap().bus;
+    let bus = start(lock(directory.path(), BUS).unwrap().0, &file(&directory), store, topology()).unwrap().bus;
     let mut state = bus.state();
     let large = |body: u32| Message { body: format!("{body:0>60000}").into(), ..to("work.a", body) };
     let mut confirmed = 0;

@@ -54,7 +54,7 @@ impl Writer {
             self.store.delete(*seq)?;
         }
         for buried in &self.buried {
-            self.keep(&[self.dead], dead_letter(buried), now_ms, &mut changes)?;
+            self.keep(&self.dead, dead_letter(buried), now_ms, &mut changes)?;
             self.store.delete(buried.seq)?;
         }
         for Publication { message, .. } in publications {
@@ -82,7 +82,7 @@ impl Writer {
                 self.keep(&queues, kept(message, routing_key), now_ms, changes)
             }
             Destination::Dead => {
-                self.keep(&[self.dead], kept(message, origin(message, &QueueName::dead())), now_ms, changes)
+                self.keep(&self.dead, kept(message, origin(message, &QueueName::dead())), now_ms, changes)
             }
             Destination::Delayed { queue, delay } => {
                 let [.., longest] = topology::RETRY_LEVELS;

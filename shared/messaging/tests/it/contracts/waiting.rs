@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use messaging::headers::{ERROR, QUEUE, REASON, ROUTING_KEY};
 use messaging::{Destination, Message};
-use protocol::topology::{Bound, Queue};
+use protocol::topology::{Bound, DELIVERY_LIMIT, Queue, QueueName, retry_level, retry_name};
 
-use crate::running::{Place, Running, full_properties, message, message_to, work};
+use crate::running::{Place, Running, full_properties, message, message_to, next, within, work};
 
 fn delayed(delay: Duration, id: &str) -> Message {
     message_to(Destination::Delayed { queue: "one".into(), delay }, id)
@@ -61,6 +61,60 @@ pub(crate) async fn a_dead_letter_is_kept(place: &impl Place) {
     let taken = running.take("tropomq.dead", 1).await.remove(0);
     assert_eq!(taken.properties, properties);
     assert_eq!(running.take_up_to("one", "x").await, []);
+    running.close().await;
+}
+
+pub(crate) async fn a_dead_letter_is_copied_to_its_record(place: &impl Place) {
+    let record = Queue { dead_letters: true, bindings: Vec::new(), ..work("record", "") };
+    let running = Running::open(&place.url(), &[work("one", "a"), record]).await;
+    let mut properties = full_properties("given up");
+    properties.headers.insert(QUEUE.to_owned(), "one".to_owned());
+    running.publish(Message { properties: properties.clone(), ..message_to(Destination::Dead, "") }).await;
+    // What the bus gives up by itself is copied as well.
+    running.publish(message("a", "deadly")).await;
+    let mut subscription = running.subscribe("one", 1).await;
+    for _ in 0..=DELIVERY_LIMIT {
+        next(&mut *subscription).await.settler.requeue().await;
+    }
+    for queue in ["tropomq.dead", "record"] {
+        let mut taken = running.take(queue, 2).await;
+        taken.sort_by_key(|taken| std::cmp::Reverse(taken.id()));
+        assert_eq!(taken[0].properties, properties, "{queue}");
+        assert_eq!(taken[1].id(), "deadly", "{queue}");
+    }
+    drop(subscription);
+    running.close().await;
+}
+
+pub(crate) async fn what_is_in_queues_is_counted(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "a"), work("two", "b")]).await;
+    for id in ["1", "2", "3"] {
+        running.publish(message("a", id)).await;
+    }
+    running.publish(delayed(Duration::from_mins(30), "4")).await;
+    let mut subscription = running.subscribe("one", 1).await;
+    let in_hand = next(&mut *subscription).await;
+    let level = QueueName::from(retry_name(retry_level(Duration::from_mins(30))).as_str());
+    let queues = ["one".into(), "two".into(), "not there".into(), level];
+    // A broker's counts may be a moment late.
+    let counted = within("the counts", async {
+        loop {
+            let counted = running.bus.depths(&queues).await.unwrap();
+            if (counted[0].ready, counted[0].consumers) == (2, 1) {
+                return counted;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // A bus that tells what is in hand tells what waits for the queue; or else that is on the queue of its level.
+    let (hidden, delayed) = (counted[0].in_hand.is_none(), counted[0].delayed);
+    assert!(counted[0].in_hand == Some(1) || hidden, "{counted:?}");
+    assert_eq!((delayed, counted[3].ready), if hidden { (None, 1) } else { (Some(1), 0) });
+    assert_eq!((counted[1].ready, counted[1].consumers), (0, 0));
+    assert_eq!((counted[2].ready, counted[2].consumers), (0, 0));
+    in_hand.settler.ack().await;
+    drop(subscription);
     running.close().await;
 }
 

@@ -1,0 +1,335 @@
+//! Whether everything is where it can be: the account on one side, the queues on the other.
+//!
+//! By itself the account always adds up: what did not end is waiting. So what waits is looked for where it can wait,
+//! and what is not there is lost.
+
+use std::collections::BTreeMap;
+
+use messaging::Depth;
+use protocol::topology::{QueueName, RETRY_LEVELS, retry_name};
+use protocol::{BackendName, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{Account, Accounts, BackendAccount, Entry, LedgerError, Open, Standing};
+
+/// So many of each that are missing are named, at most.
+pub const NAMED_MAX: u32 = 20;
+
+/// How many events may wait for the journal while it keeps up.
+const BEHIND_MAX: u64 = 2000;
+
+/// What is in the queues, as far as the bus tells.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Queues {
+    /// Where texts wait for router.
+    pub texts: Depth,
+    /// Where messages wait for egress.
+    pub lanes: BTreeMap<BackendName, Depth>,
+    /// Where reports wait for egress, of both kinds together.
+    pub reports: Depth,
+    /// What waits to be tried again, where nothing tells to which queue it goes.
+    pub delayed_anywhere: u64,
+    /// What waits for the journal itself.
+    pub journal: Depth,
+    /// What no queue was bound for.
+    pub unrouted: u64,
+}
+
+/// The queues that are to be counted.
+#[must_use]
+pub fn queues(backends: &[BackendName]) -> Vec<QueueName> {
+    let fixed = [
+        QueueName::received(),
+        QueueName::results(),
+        QueueName::reports(),
+        QueueName::journal(),
+        QueueName::journal_dead(),
+        QueueName::unrouted(),
+    ];
+    let levels = RETRY_LEVELS.into_iter().map(|level| QueueName::from(retry_name(level).as_str()));
+    fixed.into_iter().chain(levels).chain(backends.iter().map(QueueName::lane)).collect()
+}
+
+impl Queues {
+    /// Reads what was counted of [`queues`].
+    #[must_use]
+    pub fn of(backends: &[BackendName], counted: &BTreeMap<QueueName, Depth>) -> Self {
+        let depth = |queue: QueueName| counted.get(&queue).copied().unwrap_or_default();
+        let level = |level| depth(QueueName::from(retry_name(level).as_str()));
+        Self {
+            texts: depth(QueueName::received()),
+            lanes: backends.iter().map(|backend| (backend.clone(), depth(QueueName::lane(backend)))).collect(),
+            reports: sum(depth(QueueName::results()), depth(QueueName::reports())),
+            delayed_anywhere: RETRY_LEVELS.into_iter().map(|each| known(level(each))).sum(),
+            journal: sum(depth(QueueName::journal()), depth(QueueName::journal_dead())),
+            unrouted: known(depth(QueueName::unrouted())),
+        }
+    }
+
+    /// How many events wait for the journal.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        known(self.journal)
+    }
+
+    /// Whether the bus told of all of them what is in consumers' hands.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        let mut all = [&self.texts, &self.reports, &self.journal].into_iter().chain(self.lanes.values());
+        all.all(|depth| depth.in_hand.is_some() || depth.consumers == 0)
+    }
+}
+
+/// Both queues together. What is not known of one is not known of both.
+fn sum(one: Depth, other: Depth) -> Depth {
+    let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+    Depth {
+        ready: one.ready + other.ready,
+        in_hand: both(one.in_hand, other.in_hand),
+        delayed: both(one.delayed, other.delayed),
+        // Each has one of its own, and both are needed.
+        consumers: one.consumers.min(other.consumers),
+    }
+}
+
+/// How many there are for certain.
+fn known(depth: Depth) -> u64 {
+    depth.ready + depth.in_hand.unwrap_or_default() + depth.delayed.unwrap_or_default()
+}
+
+/// What was found at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Look {
+    /// What is in the queues.
+    pub queues: Queues,
+    /// The account, drawn after they were counted.
+    pub account: Account,
+    /// Old messages that a session has, and that the release ledger does not know as waiting for their result.
+    pub strays: BTreeMap<BackendName, u64>,
+    /// The oldest texts that wait, at most [`NAMED_MAX`]; and so on.
+    pub texts_waiting: Vec<Entry>,
+    /// Messages that wait.
+    pub messages_waiting: Vec<Entry>,
+    /// Some of the strays.
+    pub messages_stray: Vec<Entry>,
+    /// What ended and never began.
+    pub unbegun: Vec<Entry>,
+}
+
+impl Look {
+    /// Draws the account beside what was counted before. In this order nothing looks lost that is only on its way: what
+    /// is not on its queue any more has ended, and the event that says so is on record or waits for the journal.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn take(accounts: &dyn Accounts, queues: Queues, settled_before: Timestamp) -> Result<Self, LedgerError> {
+        Ok(Self {
+            queues,
+            account: accounts.account(settled_before).await?,
+            strays: accounts.strays(settled_before).await?,
+            texts_waiting: accounts.open_entries(Open::Text, settled_before, NAMED_MAX).await?,
+            messages_waiting: accounts.open_entries(Open::Message, settled_before, NAMED_MAX).await?,
+            messages_stray: accounts.open_entries(Open::Stray, settled_before, NAMED_MAX).await?,
+            unbegun: accounts.unbegun(settled_before, NAMED_MAX).await?,
+        })
+    }
+}
+
+/// How many deliveries of each queue one consumer may have in hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prefetch {
+    /// Router.
+    pub texts: u16,
+    /// Egress, of a lane and of reports.
+    pub messages: u16,
+}
+
+/// Whether it adds up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything is where it can be.
+    Balanced,
+    /// It cannot be told now.
+    Undecided,
+    /// Something is missing.
+    Unbalanced,
+}
+
+/// Something that does not add up, or may not.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    /// What it means for the whole.
+    pub verdict: Verdict,
+    /// How many it concerns.
+    pub count: u64,
+    /// What is wrong, for people.
+    pub told: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Those that it may be about, the oldest first.
+    pub suspects: Vec<Entry>,
+}
+
+/// What is wrong with a look, the worst first; nothing, if it adds up. With a backend named, as far as concerns it.
+#[must_use]
+pub fn judge(look: &Look, backend: Option<&BackendName>, prefetch: Prefetch) -> Vec<Finding> {
+    let chosen = |name: &BackendName| backend.is_none_or(|backend| backend == name);
+    let account: BTreeMap<_, _> = look.account.iter().filter(|(name, _)| chosen(name)).collect();
+    let mut findings = Vec::new();
+    findings.extend(falsified(&account));
+    let behind = look.queues.behind();
+    let places = places(look, &account, &chosen, prefetch);
+    findings.extend(missing(&places, look.queues.delayed_anywhere, behind));
+    findings.extend(unbegun(look, &account, &chosen, behind));
+    findings.extend(late(look.queues.journal));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+    findings
+}
+
+/// The verdict that findings amount to.
+#[must_use]
+pub fn verdict(findings: &[Finding]) -> Verdict {
+    findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Balanced)
+}
+
+/// A place where something can wait, and what should be there.
+struct Place {
+    what: String,
+    old: u64,
+    /// So many are there.
+    here: u64,
+    /// So many more may be there, where the bus does not tell.
+    hidden: u64,
+    remedy: &'static str,
+    suspects: Vec<Entry>,
+}
+
+impl Place {
+    fn new(what: String, old: u64, depth: Depth, prefetch: u16) -> Self {
+        let hidden = if depth.in_hand.is_none() { depth.consumers.saturating_mul(prefetch.into()) } else { 0 };
+        Self { what, old, here: known(depth), hidden, remedy: "", suspects: Vec::new() }
+    }
+
+    /// How many are not there for certain.
+    fn gap(&self) -> u64 {
+        self.old.saturating_sub(self.here)
+    }
+}
+
+fn places(
+    look: &Look,
+    account: &BTreeMap<&BackendName, &BackendAccount>,
+    chosen: &dyn Fn(&BackendName) -> bool,
+    prefetch: Prefetch,
+) -> Vec<Place> {
+    let suspects = |entries: &[Entry], of: &dyn Fn(&BackendName) -> bool| -> Vec<Entry> {
+        entries.iter().filter(|entry| of(&entry.backend)).cloned().collect()
+    };
+    let mut places = Vec::new();
+    // All backends share the queue of texts: only over all of them can be told whether one is missing.
+    if account.values().any(|backend| 0 < backend.texts.count_old(Standing::Waiting)) {
+        let old = look.account.values().map(|backend| backend.texts.count_old(Standing::Waiting)).sum();
+        let what = format!("texts that were accepted, did not end, and are not on {}", QueueName::received());
+        places.push(Place {
+            remedy: "the text was taken off its queue and nobody handled it: look at what else consumes or purges the \
+                     queue; a person can be asked to text again",
+            suspects: suspects(&look.texts_waiting, chosen),
+            ..Place::new(what, old, look.queues.texts, prefetch.texts)
+        });
+    }
+    for (name, backend) in account {
+        let old = backend.messages.count_old(Standing::Waiting);
+        let lane = look.queues.lanes.get(*name).copied().unwrap_or_default();
+        let what = format!("messages that were commanded, did not end, and are not on {}", QueueName::lane(name));
+        places.push(Place {
+            remedy: "the command was taken off its lane and nobody handled it: publish it again with the same id, and \
+                     it is sent once at most",
+            suspects: suspects(&look.messages_waiting, &|of| of == *name),
+            ..Place::new(what, old, lane, prefetch.messages)
+        });
+    }
+    let strays = look.strays.iter().filter(|(name, _)| chosen(name)).map(|(_, count)| count).sum();
+    let what = "messages that a session has, of which neither the ledger awaits a result nor a report is on its way";
+    places.push(Place {
+        remedy: "the ledger knows how it ended and no event said so: `SELECT outcome FROM ledger_releases WHERE \
+                 message_id = …` tells",
+        suspects: suspects(&look.messages_stray, chosen),
+        ..Place::new(what.to_owned(), strays, look.queues.reports, prefetch.messages)
+    });
+    places
+}
+
+/// What is not where it can be. What waits to be tried again may belong anywhere, and so may what waits for the journal.
+fn missing(places: &[Place], delayed_anywhere: u64, behind: u64) -> Vec<Finding> {
+    let gaps: u64 = places.iter().map(Place::gap).sum();
+    if gaps <= delayed_anywhere {
+        return Vec::new();
+    }
+    let certain: u64 = places.iter().map(|place| place.gap().saturating_sub(place.hidden)).sum();
+    let verdict =
+        if delayed_anywhere.saturating_add(behind) < certain { Verdict::Unbalanced } else { Verdict::Undecided };
+    let with_gap = places.iter().filter(|place| 0 < place.gap());
+    let finding = |place: &Place| {
+        let Place { what, here, hidden, old, .. } = place;
+        let mut told =
+            format!("{} {what} ({old} have waited for longer than it takes to settle, {here} are there", place.gap());
+        if 0 < *hidden {
+            told.push_str(&format!(", up to {hidden} may be in consumers' hands, which is not known"));
+        }
+        told.push(')');
+        let remedy = match verdict {
+            Verdict::Unbalanced | Verdict::Balanced => place.remedy,
+            Verdict::Undecided if 0 < behind => "events wait for the journal: ask again, or with --wait 1m",
+            Verdict::Undecided => {
+                "set bus.management, so that what is in consumers' hands can be counted, or ask again when it is quiet"
+            }
+        };
+        Finding { verdict, count: place.gap(), told, remedy, suspects: place.suspects.clone() }
+    };
+    with_gap.map(finding).collect()
+}
+
+fn unbegun(
+    look: &Look,
+    account: &BTreeMap<&BackendName, &BackendAccount>,
+    chosen: &dyn Fn(&BackendName) -> bool,
+    behind: u64,
+) -> Option<Finding> {
+    let count: u64 = account.values().map(|backend| backend.texts.unbegun + backend.messages.unbegun).sum();
+    (0 < count).then(|| Finding {
+        verdict: if behind < count { Verdict::Unbalanced } else { Verdict::Undecided },
+        count,
+        told: format!("{count} texts or messages ended that were never seen to begin: the journal is incomplete"),
+        remedy: "events were lost before the journal saw them: it was away for longer than journal.events holds, or \
+                 began in the middle of conversations; they are forgotten after journal.retention",
+        suspects: look.unbegun.iter().filter(|entry| chosen(&entry.backend)).cloned().collect(),
+    })
+}
+
+fn late(journal: Depth) -> Option<Finding> {
+    let behind = known(journal);
+    let nobody = journal.consumers == 0 && 0 < behind;
+    (nobody || BEHIND_MAX < behind).then(|| Finding {
+        verdict: Verdict::Undecided,
+        count: behind,
+        told: format!("{behind} events wait to be accounted for: the account is of the past"),
+        remedy: if nobody { "the journal does not run: start `tropomq journal`" } else { "ask again with --wait 5m" },
+        suspects: Vec::new(),
+    })
+}
+
+/// No event does that: somebody changed the tables.
+fn falsified(account: &BTreeMap<&BackendName, &BackendAccount>) -> Vec<Finding> {
+    let wrong = account.iter().filter(|(_, backend)| !(backend.texts.adds_up() && backend.messages.adds_up()));
+    let finding = |name: &BackendName| Finding {
+        verdict: Verdict::Unbalanced,
+        count: 1,
+        told: format!("the account of {name} does not add up by itself"),
+        remedy: "the tables account_entries and account_totals were changed from outside: restore the database",
+        suspects: Vec::new(),
+    };
+    wrong.map(|(name, _)| finding(name)).collect()
+}
+
+#[cfg(test)]
+mod tests;

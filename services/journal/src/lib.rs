@@ -1,0 +1,118 @@
+//! Keeps account of every text and every message, and finds what is missing.
+//!
+//! ```text
+//! journal.events ──► Events ──┐ facts
+//! journal.dead   ──► Dead   ──┴─► Keeper ──► store::Accounts ──► the account ──┐
+//! router's queue, the lanes, the waiting levels ──► depths ────────────────────┴─► balance: what is where it can be
+//! ```
+//!
+//! Invariant: a fact is recorded before its event is acknowledged, and recording it again changes nothing. So every
+//! event counts once, in whatever order and however often it comes.
+
+pub mod balance;
+mod config;
+mod facts;
+mod keeper;
+mod observe;
+pub mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging::{Context, Delivery, Environment, Witness};
+use protocol::Timestamp;
+use store::{Accounts, Fact, LedgerError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+pub use keeper::Keeper;
+use keeper::Note;
+
+/// How often the account is told as metrics.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How often, and how many at once, entries are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(5);
+const FORGET_MAX: u32 = 5000;
+
+/// How many notes may wait to be written, besides those that deliveries wait for.
+const NOTES_MAX: usize = 1024;
+
+/// Takes note of every event.
+pub struct Events(Notes);
+
+/// Takes note of every dead letter.
+pub struct Dead(Notes);
+
+/// The way to the keeper.
+#[derive(Clone)]
+struct Notes(mpsc::Sender<Note>);
+
+/// The witnesses of the two records, and the keeper that writes what they note. It runs for as long as they are there.
+#[must_use]
+pub fn witnesses(accounts: Arc<dyn Accounts>, environment: Environment) -> (Events, Dead, Keeper) {
+    let (notes, noted) = mpsc::channel(NOTES_MAX);
+    let notes = Notes(notes);
+    (Events(notes.clone()), Dead(notes), Keeper::new(noted, accounts, environment))
+}
+
+impl Notes {
+    /// Returns once the facts are on record.
+    async fn keep(&self, delivery: &Delivery, facts: Option<Vec<Fact>>) {
+        let Some(facts) = facts else { return observe::unreadable(delivery) };
+        if facts.is_empty() {
+            return;
+        }
+        let (kept, on_record) = oneshot::channel();
+        let gone = self.0.send(Note { facts, kept }).await.is_err() || on_record.await.is_err();
+        if gone {
+            // Without a keeper nothing may be acknowledged; the process ends, and the delivery comes again.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Witness for Events {
+    async fn note(&self, delivery: &Delivery, context: &Context) {
+        let facts = facts::of_event(delivery, context.environment.now());
+        self.0.keep(delivery, facts).await;
+    }
+}
+
+impl Witness for Dead {
+    async fn note(&self, delivery: &Delivery, context: &Context) {
+        let facts = facts::of_dead_letter(delivery, context.environment.now());
+        self.0.keep(delivery, facts).await;
+    }
+}
+
+/// Tells the account as metrics, until shutdown is requested.
+pub async fn tell(accounts: Arc<dyn Accounts>, environment: Environment, shutdown: CancellationToken) {
+    loop {
+        // What is old in it is no part of the metrics.
+        match accounts.account(Timestamp::UNIX_EPOCH).await {
+            Ok(account) => observe::account(&account),
+            Err(error) => observe::not_drawn(&error),
+        }
+        if shutdown.run_until_cancelled(environment.clock.sleep(TELL_EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Forgets what ended long ago, until shutdown is requested: it goes on counting.
+pub async fn forget(
+    accounts: Arc<dyn Accounts>,
+    retention: Duration,
+    environment: Environment,
+    shutdown: CancellationToken,
+) {
+    while shutdown.run_until_cancelled(environment.clock.sleep(FORGET_EVERY)).await.is_some() {
+        let Ok(before) = environment.now().checked_sub(retention) else { continue };
+        let forgotten: Result<u64, LedgerError> = accounts.forget(before, FORGET_MAX).await;
+        if let Err(error) = forgotten {
+            observe::not_drawn(&error);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Gathers what the account and the queues say, wherever they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chassis::shutdown::Shutdown;
+use chassis::tasks::{OnEnd, Tasks};
+use futures::FutureExt;
+use journal::balance::{Look, Queues, queues};
+use messaging::{Bus, BusUrl, Depth, Environment, Opened};
+use protocol::BackendName;
+use protocol::topology::QueueName;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use store::Accounts;
+
+use super::management::Management;
+use crate::settings::Settings;
+use crate::stack::{ACCOUNT_PATH, AccountAsked};
+
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Who is asked.
+pub(super) enum Source {
+    /// The process that has the embedded bus.
+    Process { client: reqwest::Client },
+    /// RabbitMQ, and the database.
+    Servers { counter: Counter, accounts: Arc<dyn Accounts>, driver: Tasks },
+}
+
+/// Counts queues.
+pub(crate) struct Counter {
+    bus: Arc<dyn Bus>,
+    /// Where the bus does not tell what is in consumers' hands.
+    management: Option<Management>,
+}
+
+impl Counter {
+    /// Counts on a bus that tells all by itself.
+    pub(crate) fn of(bus: Arc<dyn Bus>) -> Self {
+        Self { bus, management: None }
+    }
+
+    async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Vec<Depth>> {
+        let mut depths = self.bus.depths(queues).await?;
+        if let Some(management) = &self.management {
+            management.complete(queues, &mut depths).await?;
+        }
+        Ok(depths)
+    }
+}
+
+impl Source {
+    pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let BusUrl::Amqp(url) = &settings.bus.url else {
+            let client = reqwest::Client::builder().timeout(ANSWER_MAX).no_proxy().build()?;
+            return Ok(Self::Process { client });
+        };
+        let management = settings.bus.management.as_ref();
+        let management = management.map(|management| Management::new(management.expose_secret(), url)).transpose()?;
+        let store = store::Settings { connections_max: settings.store.connections_max };
+        let opened = store::open_all(settings.store.url.expose_secret(), store).await;
+        let accounts = opened.context("open the account (configuration key store.url)")?.accounts;
+        let Opened { bus, driver } = messaging::open(&settings.bus.url, settings.topology()).context("open the bus")?;
+        let tasks = Tasks::new(Shutdown::new());
+        tasks.spawn("bus", OnEnd::Helper, driver.map(Ok));
+        Ok(Self::Servers { counter: Counter { bus, management }, accounts, driver: tasks })
+    }
+
+    pub(super) async fn look(
+        &self,
+        settings: &Settings,
+        settle: Duration,
+        environment: &Environment,
+    ) -> anyhow::Result<Look> {
+        match self {
+            Self::Process { client } => ask(client, settings, settle).await,
+            Self::Servers { counter, accounts, .. } => {
+                let backends: Vec<_> = settings.backends.keys().cloned().collect();
+                take(&**accounts, &backends, settle, environment, counter).await
+            }
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Self::Servers { counter: Counter { bus, .. }, driver, .. } = self {
+            driver.shutdown().request();
+            bus.close().await;
+            // It has nothing to say: nothing was published.
+            let _ = driver.join(ANSWER_MAX).await;
+        }
+    }
+}
+
+/// Counts the queues of the backends that are configured or were heard of, and draws the account afterwards.
+pub(crate) async fn take(
+    accounts: &dyn Accounts,
+    configured: &[BackendName],
+    settle: Duration,
+    environment: &Environment,
+    counter: &Counter,
+) -> anyhow::Result<Look> {
+    let settled_before = environment.now().checked_sub(settle).context("--settle")?;
+    let known = accounts.account(settled_before).await.context("draw the account")?;
+    let mut backends: Vec<BackendName> = configured.iter().chain(known.keys()).cloned().collect();
+    backends.sort();
+    backends.dedup();
+    let names = queues(&backends);
+    let counted = counter.count(&names).await.context("count the queues")?;
+    let counted: BTreeMap<QueueName, Depth> = names.into_iter().zip(counted).collect();
+    Look::take(accounts, Queues::of(&backends, &counted), settled_before).await.context("draw the account")
+}
+
+/// Asks the process that has the embedded bus.
+async fn ask(client: &reqwest::Client, settings: &Settings, settle: Duration) -> anyhow::Result<Look> {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    let url = crate::development::address(settings.admin.listen, ACCOUNT_PATH)?;
+    let asked = AccountAsked { settle_ms: u64::try_from(settle.as_millis()).unwrap_or(u64::MAX) };
+    let asked = client.get(asked.on(url.clone())).send().await.map_err(reqwest::Error::without_url);
+    let answer =
+        asked.with_context(|| format!("ask {url}: the embedded bus belongs to `tropomq up`; is it running?"))?;
+    let is_well = answer.status().is_success();
+    let body = answer.bytes().await.map_err(reqwest::Error::without_url)?;
+    let elsewhere = || format!("{url} is not the admin address of `tropomq up` on an embedded bus");
+    if is_well {
+        return serde_json::from_slice(&body).with_context(elsewhere);
+    }
+    let Refused { error } = serde_json::from_slice(&body).with_context(elsewhere)?;
+    bail!("{url}: {error}")
+}

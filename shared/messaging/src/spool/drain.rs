@@ -1,0 +1,224 @@
+//! The work behind the spool: writes what comes in, and passes it on, in order, as soon as the bus takes it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use protocol::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::spool::{Shared, observe};
+use crate::{
+    BoxFuture, Bus, BusState, Delivery, Destination, Environment, Message, PublishError, SubscribeError, Subscription,
+    spool,
+};
+
+/// How many messages may be on their way to the bus at a time. A bus that failed gets one, and one more with each that
+/// it confirms: one that is frozen is not heaped upon, and one that breaks under many gets on with few.
+pub(super) const WINDOW: u16 = 256;
+
+/// The wait before a bus that confirmed nothing is tried again; doubles up to the longest.
+const AGAIN_FIRST: Duration = Duration::from_millis(100);
+const AGAIN_LONGEST: Duration = Duration::from_secs(2);
+
+/// How long what is on its way may take once a stop was requested. Whatever is not confirmed by then stays, and is
+/// published again after the next start.
+const FINISH_MAX: Duration = Duration::from_secs(2);
+
+/// A message to be written, and where to say that it was.
+pub(super) struct Request {
+    pub(super) message: Message,
+    pub(super) answer: oneshot::Sender<Result<(), PublishError>>,
+}
+
+/// Owns the journal.
+pub(super) struct Driver {
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) journal: Arc<dyn Bus>,
+    pub(super) requests: mpsc::UnboundedReceiver<Request>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) environment: Environment,
+}
+
+impl Driver {
+    /// Works until shutdown is requested, or the journal's thread has ended. What is not passed on by then stays in the
+    /// journal for the next start.
+    pub(super) async fn run(self, shutdown: CancellationToken) {
+        let Self { bus, journal, requests, shared, environment } = self;
+        let stop = shutdown.child_token();
+        let drain = async {
+            match Drain::begin(&*bus, &*journal, &shared, &environment).await {
+                Ok(drain) => drain.run(&stop).await,
+                Err(error) => observe::not_drained(&error),
+            }
+            // Without a drain nothing may be taken.
+            stop.cancel();
+        };
+        tokio::join!(write(requests, &*journal, &shared, &stop), drain);
+        journal.close().await;
+        observe::closed(shared.account().messages());
+    }
+}
+
+/// Writes what comes in, in the order in which it comes. Ends once `stop` is cancelled and all that came is answered.
+///
+/// It does so here, and not where it is asked for: who asked may go away, and the account must be right all the same.
+async fn write(
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    journal: &dyn Bus,
+    shared: &Shared,
+    stop: &CancellationToken,
+) {
+    let mut writing = FuturesUnordered::new();
+    let mut is_open = true;
+    while is_open || !writing.is_empty() {
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if !requests.is_closed() => requests.close(),
+            Some(()) = writing.next() => {}
+            request = requests.recv(), if is_open => match request {
+                Some(request) => writing.push(write_one(request, journal, shared)),
+                None => is_open = false,
+            },
+        }
+    }
+}
+
+async fn write_one(Request { message, answer }: Request, journal: &dyn Bus, shared: &Shared) {
+    let body = message.body.len();
+    let written = journal.publish(message).await;
+    match &written {
+        Ok(()) => observe::spooled(),
+        Err(_) => {
+            observe::not_written();
+            shared.failed(body);
+        }
+    }
+    // Whoever asked may have gone meanwhile.
+    let _ = answer.send(written);
+}
+
+/// Passes on what the journal holds.
+struct Drain<'a> {
+    bus: &'a dyn Bus,
+    shared: &'a Shared,
+    environment: &'a Environment,
+    subscription: Box<dyn Subscription>,
+    /// The first messages of the journal. They stay here until the bus has confirmed them.
+    in_hand: VecDeque<Delivery>,
+    /// The first of those, on their way to the bus.
+    publishing: FuturesOrdered<BoxFuture<'a, Result<(), PublishError>>>,
+    /// How many those may be, up to [`WINDOW`].
+    publishing_max: usize,
+    /// Runs while the bus, which confirmed nothing, is left alone.
+    pause: Option<BoxFuture<'static, ()>>,
+    pause_next: Duration,
+}
+
+impl<'a> Drain<'a> {
+    async fn begin(
+        bus: &'a dyn Bus,
+        journal: &dyn Bus,
+        shared: &'a Shared,
+        environment: &'a Environment,
+    ) -> Result<Self, SubscribeError> {
+        let subscription = journal.subscribe(&spool::queue(), WINDOW).await?;
+        Ok(Self {
+            bus,
+            shared,
+            environment,
+            subscription,
+            in_hand: VecDeque::new(),
+            publishing: FuturesOrdered::new(),
+            publishing_max: 1,
+            pause: None,
+            pause_next: AGAIN_FIRST,
+        })
+    }
+
+    async fn run(mut self, stop: &CancellationToken) {
+        let mut state = self.bus.state();
+        loop {
+            let is_ready = *state.borrow_and_update() == BusState::Ready;
+            if is_ready && self.pause.is_none() {
+                self.publish();
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(result) = self.publishing.next() => self.published(result).await,
+                delivery = self.subscription.next(), if self.in_hand.len() < usize::from(WINDOW) => match delivery {
+                    Some(delivery) => self.take(delivery),
+                    None => return observe::journal_ended(),
+                },
+                () = over(&mut self.pause) => self.pause = None,
+                // An error says that the bus is gone for good; then what is here stays.
+                Ok(()) = state.changed() => {}
+            }
+        }
+        let limit = self.environment.clock.sleep(FINISH_MAX);
+        let finish = async {
+            while let Some(result) = self.publishing.next().await {
+                self.published(result).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = finish => {}
+            () = limit => {}
+        }
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        self.in_hand.push_back(delivery);
+        self.shared.account().begins_with(self.oldest());
+    }
+
+    /// When the first message was made, to the second.
+    fn oldest(&self) -> Option<Timestamp> {
+        let seconds = self.in_hand.front()?.properties.timestamp?;
+        Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+    }
+
+    /// Publishes what is in hand and not on its way.
+    fn publish(&mut self) {
+        for delivery in self.in_hand.iter().take(self.publishing_max).skip(self.publishing.len()) {
+            let destination = Destination::Topic { routing_key: delivery.routing_key.clone() };
+            let (properties, body) = (delivery.properties.clone(), delivery.body.clone());
+            self.publishing.push_back(self.bus.publish(Message { destination, properties, body }));
+        }
+    }
+
+    /// The first of what was on its way is confirmed, or not; if not, all begins again with it.
+    async fn published(&mut self, result: Result<(), PublishError>) {
+        match result {
+            Ok(()) => {
+                self.pause_next = AGAIN_FIRST;
+                self.publishing_max = usize::from(WINDOW).min(self.publishing_max + 1);
+                let Some(Delivery { body, settler, .. }) = self.in_hand.pop_front() else { return };
+                settler.ack().await;
+                observe::passed_on();
+                self.shared.passed(body.len(), self.oldest());
+                self.shared.account().switch_over(self.publishing_max, Instant::now());
+            }
+            Err(error) => {
+                self.publishing = FuturesOrdered::new();
+                self.publishing_max = 1;
+                observe::not_passed_on(&error, self.pause_next);
+                self.pause = Some(self.environment.clock.sleep(self.pause_next));
+                self.pause_next = (self.pause_next * 2).min(AGAIN_LONGEST);
+            }
+        }
+    }
+}
+
+/// Returns once the pause is over; never where there is none.
+async fn over(pause: &mut Option<BoxFuture<'static, ()>>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
+    }
+}
