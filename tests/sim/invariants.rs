@@ -121,13 +121,16 @@ impl<'a> Books<'a> {
 
     fn message_ends(&self, session: &SessionId, message: EventId) {
         let release = wait(self.ledger.find(&[message])).unwrap().pop();
+        let is_dead = self.dead.iter().any(|dead| dead.properties.message_id == Some(message.to_string()));
         let Some(release) = release else {
-            let is_dead = self.dead.iter().any(|dead| dead.properties.message_id == Some(message.to_string()));
             if !is_dead || !self.is_told(Kind::MessageFailed, message) {
                 self.wrong(format!("the answer to {session}, {message}, was neither released nor given up"));
             }
             return;
         };
+        if is_dead {
+            self.wrong(format!("{message} was given up, and released to {}", release.session_id));
+        }
         let holder = release.session_id.as_str();
         let Some(launch) = self.tropo.launches.get(holder) else {
             return self.wrong(format!("{message} was released to {holder}, which Tropo never had"));
@@ -135,7 +138,7 @@ impl<'a> Books<'a> {
         if launch.message_id != message {
             self.wrong(format!("{message} was released to {holder}, which was launched for {}", launch.message_id));
         }
-        if !self.is_told(Kind::MessageReleased, message) && !self.tropo.rejected.contains(&message) {
+        if !self.is_told(Kind::MessageReleased, message) {
             self.wrong(format!("the release of {message} was not told"));
         }
         self.outcome_is_true(&release, launch);

@@ -7,7 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
-use store::{BoxFuture, Claim, Claimed, Ledger, LedgerError, Outcome, Release, Settled};
+use store::{
+    BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, LedgerError, Outcome, Overdue, Record, Release, Settled,
+};
 use tokio::sync::oneshot;
 
 use crate::planted::Plant;
@@ -81,7 +83,7 @@ impl Remote {
                 world.note(format_args!("{} claims {}: {claimed:?}", claim.session_id, claim.message_id));
                 match claimed {
                     Ok(Claimed::Refused { .. }) if world.plant == Plant::SecondDocument => {
-                        Ok(Claimed::Again { at: claim.at })
+                        Ok(Claimed::Again { at: claim.at, life: 0 })
                     }
                     other => other,
                 }
@@ -101,7 +103,7 @@ impl Remote {
             let claimed = wait(ledger.claim(claim.clone()));
             world.note(format_args!("{} claims {} late: {claimed:?}", claim.session_id, claim.message_id));
         });
-        Claimed::Granted { at }
+        Claimed::Granted { at, life: 0 }
     }
 }
 
@@ -113,6 +115,37 @@ impl Ledger for Remote {
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
         let message_ids = message_ids.to_vec();
         Box::pin(self.perform(move |ledger| wait(ledger.find(&message_ids))))
+    }
+
+    fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
+        Box::pin(self.perform(move |ledger| wait(ledger.look_up(message_id))))
+    }
+
+    fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
+        let world = Arc::clone(&self.world);
+        Box::pin(self.perform(move |ledger| {
+            let gave_up = wait(ledger.give_up(give_up.clone()));
+            world.note(format_args!("{} is given up: {gave_up:?}", give_up.message_id));
+            gave_up
+        }))
+    }
+
+    fn replay(
+        &self,
+        message_id: EventId,
+        given_up_before: Timestamp,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, LedgerError>> {
+        Box::pin(self.perform(move |ledger| wait(ledger.replay(message_id, given_up_before, at))))
+    }
+
+    fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        let release = release.clone();
+        Box::pin(self.perform(move |ledger| wait(ledger.reopen(&release, at))))
+    }
+
+    fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.perform(move |ledger| wait(ledger.commanded(message_id, reopened_at))))
     }
 
     fn find_by_session<'a>(
@@ -144,7 +177,7 @@ impl Ledger for Remote {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
         let backend = backend.clone();
         Box::pin(self.perform(move |ledger| wait(ledger.overdue(&backend, released_before, limit))))
     }

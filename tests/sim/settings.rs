@@ -41,7 +41,8 @@ impl Settings {
         lay_over(&mut settings, tuned);
         let backend = |name: &str, rate| {
             let messaging_token = SecretString::from(format!("token of {name}"));
-            (name.parse().unwrap(), egress::Backend { messaging_token, number: "15555550100".parse().unwrap(), rate })
+            let (number, on_unconfirmed) = ("15555550100".parse().unwrap(), egress::OnUnconfirmed::Hold);
+            (name.parse().unwrap(), egress::Backend { messaging_token, number, rate, on_unconfirmed })
         };
         let key = Key::new("sim", b"a key for the simulation, of no other use").unwrap();
         Self {
