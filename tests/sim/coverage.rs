@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What must be met, by a part of its line in the trace.
-const MET: [(&str, &str); 22] = [
+const MET: [(&str, &str); 23] = [
     ("a process died", ": Crashed"),
     ("a process was asked to stop, and did", ": Stopped"),
     ("the broker went away", "-- the broker goes away"),
@@ -25,6 +25,7 @@ const MET: [(&str, &str); 22] = [
     ("a session was told to hang up", "hangs up"),
     ("a session could not send", "the incomplete of"),
     ("a message stayed unconfirmed", "is Unconfirmed: Ok(Recorded"),
+    ("a message was sent again", "life: 1"),
     ("a text was refused as not kept", "Unavailable: No"),
 ];
 

@@ -84,6 +84,8 @@ impl<'a> Books<'a> {
             let kind = head.event_type.kind;
             // Each launched session is an event of its own, and each report of one.
             let part = match kind {
+                // Where a message is sent again, each session that holds it is told of.
+                Kind::MessageReleased | Kind::MessageUnconfirmed => format!("{:?}", event.data.get("session_id")),
                 Kind::MessageLaunched | Kind::DeliveryReported | Kind::SessionResult => event.data.to_string(),
                 _ => String::new(),
             };

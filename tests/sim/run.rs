@@ -15,7 +15,7 @@ use crate::ledger::wait;
 use crate::network::Network;
 use crate::planted::Plant;
 use crate::replica::{Replica, Service};
-use crate::settings::Settings;
+use crate::settings::{RESENDING, Settings};
 use crate::tropo::{Taken, Text, Tropo};
 use crate::world::World;
 
@@ -76,7 +76,11 @@ impl Ground {
             let is_answered = !world.dice.falls(0.1);
             let words = format!("{} r{index}", if is_answered { "echo" } else { "hello" });
             let phone = format!("1555555017{}", world.dice.below(4));
-            let backend = if world.dice.falls(0.5) { "plain" } else { "paced" };
+            let backend = match world.dice.below(5) {
+                0 | 1 => "plain",
+                2 | 3 => "paced",
+                _ => RESENDING,
+            };
             tropo.text(format!("a{index}"), Text { backend, phone, words, is_answered, taken: Taken::Unknown });
         }
         world.rest(15_000).await;

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use egress::OnUnconfirmed;
 use protocol::BackendName;
 use protocol::topology::{Lane, Topology};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 use tropo::ticket::{Key, Keyring};
+
+/// The backend that sends again what stays unconfirmed.
+pub(crate) const RESENDING: &str = "resending";
 
 const DEFAULTS: &str = include_str!("../../services/tropomq/src/default.toml");
 
@@ -35,13 +39,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Two backends: one sends as fast as it goes, one at a rate and in order.
+    /// Three backends: one sends as fast as it goes, one at a rate and in order, one again what stays unconfirmed.
     pub(crate) fn new() -> Self {
         let (mut settings, tuned): (Table, Table) = (DEFAULTS.parse().unwrap(), TUNED.parse().unwrap());
         lay_over(&mut settings, tuned);
-        let backend = |name: &str, rate| {
+        let backend = |name: &str, rate, on_unconfirmed| {
             let messaging_token = SecretString::from(format!("token of {name}"));
-            let (number, on_unconfirmed) = ("15555550100".parse().unwrap(), egress::OnUnconfirmed::Hold);
+            let number = "15555550100".parse().unwrap();
             (name.parse().unwrap(), egress::Backend { messaging_token, number, rate, on_unconfirmed })
         };
         let key = Key::new("sim", b"a key for the simulation, of no other use").unwrap();
@@ -49,7 +53,11 @@ impl Settings {
             ingress: table(&settings, "ingress"),
             router: table(&settings, "router"),
             egress: table(&settings, "egress"),
-            backends: BTreeMap::from([backend("plain", None), backend("paced", Some(2.0))]),
+            backends: BTreeMap::from([
+                backend("plain", None, OnUnconfirmed::Hold),
+                backend("paced", Some(2.0), OnUnconfirmed::Hold),
+                backend(RESENDING, None, OnUnconfirmed::Resend),
+            ]),
             keyring: Keyring::new(vec![key]).unwrap(),
             drain: Duration::from_secs(3),
         }
