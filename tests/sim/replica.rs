@@ -171,7 +171,7 @@ impl Replica {
         environment: Environment,
     ) {
         let handler = Arc::new(Watched { handler, broker: Arc::clone(&self.broker), connection });
-        process.work(consume(publisher, consumer, handler, environment, process.stop.token().clone()));
+        process.work(consume(publisher, consumer, handler, environment, process.stop.token().clone(), |_| {}));
     }
 }
 

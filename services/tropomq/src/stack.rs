@@ -22,7 +22,7 @@ use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
-use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, consume_and_tell};
+use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
 use store::Ledger;
 use tropo::ticket::Keyring;
@@ -358,7 +358,7 @@ impl Running {
             ConsumerState::Subscribed => component.ready(),
             ConsumerState::Waiting(reason) => component.not_ready(reason),
         };
-        self.work(name, consume_and_tell(publisher, consumer, Arc::new(handler), environment, token, tell));
+        self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token, tell));
     }
 
     /// Work that the process cannot do without, and that ends by itself once shutdown is requested.

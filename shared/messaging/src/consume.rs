@@ -61,21 +61,10 @@ pub enum ConsumerState {
     Waiting(String),
 }
 
-/// Consumes a queue with a handler until shutdown is requested.
+/// Consumes a queue with a handler until shutdown is requested, and tells every change of its state: for readiness.
 ///
 /// Never ends by itself: a subscription that ends or cannot be had is asked for again.
 pub async fn consume<H: Handler>(
-    publisher: Publisher,
-    consumer: Consumer,
-    handler: Arc<H>,
-    environment: Environment,
-    shutdown: CancellationToken,
-) {
-    consume_and_tell(publisher, consumer, handler, environment, shutdown, |_| {}).await;
-}
-
-/// As [`consume`], and tells every change of its state: for readiness.
-pub async fn consume_and_tell<H: Handler>(
     publisher: Publisher,
     consumer: Consumer,
     handler: Arc<H>,
@@ -89,7 +78,7 @@ pub async fn consume_and_tell<H: Handler>(
 
 /// Shows a queue to a witness until shutdown is requested, and tells every change of its state.
 ///
-/// As [`consume_and_tell`], but for the spans: who keeps a record is no part of a conversation, nor of its trace.
+/// As [`consume`], but for the spans: who keeps a record is no part of a conversation, nor of its trace.
 pub async fn witness<W: Witness>(
     publisher: Publisher,
     consumer: Consumer,

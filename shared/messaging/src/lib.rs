@@ -23,7 +23,7 @@ pub mod trace;
 
 pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Destination, Message, Properties};
 pub use bus::{PublishError, Settler, SubscribeError, Subscription};
-pub use consume::{Consumer, ConsumerState, consume, consume_and_tell, witness};
+pub use consume::{Consumer, ConsumerState, consume, witness};
 pub use environment::{Chance, Clock, Environment};
 pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle, Witness};
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};

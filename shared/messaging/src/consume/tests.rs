@@ -259,7 +259,7 @@ async fn run_until(bus: Arc<dyn Bus>, handler: Arc<Answers>, until: impl Future<
     let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, drain: DRAIN };
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
-    let consuming = consume(Publisher::new(bus, "test"), consumer, handler, environment, shutdown.clone());
+    let consuming = consume(Publisher::new(bus, "test"), consumer, handler, environment, shutdown.clone(), |_| {});
     let stop = async {
         until.await;
         shutdown.cancel();

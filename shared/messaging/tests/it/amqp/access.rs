@@ -6,12 +6,13 @@ use std::time::Duration;
 use lapin::options::ExchangeDeleteOptions;
 use messaging::{
     BusState, BusUrl, Consumer, ConsumerState, Context, Destination, Environment, Handler, Message, Outgoing,
-    PublishError, Publisher, RetryPolicy, Settle, consume_and_tell,
+    PublishError, Publisher, RetryPolicy, Settle, consume,
 };
 use protocol::topology::Topology;
 use protocol::{Envelope, MessageReceived};
 use testkit::Vhost;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::OtherClient;
@@ -82,8 +83,8 @@ async fn a_consumer_tells_that_it_cannot_have_its_queue_and_that_it_has_it_again
     let (publisher, shutdown) = (Publisher::new(Arc::clone(&running.bus), "test"), CancellationToken::new());
     let tell = move |state| drop(told.send_replace(Some(state)));
     let environment = Environment::system();
-    let consuming =
-        tokio::spawn(consume_and_tell(publisher, consumer, Arc::new(Idle), environment, shutdown.clone(), tell));
+    let mut consuming = JoinSet::new();
+    consuming.spawn(consume(publisher, consumer, Arc::new(Idle), environment, shutdown.clone(), tell));
     let refused = |state: &Option<ConsumerState>| matches!(state, Some(ConsumerState::Waiting(why)) if why.contains("one") && why.contains("ACCESS_REFUSED"));
     within("a refusal", state.wait_for(refused)).await.unwrap();
     // The bus itself is as ready as ever.
@@ -98,7 +99,7 @@ async fn a_consumer_tells_that_it_cannot_have_its_queue_and_that_it_has_it_again
     within("the end of the subscription", state.wait_for(ended)).await.unwrap();
     within("another subscription", state.wait_for(subscribed)).await.unwrap();
     shutdown.cancel();
-    within("the consumer ends", consuming).await.unwrap();
+    within("the consumer ends", consuming.join_all()).await;
     running.close().await;
     management.delete_user(user).unwrap();
 }

@@ -102,7 +102,7 @@ impl Consuming {
         let mut consuming = JoinSet::new();
         let publisher = Publisher::new(Arc::clone(&running.bus), "test");
         let environment = Environment::system();
-        consuming.spawn(consume(publisher, consumer, Arc::clone(&handler), environment, shutdown.clone()));
+        consuming.spawn(consume(publisher, consumer, Arc::clone(&handler), environment, shutdown.clone(), |_| {}));
         Self { running, handler, begun, shutdown, consuming }
     }
 
