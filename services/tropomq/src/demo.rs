@@ -114,6 +114,7 @@ impl Demo {
         settings.bus.url = self.bus.clone().unwrap_or_else(|| BusUrl::Embedded(directory.join("bus")));
         settings.store.url = format!("sqlite:{}", directory.join("ledger.db").display()).into();
         settings.ticket.key_file = directory.join("ticket.key");
+        settings.ingress.spool.path = directory.join("spool");
         settings.telemetry.log = self.log.clone().try_into().context("--log")?;
         if let Some(otlp) = &self.otlp {
             Url::parse(otlp).context("--otlp")?;

@@ -1,8 +1,9 @@
 //! The exchanges, queues and bindings, as data: what both buses declare.
 //!
 //! ```text
-//! tropomq (topic) ──┬── <service>.<kind> …             work, bound by kind
-//!                   ├── egress.message.send.<backend>  a lane for each backend
+//! tropomq (topic) ──┬── tropomq.work (topic) ──┬── <service>.<kind> …             work, bound by kind
+//!                   │                          ├── egress.message.send.<backend>  a lane for each backend
+//!                   │                          └── (alternate) tropomq.unrouted   work whose queue is gone
 //!                   ├── journal.events                 a bounded record of every event
 //!                   └── (alternate) tropomq.unrouted   what no queue is bound for
 //! tropomq.retry.<level> (fanout) ── tropomq.retry.<level>   waits, then back by
@@ -18,7 +19,11 @@ use crate::{BackendName, Kind};
 
 /// The one topic exchange. Routing key: `<kind>.<backend>`.
 pub const EXCHANGE: &str = "tropomq";
-/// The alternate exchange of [`EXCHANGE`], and the queue behind it.
+/// The topic exchange between [`EXCHANGE`] and the queues of work. It gets what such a queue is bound for, and stays
+/// when the queue is deleted: the record alone would count as a queue that took the message, and a text that was
+/// acknowledged would be work for nobody.
+pub const WORK: &str = "tropomq.work";
+/// The alternate exchange of [`EXCHANGE`] and [`WORK`], and the queue behind it.
 pub const UNROUTED: &str = "tropomq.unrouted";
 /// The direct exchange by which what waited returns to its queue: bound for each queue by the queue's name. Its
 /// alternate exchange is [`UNROUTED`] as well, so that what waited for a queue that is gone holds nothing up.

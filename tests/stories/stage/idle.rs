@@ -61,6 +61,8 @@ impl Stage {
                 DEAD => *messages == dead,
                 _ => *messages == 0,
             });
+            // What a busy broker did not confirm at once comes by the spool of ingress.
+            let is_idle = is_idle && self.metrics().await.sum("tropomq_spool_messages", &[]) == 0;
             if !is_idle {
                 idle_since = None;
                 let mut filled = queues;

@@ -162,7 +162,7 @@ async fn a_replay_changes_neither_what_the_message_says_itself_nor_how_long_the_
 
 #[tokio::test]
 async fn a_session_of_the_first_life_may_take_what_was_replayed() {
-    let stage = Stage::waiting(Reply::created(), Duration::from_millis(1)).await;
+    let stage = Stage::waiting(Reply::created(), Duration::from_secs(1)).await;
     let (command, now) = (stage.command(), stage.environment.now());
     let ticket: Ticket = stage.ticket(&command);
     let give_up = store::GiveUp {

@@ -146,7 +146,10 @@ async fn check_received(stage: &Stage, expected: &[String]) {
             let received = stage.events(&QueueName::received()).await;
             if expected.len() <= received.len() {
                 let session = |delivery: messaging::Delivery| delivery.properties.correlation_id.unwrap();
-                return received.into_iter().map(|(_, delivery)| session(delivery)).collect::<Vec<_>>();
+                let mut sessions: Vec<_> = received.into_iter().map(|(_, delivery)| session(delivery)).collect();
+                // What was not confirmed in time came by the spool as well.
+                sessions.dedup();
+                return sessions;
             }
         }
     });

@@ -3,12 +3,12 @@
 //! What is declared exists already, as a rule, and stays as it is. Every queue is a durable quorum queue, and says
 //! every limit: RabbitMQ 4 has defaults where RabbitMQ 3 has none.
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, Error, ErrorKind, ExchangeKind};
 use protocol::topology::{
-    DEAD, DELIVERY_LIMIT, EXCHANGE, Queue, QueueName, RETRY_LEVELS, RETURN, Topology, UNROUTED, retry_name,
+    DEAD, DELIVERY_LIMIT, EXCHANGE, Queue, QueueName, RETRY_LEVELS, RETURN, Topology, UNROUTED, WORK, retry_name,
 };
 
 use super::observe;
@@ -56,8 +56,9 @@ impl<'a> Declaring<'a> {
         for kept in [UNROUTED, DEAD] {
             self.kept(kept).await?;
         }
-        self.exchange(EXCHANGE).await?;
-        self.exchange(RETURN).await?;
+        for shared in [EXCHANGE, WORK, RETURN] {
+            self.exchange(shared).await?;
+        }
         for queue in &topology.queues {
             self.bound(queue).await?;
         }
@@ -83,8 +84,9 @@ impl<'a> Declaring<'a> {
     /// The reason, for people.
     pub(super) async fn one(&mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
         if let Some(queue) = topology.queues.iter().find(|queue| queue.name == *name) {
-            self.exchange(EXCHANGE).await?;
-            self.exchange(RETURN).await?;
+            for shared in [EXCHANGE, WORK, RETURN] {
+                self.exchange(shared).await?;
+            }
             return self.bound(queue).await;
         }
         match name.as_str() {
@@ -119,7 +121,12 @@ impl<'a> Declaring<'a> {
         let name = queue.name.as_str();
         self.queue(name, arguments).await?;
         for pattern in &queue.bindings {
-            self.bind(name, EXCHANGE, pattern.as_str()).await?;
+            if queue.bound.is_some() {
+                self.bind(name, EXCHANGE, pattern.as_str()).await?;
+            } else {
+                self.bind(name, WORK, pattern.as_str()).await?;
+                self.pass_to_work(pattern.as_str()).await?;
+            }
         }
         if queue.dead_letters {
             self.exchange(DEAD).await?;
@@ -128,11 +135,11 @@ impl<'a> Declaring<'a> {
         self.bind(name, RETURN, name).await
     }
 
-    /// Ours by name: the topic exchange, the one by which what waited returns, or a fanout exchange before one queue.
+    /// Ours by name: the topic exchanges, the one by which what waited returns, or a fanout exchange before one queue.
     async fn exchange(&mut self, name: &str) -> Result<(), String> {
         let unrouted = || Arguments::default().text("alternate-exchange", UNROUTED);
         let (kind, arguments) = match name {
-            EXCHANGE => (ExchangeKind::Topic, unrouted()),
+            EXCHANGE | WORK => (ExchangeKind::Topic, unrouted()),
             RETURN => (ExchangeKind::Direct, unrouted()),
             UNROUTED => (ExchangeKind::Fanout, Arguments::default()),
             // A queue that was deleted must not lose what is published for it.
@@ -166,6 +173,13 @@ impl<'a> Declaring<'a> {
         let options = QueueBindOptions::default();
         let bound = self.channel.queue_bind(queue.clone(), exchange, key, options, FieldTable::default());
         bound.await.map_err(|error| format!("cannot bind queue {queue}: {error}"))
+    }
+
+    /// Has [`WORK`] get what comes to [`EXCHANGE`] with such a key.
+    async fn pass_to_work(&mut self, key: &str) -> Result<(), String> {
+        let (to, from, key) = (short(WORK)?, short(EXCHANGE)?, short(key)?);
+        let bound = self.channel.exchange_bind(to, from, key, ExchangeBindOptions::default(), FieldTable::default());
+        bound.await.map_err(|error| format!("cannot bind exchange {WORK}: {error}"))
     }
 }
 

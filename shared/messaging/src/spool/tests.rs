@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
 use rusqlite::Connection;
 use tempfile::TempDir;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::*;
@@ -30,7 +30,7 @@ struct Running {
     spool: Arc<Spool>,
     broker: Arc<Broker>,
     shutdown: CancellationToken,
-    driver: JoinHandle<()>,
+    driver: JoinSet<()>,
 }
 
 fn settings(directory: &TempDir) -> Settings {
@@ -61,13 +61,12 @@ impl Running {
 
     async fn stop(self) {
         self.shutdown.cancel();
-        timeout(DEADLINE, self.driver).await.unwrap().unwrap();
+        timeout(DEADLINE, self.driver.join_all()).await.unwrap();
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's own task")]
-fn run(driver: BoxFuture<'static, ()>) -> JoinHandle<()> {
-    tokio::spawn(driver)
+fn run(driver: BoxFuture<'static, ()>) -> JoinSet<()> {
+    JoinSet::from_iter([driver])
 }
 
 async fn until(mut holds: impl FnMut() -> bool) {
@@ -233,7 +232,7 @@ async fn a_journal_that_cannot_be_written_refuses_and_the_bus_is_used_when_it_is
     assert!(spool.status().is_ready, "the bus takes what the spool cannot");
     assert_eq!(broker.bodies(), [2]);
     shutdown.cancel();
-    driver.await.unwrap();
+    driver.join_all().await;
 }
 
 #[tokio::test]
