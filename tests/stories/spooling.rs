@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use testkit::{Proxy, Vhost};
 use tokio::task::JoinSet;
 
-use crate::stage::{DEADLINE, SECRET, Service, client, until};
+use crate::stage::{DEADLINE, SECRET, Service, client, tropomq, until};
 
 /// How many texts come in a second, in all, unless the environment variable SPOOL_RATE says so.
 const RATE: u32 = 150;
@@ -34,7 +34,7 @@ struct Ingress {
     proxy: Proxy,
     broker: SocketAddr,
     vhost: Arc<Vhost>,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Ingress {
@@ -57,7 +57,7 @@ impl Ingress {
         service.start();
         service.ready().await;
         let url = format!("http://{listen}/tropo/story/{SECRET}");
-        Self { service, url, proxy, broker, vhost, _home: home }
+        Self { service, url, proxy, broker, vhost, home }
     }
 
     /// What `/readyz` says.
@@ -144,6 +144,42 @@ async fn every_text_that_was_answered_while_the_broker_was_away_comes_and_in_ord
     );
 }
 
+#[tokio::test]
+async fn what_a_spool_holds_that_is_wanted_no_more_is_not_forgotten() {
+    let mut ingress = Ingress::start().await;
+    until("the bus is there", async || ingress.report().await.1["components"]["bus"]["reason"].is_null().then_some(()))
+        .await;
+    ingress.proxy.direct_to(SocketAddr::from(([127, 0, 0, 1], testkit::free_port().unwrap())));
+    ingress.proxy.reset_all();
+    let reason = async || ingress.report().await.1["components"]["bus"]["reason"].is_string().then_some(());
+    until("the broker is away", reason).await;
+    for number in 0..5 {
+        let answer = client().post(&ingress.url).json(&text(0, number)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    assert_eq!(ingress.service.terminate().await.code(), Some(0));
+    assert!(ingress.service.log_text().contains("5 messages stay in it for the next start"));
+
+    // Another bus gets nothing of it.
+    let config = ingress.service.config();
+    let settings = std::fs::read_to_string(&config).unwrap();
+    let (_, others) = settings.split_once('\n').unwrap();
+    let embedded = config.with_file_name("embedded.toml");
+    std::fs::write(&embedded, format!("egress.listen = \"127.0.0.1:0\"\nsimulator.listen = \"127.0.0.1:0\"\n{others}"))
+        .unwrap();
+    let output = tropomq(ingress.home.path(), &["up", "--config", &embedded.to_string_lossy()]).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("holds 5 events"), "{told}");
+
+    std::fs::write(&config, format!("{settings}[ingress.spool]\nbytes_max = \"0B\"\n")).unwrap();
+    ingress.proxy.direct_to(ingress.broker);
+    ingress.service.start();
+    ingress.service.ready().await;
+    check(&ingress.vhost, &BTreeMap::from([(0, (0..5).collect())])).await;
+    assert_eq!(ingress.service.terminate().await.code(), Some(0));
+    assert!(ingress.service.log_text().contains("the spool is closed, and empty"));
+}
+
 /// What became of a person's texts.
 #[derive(Default)]
 struct Texted {
@@ -151,6 +187,16 @@ struct Texted {
     kept: Vec<u64>,
     /// How many met no process, or one that was killed.
     unanswered: u64,
+}
+
+/// A text of a person, as Tropo posts it.
+fn text(person: usize, number: u64) -> Value {
+    let from = json!({ "id": format!("1555556{person:04}"), "channel": "TEXT", "network": "SMS" });
+    let to = json!({ "id": "15555550100", "channel": "TEXT", "network": "SMS" });
+    json!({ "session": {
+        "id": format!("{person}-{number}"), "userType": "HUMAN", "initialText": number.to_string(),
+        "from": from, "to": to,
+    } })
 }
 
 /// Texts one text after the other, [`RATE_EACH`] a second as long as they are answered in time. None is refused.
@@ -162,13 +208,7 @@ async fn text_until(ended: Arc<AtomicBool>, url: String, person: usize) -> (usiz
         if ended.load(Ordering::Relaxed) {
             break;
         }
-        let from = json!({ "id": format!("1555556{person:04}"), "channel": "TEXT", "network": "SMS" });
-        let to = json!({ "id": "15555550100", "channel": "TEXT", "network": "SMS" });
-        let session = json!({
-            "id": format!("{person}-{number}"), "userType": "HUMAN", "initialText": number.to_string(),
-            "from": from, "to": to,
-        });
-        let Ok(answer) = http.post(&url).json(&json!({ "session": session })).send().await else {
+        let Ok(answer) = http.post(&url).json(&text(person, number)).send().await else {
             texted.unanswered += 1;
             continue;
         };

@@ -71,8 +71,7 @@ async fn stage(bytes_max: usize) -> (Stage, Arc<Gate>) {
         confirm_timeout: Duration::from_millis(500),
     };
     let bus: Arc<dyn Bus> = Arc::clone(&gate) as Arc<dyn Bus>;
-    let opened =
-        spool::open(&config.settings(), bus, Environment::system(), CancellationToken::new()).unwrap();
+    let opened = spool::open(&config.settings(), bus, Environment::system(), CancellationToken::new()).unwrap();
     (Stage::with_driver(opened.spool, opened.driver, directory).await, gate)
 }
 

@@ -215,7 +215,9 @@ impl<'a> Drain<'a> {
                 self.pause_next = AGAIN_FIRST;
                 self.failures = 0;
                 self.publishing_max = usize::from(WINDOW).min(self.publishing_max + 1);
-                let Some(Entry { delivery: Delivery { body, settler, .. }, .. }) = self.queue.confirmed() else { return };
+                let Some(Entry { delivery: Delivery { body, settler, .. }, .. }) = self.queue.confirmed() else {
+                    return;
+                };
                 settler.ack().await;
                 observe::passed_on();
                 self.shared.passed(body.len(), self.queue.oldest());

@@ -119,7 +119,9 @@ pub(super) fn set_aside(id: &str, messages: u64, again_in: Duration, error: &Pub
     let again_in_s = again_in.as_secs();
     error!(
         message_id = id,
-        messages, again_in_s, "the bus does not take this message of the spool: it is set aside, and others go on: {error}"
+        messages,
+        again_in_s,
+        "the bus does not take this message of the spool: it is set aside, and others go on: {error}"
     );
 }
 
