@@ -87,8 +87,12 @@ async fn where_the_bus_takes_nothing_of_one_kind_the_other_kinds_go_on() {
     }
     running.broker.come_back();
     until(|| running.broker.first_occurrences() == (600..700).collect::<Vec<_>>()).await;
-    let status = running.spool.status();
-    assert_eq!(status.messages + status.aside, 600);
+    // The last confirm may be on its way; then all that is left is what the bus does not take, aside or tried again.
+    until(|| {
+        let status = running.spool.status();
+        status.messages + status.aside == 600
+    })
+    .await;
     running.broker.never_takes([]);
     only_aside(&running, 0).await;
     let mut came = running.broker.first_occurrences();

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::*;
 
-const MESSAGES: u32 = 40;
+const MESSAGES: u32 = 20;
 
-/// So many bytes lie between the places that are tried.
+/// So many bytes lie between the places that are tried: each of them syncs the disk a dozen times, and others use it too.
 const STEP: usize = 7919;
 
 /// The files of a spool as a crash left them, and how long its log was once each message was kept.
