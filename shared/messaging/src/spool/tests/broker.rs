@@ -139,8 +139,13 @@ impl Bus for Broker {
             while self.link().is_silent && self.link().connection == connection {
                 let _ = state.changed().await;
             }
-            // The confirm is on its way.
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            // The confirm is on its way; a connection that is lost tells so at once, before there is another.
+            if self.link().connection == connection {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {}
+                    _ = state.changed() => {}
+                }
+            }
             let is_same = self.link().connection == connection;
             if is_same { Ok(()) } else { Err(PublishError::Unknown("connection lost".to_owned())) }
         })
