@@ -370,7 +370,8 @@ mod tests {
 
     #[test]
     fn who_connects_to_a_server_that_is_away_is_reset() {
-        let (proxy, _client) = stage();
+        let (proxy, client) = stage();
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
         let away = SocketAddr::from((crate::own_address(), 31_000));
         proxy.direct_to(away);
         assert!(is_reset(&TcpStream::connect(proxy.address()).unwrap()));
@@ -378,6 +379,7 @@ mod tests {
         let client = TcpStream::connect(proxy.address()).unwrap();
         (&client).write_all(b"one").unwrap();
         let (server, _) = server.accept().unwrap();
+        (&server).read_exact(&mut [0; 3]).unwrap();
         SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
         drop(server);
         assert!(is_reset(&client), "the server's reset is passed on");
