@@ -1,6 +1,7 @@
 //! The messages that wait here for their release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use messaging::Environment;
@@ -15,6 +16,7 @@ use crate::observe;
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     waiting: Mutex<BTreeMap<EventId, Vec<Waiting>>>,
+    next_ticket: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Pending {
         let (sender, released) = oneshot::channel();
         let mut waiting = self.lock();
         let waits = waiting.entry(message_id).or_default();
-        let ticket = waits.last().map_or(0, |last| last.ticket + 1);
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         // Who joined does not count: else two copies whose session never calls back would join each other for ever.
         let joined = waits.iter().any(|wait| wait.is_launcher);
         waits.push(Waiting { ticket, is_launcher: !joined, released: sender });
