@@ -44,7 +44,7 @@ fn check_passed((output, account): (Output, Value), bus: &str, faults: &[&str]) 
     came.sort_unstable();
     assert_eq!(came, faults);
     for fault in account["faults"].as_array().unwrap() {
-        assert!(fault["recovered_ms"].is_u64(), "{fault}");
+        assert!(fault["ready_ms"].is_u64() && fault["recovered_ms"].is_u64(), "{fault}");
         assert!(told.contains(fault["fault"].as_str().unwrap()), "{told}");
     }
 }

@@ -34,6 +34,9 @@ pub(super) struct Recovery {
     pub(super) fault: &'static str,
     /// How long after the beginning of the load it was brought about, in milliseconds.
     pub(super) at_ms: u64,
+    /// From the lifting of the fault until all services were ready, in milliseconds; none where that did not come about
+    /// in time.
+    pub(super) ready_ms: Option<u64>,
     /// From the lifting of the fault until all services were ready and a text sent after it was answered, in
     /// milliseconds; none where that did not come about in time.
     pub(super) recovered_ms: Option<u64>,
@@ -73,10 +76,11 @@ impl Report {
     pub(super) fn table(&self) -> String {
         let mut told = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(told, "fault               at   recovered in");
-        for Recovery { fault, at_ms, recovered_ms } in &self.faults {
+        let _ = writeln!(told, "fault               at    ready in  recovered in");
+        for Recovery { fault, at_ms, ready_ms, recovered_ms } in &self.faults {
+            let ready = ready_ms.map_or_else(|| "NOT READY".to_owned(), seconds);
             let recovered = recovered_ms.map_or_else(|| "NOT RECOVERED".to_owned(), seconds);
-            let _ = writeln!(told, "{fault:<16} {:>7} {recovered:>14}", seconds(*at_ms));
+            let _ = writeln!(told, "{fault:<16} {:>7} {ready:>10} {recovered:>14}", seconds(*at_ms));
         }
         if self.faults.is_empty() {
             told.push_str("none\n");
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     fn report(texts: Tally, recovered_ms: Option<u64>) -> Report {
-        let faults = vec![Recovery { fault: "egress-killed", at_ms: 12_340, recovered_ms }];
+        let faults = vec![Recovery { fault: "egress-killed", at_ms: 12_340, ready_ms: Some(900), recovered_ms }];
         let (seed, rate, longest_lag_ms) = (42, 20.0, 3);
         Report { passed: true, seed, bus: "embedded", rate, longest_lag_ms, texts, faults, settled: true }
     }

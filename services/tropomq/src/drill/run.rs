@@ -177,10 +177,12 @@ impl<'a> Run<'a> {
             tokio::time::sleep(self.drill.hold).await;
         }
         self.stage.lift(fault.act).await?;
-        let recovered_ms = self.recovered().await;
-        match recovered_ms {
-            Some(took) => self.tell(&format!("{}: recovered in {took} ms", fault.name)),
-            None => {
+        let (ready_ms, recovered_ms) = self.recovered().await;
+        match (ready_ms, recovered_ms) {
+            (Some(ready), Some(took)) => {
+                self.tell(&format!("{}: ready in {ready} ms, recovered in {took} ms", fault.name));
+            }
+            _ => {
                 let (ended, waiting) = (self.stage.ended(), self.stage.not_ready().await);
                 self.tell(&format!(
                     "{}: NOT RECOVERED after {:?}; ended: {ended:?}; not ready: {waiting:?}",
@@ -188,13 +190,16 @@ impl<'a> Run<'a> {
                 ));
             }
         }
-        Ok(Recovery { fault: fault.name, at_ms, recovered_ms })
+        Ok(Recovery { fault: fault.name, at_ms, ready_ms, recovered_ms })
     }
 
-    /// How long it takes from now, in milliseconds, until all are ready and a text from now on has its reply.
-    async fn recovered(&mut self) -> Option<u64> {
+    /// How long it takes from now, in milliseconds, until all are ready, and until a text from now on has its reply as
+    /// well.
+    async fn recovered(&mut self) -> (Option<u64>, Option<u64>) {
         let lifted_at = self.environment.now();
-        let since_lifted = |at: protocol::Timestamp| u64::try_from(at.as_millisecond() - lifted_at.as_millisecond());
+        let since_lifted = |at: protocol::Timestamp| {
+            u64::try_from(at.as_millisecond() - lifted_at.as_millisecond()).unwrap_or_default()
+        };
         let deadline = Instant::now() + self.drill.recovery;
         let mut ready_at = None;
         while Instant::now() < deadline {
@@ -202,11 +207,11 @@ impl<'a> Run<'a> {
                 ready_at = Some(self.environment.now());
             }
             if let (Some(ready), Some(replied)) = (ready_at, self.load.first_reply_since(lifted_at)) {
-                return Some(since_lifted(ready.max(replied)).unwrap_or_default());
+                return (Some(since_lifted(ready)), Some(since_lifted(ready.max(replied))));
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        None
+        (ready_at.map(since_lifted), None)
     }
 
     /// Tells whoever waits how things stand.
