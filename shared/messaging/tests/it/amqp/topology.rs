@@ -12,7 +12,7 @@ use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
 use testkit::Vhost;
 
 use super::OtherClient;
-use crate::running::{Place, Running, full_properties, message, next, within, work};
+use crate::running::{Place, Running, Taken, full_properties, message, next, within, work};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_with_other_settings_is_used_as_it_is_and_stops_nothing() {
@@ -84,7 +84,7 @@ async fn a_queue_that_is_bound_to_both_exchanges_gets_each_message_once() {
     running.publish(message("message.send.a", "a")).await;
     running.publish(message("message.send.b", "b")).await;
     let taken = running.take_up_to("one", "message.send.c").await;
-    assert_eq!(taken.iter().map(|taken| taken.id()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(taken.iter().map(Taken::id).collect::<Vec<_>>(), ["a", "b"]);
     running.close().await;
 }
 
