@@ -37,13 +37,15 @@ impl Lane {
         expires_at: Timestamp,
         context: &Context,
     ) -> Result<Vec<Outgoing>, SendError> {
+        let now = context.environment.now();
         let give_up = GiveUp {
             message_id: head.id,
             backend: head.backend.clone(),
             correlation_id: head.correlation_id.clone(),
             attempts,
             why,
-            at: context.environment.now(),
+            // Never before the replay that led here, whatever the operator's clock says: or that replay would open it again.
+            at: context.replayed_at.map_or(now, |replayed_at| now.max(replayed_at)),
         };
         let ledger = &self.egress.ledger;
         let giving_up = patience::answer(&context.environment, || ledger.give_up(give_up.clone()));

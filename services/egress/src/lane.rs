@@ -184,7 +184,8 @@ impl Lane {
         // Whoever replays a command wants it sent from then on. But not later than the ledger remembers what became of
         // it the first time: it may have been released, and nobody would know any more.
         let began = context.replayed_at.map_or(commanded_at, |replayed_at| commanded_at.max(replayed_at));
-        let forgotten_at = after(commanded_at, config.retention);
+        // Some replica's clock may be ahead, and forget that much sooner.
+        let forgotten_at = after(commanded_at, config.retention.saturating_sub(CLOCK_SKEW_MAX * 2));
         data.expires_at.unwrap_or_else(|| after(began, config.time_to_live)).min(forgotten_at)
     }
 

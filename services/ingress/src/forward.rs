@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use messaging::{BoxFuture, Environment, trace};
-use protocol::{BackendName, Timestamp};
+use protocol::BackendName;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::Config;
@@ -23,7 +24,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_millis(500);
 
 /// A call-back on its way to egress.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct CallBack<'a> {
     /// The backend that Tropo called.
     pub backend: &'a BackendName,
@@ -31,6 +32,13 @@ pub struct CallBack<'a> {
     pub reply_to: &'a str,
     /// What Tropo sent.
     pub body: &'a Bytes,
+}
+
+impl fmt::Debug for CallBack<'_> {
+    /// Shows no text, no number, and not the URL, which may hold the webhook's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallBack").field("backend", &self.backend).finish_non_exhaustive()
+    }
 }
 
 /// Where call-backs are answered: egress, as ingress needs it.
@@ -55,17 +63,18 @@ pub(crate) async fn forward(
     timeout: Duration,
     environment: &Environment,
 ) -> Result<Answer, ForwardError> {
-    let deadline = environment.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+    // By a clock that nobody sets.
+    let began = Instant::now();
     let mut pause = PAUSE_FIRST;
     loop {
-        let left = Duration::try_from(deadline.duration_since(environment.now())).unwrap_or_default();
+        let left = timeout.saturating_sub(began.elapsed());
         let answered = call_backs.offer(call_back, left.min(timeout / TRIES)).await;
         match &answered {
             Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => return answered,
             Err(ForwardError::TooLarge) => return answered,
             Ok(_) | Err(ForwardError::Unreachable(_)) => {}
         }
-        if environment.now().saturating_add(pause).is_ok_and(|again| deadline <= again) {
+        if timeout <= began.elapsed() + pause {
             return answered;
         }
         environment.clock.sleep(pause).await;
@@ -103,12 +112,18 @@ pub enum ForwardError {
 }
 
 /// What egress answered.
-#[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The document, or an error's words.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    /// Shows no document: it holds a text and a number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Forwarder {

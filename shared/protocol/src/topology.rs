@@ -225,6 +225,9 @@ pub struct Lane {
     pub single_active_consumer: bool,
 }
 
+/// The longest that an event waits for the journal.
+pub const JOURNAL_AGE_MAX: Duration = Duration::from_hours(7 * 24);
+
 /// The queues that a set of services needs. The exchanges are always the same.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topology {
@@ -239,7 +242,7 @@ impl Topology {
         let queue =
             |name, bindings| Queue { name, bindings, dead_letters: false, single_active_consumer: false, bound: None };
         let work = |name, pattern| queue(name, vec![pattern]);
-        let bound = Some(Bound { messages_max: 1_000_000, age_max: Duration::from_hours(7 * 24) });
+        let bound = Some(Bound { messages_max: 1_000_000, age_max: JOURNAL_AGE_MAX });
         let mut queues = vec![
             work(QueueName::received(), Pattern::of_kind(Kind::MessageReceived)),
             work(QueueName::results(), Pattern::of_kind(Kind::SessionResult)),

@@ -12,7 +12,7 @@ use protocol::SessionId;
 
 use super::account::{Fate, Tally, Text};
 use super::load::{Load, Sent};
-use super::plan::{Shape, Step};
+use super::plan::{Act, Shape, Step, Target};
 use super::report::{Recovery, Report};
 use super::stage::{Stage, VHOST, blocking};
 use super::tropo::Texted;
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         self.load.look().await.context("read the phones")?;
         let texts = self.texts().await?;
         let tally = Tally::of(&texts, self.load.stray(), self.drill.late);
-        let passed = tally.is_good() && faults.iter().all(|fault| fault.recovered_ms.is_some());
+        let passed = tally.is_good() && settled && faults.iter().all(|fault| fault.recovered_ms.is_some());
         let longest_lag_ms = millis(self.load.longest_lag());
         let bus = if self.drill.embedded { "embedded" } else { "rabbitmq" };
         let (seed, rate) = (self.seed, self.drill.rate);
@@ -167,7 +167,15 @@ impl<'a> Run<'a> {
         self.tell(&format!("{}: {}", fault.name, fault.words));
         let at_ms = millis(self.began.elapsed());
         self.stage.inject(fault.act).await?;
-        tokio::time::sleep(self.drill.hold).await;
+        if fault.act == Act::BrokerAway {
+            let half = self.drill.away / 2;
+            tokio::time::sleep(half).await;
+            // What it accepted until now is in its spool alone.
+            self.stage.kill_and_start(Target::Service("ingress"))?;
+            tokio::time::sleep(half).await;
+        } else {
+            tokio::time::sleep(self.drill.hold).await;
+        }
         self.stage.lift(fault.act).await?;
         let recovered_ms = self.recovered().await;
         match recovered_ms {
@@ -225,7 +233,7 @@ impl<'a> Run<'a> {
         }
         let ledger = store::open(&self.stage.store).await.context("open the release ledger")?;
         let ids: Vec<_> = messages.values().map(|(id, _)| *id).collect();
-        let in_ledger = evidence::in_ledger(&*ledger, &ids).await?;
+        let releases = evidence::releases(&*ledger, &ids).await?;
         let mut texts: Vec<Text> = sent
             .iter()
             .map(|(number, Sent { at, .. })| Text {
@@ -233,13 +241,15 @@ impl<'a> Run<'a> {
                 fate: fates.get(number).copied().unwrap_or(Fate::Uncertain),
                 sent_at: *at,
                 replies: self.load.replies(*number),
-                end: messages.get(number).and_then(|(id, _)| in_ledger.get(id).copied()),
+                end: messages.get(number).and_then(|(id, _)| evidence::end_of(releases.get(id).copied(), None)),
             })
             .collect();
         if texts.iter().any(is_unexplained) {
             let on_bus = evidence::on_bus(&self.stage.bus).await.context("read what is on record on the bus")?;
             for text in texts.iter_mut().filter(|text| is_unexplained(text)) {
-                text.end = messages.get(&text.number).and_then(|(_, session)| on_bus.get(session).copied());
+                text.end = messages.get(&text.number).and_then(|(id, session)| {
+                    evidence::end_of(releases.get(id).copied(), on_bus.get(session).copied())
+                });
             }
         }
         Ok(texts)
