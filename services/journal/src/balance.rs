@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use messaging::Depth;
+use messaging::{Depth, Depths};
 use protocol::topology::{QueueName, RETRY_LEVELS, retry_name};
 use protocol::{BackendName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,10 +52,11 @@ pub fn queues(backends: &[BackendName]) -> Vec<QueueName> {
 }
 
 impl Queues {
-    /// Reads what was counted of [`queues`].
+    /// Reads what was counted of [`queues`]. A queue that is not there holds nothing.
     #[must_use]
-    pub fn of(backends: &[BackendName], counted: &BTreeMap<QueueName, Depth>) -> Self {
-        let depth = |queue: QueueName| counted.get(&queue).copied().unwrap_or_default();
+    pub fn of(backends: &[BackendName], counted: &Depths) -> Self {
+        let nothing = Depth { ready: 0, in_hand: Some(0), delayed: Some(0), consumers: 0 };
+        let depth = |queue: QueueName| counted.get(&queue).copied().unwrap_or(nothing);
         let level = |level| depth(QueueName::from(retry_name(level).as_str()));
         Self {
             texts: depth(QueueName::received()),

@@ -146,7 +146,8 @@ impl fmt::Display for QueueName {
 pub struct Queue {
     /// Its name.
     pub name: QueueName,
-    /// The patterns by which it is bound to [`EXCHANGE`]; none for a queue behind an exchange of its own.
+    /// The patterns by which it gets what is published to [`EXCHANGE`]: a record is bound to that, work to [`WORK`]. None
+    /// for a queue behind an exchange of its own.
     pub bindings: Vec<Pattern>,
     /// Whether it is bound to [`DEAD`] and gets a copy of each dead letter.
     pub dead_letters: bool,

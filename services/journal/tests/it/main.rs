@@ -88,9 +88,8 @@ impl Running {
 
 async fn look(bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) -> Look {
     let backends = [backend()];
-    let names = queues(&backends);
-    let counted = bus.depths(&names).await.unwrap();
-    let counted = Queues::of(&backends, &names.into_iter().zip(counted).collect());
+    let counted = bus.depths(&queues(&backends)).await.unwrap();
+    let counted = Queues::of(&backends, &counted);
     let since = Since { settled_before: Timestamp::now(), awaited_since: Timestamp::UNIX_EPOCH };
     Look::take(&**accounts, counted, since).await.unwrap()
 }

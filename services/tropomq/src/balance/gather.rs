@@ -1,6 +1,5 @@
 //! Gathers what the account and the queues say, wherever they are.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use chassis::shutdown::Shutdown;
 use chassis::tasks::{OnEnd, Tasks};
 use futures::FutureExt;
 use journal::balance::{Look, Queues, Since, queues};
-use messaging::{Bus, BusUrl, Depth, Environment, Opened};
+use messaging::{Bus, BusUrl, Depths, Environment, Opened};
 use protocol::topology::QueueName;
 use protocol::{BackendName, Timestamp};
 use secrecy::ExposeSecret;
@@ -66,10 +65,10 @@ impl Counter {
         Self { bus, management: None }
     }
 
-    async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Vec<Depth>> {
+    async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Depths> {
         let mut depths = self.bus.depths(queues).await?;
         if let Some(management) = &self.management {
-            management.complete(queues, &mut depths).await?;
+            management.complete(&mut depths).await?;
         }
         Ok(depths)
     }
@@ -135,9 +134,7 @@ pub(crate) async fn take(
     let mut backends: Vec<BackendName> = configured.iter().chain(known.keys()).cloned().collect();
     backends.sort();
     backends.dedup();
-    let names = queues(&backends);
-    let counted = counter.count(&names).await.context("count the queues")?;
-    let counted: BTreeMap<QueueName, Depth> = names.into_iter().zip(counted).collect();
+    let counted = counter.count(&queues(&backends)).await.context("count the queues")?;
     Look::take(accounts, Queues::of(&backends, &counted), since).await.context("draw the account")
 }
 
