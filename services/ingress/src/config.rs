@@ -40,7 +40,7 @@ pub struct Config {
 pub struct Spool {
     /// Its directory, of this process alone.
     pub path: PathBuf,
-    /// How many bytes it may hold; with none there is no spool.
+    /// How many bytes it may hold; with none there is no spool, but for what is in it from before.
     #[serde(with = "chassis::config::size")]
     pub bytes_max: usize,
     /// How long its oldest event may have waited; then no more are taken.
@@ -52,14 +52,14 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// How it is kept; `None` where there is to be none.
+    /// How it is kept.
     #[must_use]
-    pub fn settings(&self) -> Option<spool::Settings> {
-        (0 < self.bytes_max).then(|| spool::Settings {
+    pub fn settings(&self) -> spool::Settings {
+        spool::Settings {
             path: self.path.clone(),
             bytes_max: u64::try_from(self.bytes_max).unwrap_or(u64::MAX),
             age_max: self.age_max,
             wait: self.confirm_timeout,
-        })
+        }
     }
 }

@@ -214,6 +214,7 @@ impl Settings {
         if let Some((key, _)) = waits.into_iter().find(|(_, wait)| *wait < SHORTEST_WAIT) {
             return Err(ConfigError::of_key(key, "must be at least 10ms: anything shorter would only spin"));
         }
+        self.check_spool()?;
         if let Some(url) = &self.bus.management
             && !Url::parse(url.expose_secret()).is_ok_and(|url| is_http(&url))
         {
@@ -224,6 +225,25 @@ impl Settings {
             if !is_http(url) {
                 return Err(ConfigError::of_key(key, "must be an http or https address, as in http://127.0.0.1:8081"));
             }
+        }
+        Ok(())
+    }
+
+    /// A webhook may wait for the bus twice: until it is held no longer, and for its confirm.
+    fn check_spool(&self) -> Result<(), ConfigError> {
+        let spool = &self.ingress.spool;
+        if spool.bytes_max == 0 {
+            return Ok(());
+        }
+        if self.ingress.confirm_timeout <= spool.confirm_timeout.saturating_mul(2) {
+            let told = "must be less than half of ingress.confirm_timeout: a webhook would be refused before its event is \
+                        in the spool";
+            return Err(ConfigError::of_key("ingress.spool.confirm_timeout", told));
+        }
+        if spool.age_max.is_zero() {
+            let told = "must be more than 0s: the spool would take one event and no more. For no spool, set \
+                        ingress.spool.bytes_max = \"0B\"";
+            return Err(ConfigError::of_key("ingress.spool.age_max", told));
         }
         Ok(())
     }

@@ -196,7 +196,7 @@ impl Stack {
             }
             let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
             match &spool {
-                Some(spool) => running.watch_spool(spool),
+                Some(spool) => running.watch_spool(spool, services),
                 None => running.watch_bus(&bus),
             }
             Some((bus, bus_tasks, spool))

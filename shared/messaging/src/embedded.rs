@@ -145,6 +145,19 @@ pub(crate) fn open_spool(directory: &Path, queue: &QueueName) -> Result<(Arc<dyn
     Ok((opened.bus, totals))
 }
 
+/// How much a spool in `directory` holds; nothing where there is none, and none is made.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn spool_totals(directory: &Path, queue: &QueueName) -> Result<Totals, OpenError> {
+    if !database(directory, SPOOL).exists() {
+        return Ok(Totals::default());
+    }
+    let (_lock, file) = lock(directory, SPOOL)?;
+    let store = Store::open(&file, SPOOL)?;
+    store.totals(queue).map_err(|source| OpenError::File { file, source })
+}
+
 /// The file that holds everything, in its directory.
 fn database(directory: &Path, holding: Holding) -> PathBuf {
     directory.join(holding.stem).with_extension("db")

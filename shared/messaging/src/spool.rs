@@ -17,6 +17,7 @@
 
 mod account;
 mod drain;
+mod error;
 mod observe;
 
 use std::fmt;
@@ -33,8 +34,9 @@ use crate::{
     BoxFuture, Bus, BusState, DepthError, Depths, Destination, Environment, Message, PublishError, SubscribeError,
     Subscription, amqp, embedded,
 };
-use account::{Account, Way};
+use account::{Account, Entered, Moment, Refusal, Way};
 use drain::{Driver, Request};
+pub use error::OpenError;
 use protocol::Timestamp;
 
 /// How a spool is kept.
@@ -50,61 +52,14 @@ pub struct Settings {
     pub wait: Duration,
 }
 
-/// Why a spool could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it open.
-    #[error("the spool in {} is in use by another process: give each a directory of its own", directory.display())]
-    InUse {
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// The file is none of a spool's.
-    #[error("{} is not a spool, or is damaged: move it away, or choose another directory", file.display())]
-    Foreign {
-        /// The file.
-        file: PathBuf,
-        /// What SQLite says of it, where it was no database at all.
-        source: Option<rusqlite::Error>,
-    },
-    /// It cannot be used otherwise.
-    #[error("cannot open the spool in {}", directory.display())]
-    Unusable {
-        /// The directory.
-        directory: PathBuf,
-        /// Why not.
-        source: embedded::OpenError,
-    },
-}
-
-impl OpenError {
-    fn of(directory: &Path, error: embedded::OpenError) -> Self {
-        use embedded::OpenError as Embedded;
-        match error {
-            Embedded::InUse { directory } => Self::InUse { directory },
-            Embedded::Foreign { file } => Self::Foreign { file, source: None },
-            Embedded::File { file, source }
-                if matches!(
-                    source.sqlite_error_code(),
-                    Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
-                ) =>
-            {
-                Self::Foreign { file, source: Some(source) }
-            }
-            source @ (Embedded::Directory { .. }
-            | Embedded::Newer { .. }
-            | Embedded::File { .. }
-            | Embedded::Thread(_)) => Self::Unusable { directory: directory.to_owned(), source },
-        }
-    }
-}
-
 /// What a spool says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// How many messages are in it.
+    /// How many messages are in it and wait for the bus, or for those before them.
     pub messages: u64,
-    /// How long the oldest has waited.
+    /// How many are set aside, because the bus does not take them. They hold up no others, and are tried again.
+    pub aside: u64,
+    /// How long the oldest has waited; those set aside apart.
     pub age: Option<Duration>,
     /// Why the spool takes no more, where it does not.
     pub refusal: Option<String>,
@@ -150,6 +105,15 @@ pub fn open(
     Ok(with_journal(settings, bus, journal, held, environment, shutdown))
 }
 
+/// How many messages a spool in this directory holds; none where there is no spool. It must not be open.
+///
+/// # Errors
+/// As [`open`].
+pub fn left_in(directory: &Path) -> Result<u64, OpenError> {
+    let totals = embedded::spool_totals(directory, &queue()).map_err(|error| OpenError::of(directory, error))?;
+    Ok(totals.messages)
+}
+
 fn with_journal(
     settings: &Settings,
     bus: Arc<dyn Bus>,
@@ -158,7 +122,7 @@ fn with_journal(
     environment: Environment,
     shutdown: CancellationToken,
 ) -> Opened {
-    let account = Account::new(settings.bytes_max, settings.age_max, held.messages, held.bytes);
+    let account = Account::new(settings.bytes_max, settings.age_max, held);
     let shared =
         Arc::new(Shared { account: Mutex::new(account), switched: Notify::new(), environment: environment.clone() });
     observe::opened(held.messages, &Arc::downgrade(&shared));
@@ -183,6 +147,7 @@ fn queue() -> QueueName {
 
 /// What those who publish and the driver both know.
 struct Shared {
+    /// Nothing is logged or counted while it is locked: whoever reads the metrics holds their lock, and waits for this.
     account: Mutex<Account>,
     /// A switch-over has ended, well or not.
     switched: Notify,
@@ -196,8 +161,32 @@ impl Shared {
 
     /// The bus confirmed a message with a body of this length; where `oldest` is the first now.
     fn passed(&self, body: usize, oldest: Option<Timestamp>) {
-        if self.account().passed(body, oldest) {
-            observe::ended();
+        let mut account = self.account();
+        let (is_empty, aside) = (account.passed(body, oldest, Instant::now()), account.aside());
+        drop(account);
+        if is_empty {
+            self.ended(aside);
+        }
+    }
+
+    /// The bus does not take so many messages; where `oldest` is the first of the others.
+    fn set_aside(&self, messages: u64, oldest: Option<Timestamp>) {
+        let mut account = self.account();
+        let (is_empty, aside) = (account.set_aside(messages, oldest), account.aside());
+        drop(account);
+        if is_empty {
+            self.ended(aside);
+        }
+    }
+
+    fn ended(&self, aside: u64) {
+        observe::ended(aside);
+        self.switched.notify_waiters();
+    }
+
+    /// The bus does not confirm what it is given: who was held goes to the spool.
+    fn switch_failed(&self) {
+        if self.account().switch_failed(Instant::now()) {
             self.switched.notify_waiters();
         }
     }
@@ -218,16 +207,21 @@ impl Spool {
     /// What it holds at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
-        let now = self.environment.now();
-        let account = self.shared.account();
-        let bus_is_ready = *self.state.borrow() == BusState::Ready;
+        let moment = self.moment();
+        let account = self.shared.account().clone();
         let refusal = match &*self.journal_state.borrow() {
-            BusState::Ready => account.refusal(now).map(|refusal| refusal.to_string()),
+            BusState::Ready => account.refusal(moment).map(|refusal| refusal.to_string()),
             BusState::Away(reason) | BusState::Blocked(reason) => Some(unwritable(reason)),
             BusState::Closed => Some("the spool is closed".to_owned()),
         };
-        let is_ready = refusal.is_none() || account.way(bus_is_ready) == Way::Direct;
-        Status { messages: account.messages(), age: account.age(now), refusal, is_ready }
+        let is_ready = refusal.is_none() || account.way(moment.bus_is_ready) == Way::Direct;
+        let (messages, aside) = (account.messages(), account.aside());
+        Status { messages, aside, age: account.age(moment.now), refusal, is_ready }
+    }
+
+    fn moment(&self) -> Moment {
+        let bus_is_ready = *self.state.borrow() == BusState::Ready;
+        Moment { now: self.environment.now(), instant: Instant::now(), bus_is_ready }
     }
 
     /// Keeps a message: on the bus, or else in the spool.
@@ -308,26 +302,41 @@ impl Spool {
 
     /// Hands a message to the driver, to be written.
     fn enter(&self, message: Message, why: &str) -> Result<oneshot::Receiver<Result<(), PublishError>>, PublishError> {
-        let body = message.body.len();
         let (answer, answered) = oneshot::channel();
-        let mut account = self.shared.account();
-        let entered = account.enter(&message, self.environment.now(), Instant::now()).map_err(|refusal| {
-            observe::refused(&refusal);
-            PublishError::NoRoom(refusal.to_string())
+        let entered = self.enter_locked(Request { message, answer }).map_err(|error| match error {
+            EnterError::Refused(refusal) => {
+                observe::refused(&refusal);
+                PublishError::NoRoom(refusal.to_string())
+            }
+            EnterError::Closed => PublishError::Unavailable("the spool is closed".to_owned()),
         })?;
-        // Still locked: what entered first is written first.
-        if self.requests.send(Request { message, answer }).is_err() {
-            account.leave(body);
-            return Err(PublishError::Unavailable("the spool is closed".to_owned()));
-        }
         if entered.ended_switch {
             self.shared.switched.notify_waiters();
         }
-        if entered.is_first {
+        // Nothing goes to a spool that cannot be written, and each try would begin again.
+        if entered.is_first && *self.journal_state.borrow() == BusState::Ready {
             observe::began(why);
         }
         Ok(answered)
     }
+
+    /// Counts and sends under one lock: what entered first is written first.
+    fn enter_locked(&self, request: Request) -> Result<Entered, EnterError> {
+        let (body, moment) = (request.message.body.len(), self.moment());
+        let mut account = self.shared.account();
+        let entered = account.enter(&request.message, moment).map_err(EnterError::Refused)?;
+        if self.requests.send(request).is_err() {
+            account.leave(body);
+            return Err(EnterError::Closed);
+        }
+        Ok(entered)
+    }
+}
+
+/// Why a message did not enter.
+enum EnterError {
+    Refused(Refusal),
+    Closed,
 }
 
 fn unwritable(reason: &str) -> String {

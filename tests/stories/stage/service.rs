@@ -111,10 +111,15 @@ impl Service {
         Metrics::read(&text)
     }
 
+    /// All that it logged.
+    pub(crate) fn log_text(&self) -> String {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Prints the end of its log, for whoever looks into a failure.
     pub(crate) fn print_log(&self) {
-        let log = std::fs::read(self.log()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.log_text();
         let lines: Vec<&str> = log.lines().collect();
         eprintln!("--- {} ({} lines, the last of them) ---", self.name, lines.len());
         for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {

@@ -83,6 +83,11 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(forgetful, "egress.retention", "result_timeout");
     check_refused("[journal]\nretention = \"167h\"", "journal.retention", "at least 168h");
     check_refused("[journal]\nprefetch = 0", "journal.prefetch", "at least 1");
+    let spool = "[ingress]\nconfirm_timeout = \"3s\"\n[ingress.spool]\n";
+    check_refused(&format!("{spool}confirm_timeout = \"1500ms\""), "ingress.spool.confirm_timeout", "less than half");
+    load(&format!("{spool}confirm_timeout = \"1499ms\"")).unwrap().check().unwrap();
+    load(&format!("{spool}confirm_timeout = \"5s\"\nbytes_max = \"0B\"")).unwrap().check().unwrap();
+    check_refused("[ingress.spool]\nage_max = \"0s\"", "ingress.spool.age_max", "more than 0s");
     check_refused("[bus]\nmanagement = \"amqp://x/\"", "bus.management", "15672");
     check_refused("[ticket.keys]\nk1 = \"short\"", "ticket.keys.k1", "32 bytes");
     let long = "0123456789abcdef0123456789abcdef";

@@ -34,13 +34,15 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .build(),
         refused: meter
             .u64_counter("tropomq.unspoolable.messages")
-            .with_description("Messages that the spool refused, by reason: full, old, unwritable")
+            .with_description("Messages that the spool refused, by reason: full, old, slow, unwritable")
             .build(),
     }
 });
 
 /// The spool is open. What it holds is looked at whenever somebody reads the metrics.
 pub(super) fn opened(messages: u64, shared: &Weak<Shared>) {
+    // Made now: making an instrument waits for whoever reads the metrics, who waits for the account.
+    LazyLock::force(&METRICS);
     if 0 < messages {
         info!(messages, "{messages} messages are in the spool from before, and go to the bus first");
     }
@@ -48,10 +50,20 @@ pub(super) fn opened(messages: u64, shared: &Weak<Shared>) {
     let spool = of();
     meter
         .u64_observable_gauge("tropomq.spool.messages")
-        .with_description("Messages in the spool")
+        .with_description("Messages in the spool, without those set aside")
         .with_callback(move |gauge| {
             if let Some(shared) = spool.upgrade() {
                 gauge.observe(shared.account().messages(), &[]);
+            }
+        })
+        .build();
+    let spool = of();
+    meter
+        .u64_observable_gauge("tropomq.spool.aside")
+        .with_description("Messages in the spool that are set aside, because the bus does not take them")
+        .with_callback(move |gauge| {
+            if let Some(shared) = spool.upgrade() {
+                gauge.observe(shared.account().aside(), &[]);
             }
         })
         .build();
@@ -79,9 +91,12 @@ pub(super) fn opened(messages: u64, shared: &Weak<Shared>) {
         .build();
 }
 
+/// The one line that says whether the file may be deleted.
 pub(super) fn closed(messages: u64) {
     if 0 < messages {
-        warn!(messages, "{messages} messages stay in the spool for the next start");
+        warn!(messages, "the spool is closed: {messages} messages stay in it for the next start");
+    } else {
+        info!(messages, "the spool is closed, and empty");
     }
 }
 
@@ -90,8 +105,24 @@ pub(super) fn began(why: &str) {
     warn!("messages go to the spool: {why}");
 }
 
-pub(super) fn ended() {
-    info!("the spool is empty: messages go to the bus again");
+/// Nothing in it holds up others any more.
+pub(super) fn ended(aside: u64) {
+    if 0 < aside {
+        info!(aside, "{aside} messages in the spool are set aside: others go to the bus again");
+    } else {
+        info!("the spool is empty: messages go to the bus again");
+    }
+}
+
+/// The bus does not take a message, and perhaps others with its routing key.
+pub(super) fn set_aside(id: &str, messages: u64, again_in: Duration, error: &PublishError) {
+    let again_in_s = again_in.as_secs();
+    error!(
+        message_id = id,
+        messages,
+        again_in_s,
+        "the bus does not take this message of the spool: it is set aside, and others go on: {error}"
+    );
 }
 
 pub(super) fn spooled() {
@@ -111,6 +142,7 @@ pub(super) fn refused(refusal: &Refusal) {
     let reason = match refusal {
         Refusal::Full { .. } => "full",
         Refusal::Old { .. } => "old",
+        Refusal::Slow { .. } => "slow",
     };
     METRICS.refused.add(1, &[KeyValue::new("error.type", reason)]);
 }

@@ -1,5 +1,6 @@
 //! The promises of the spool, kept by the file and the drain together.
 
+mod aside;
 mod broker;
 mod crash;
 mod torn;
@@ -79,8 +80,12 @@ async fn until(mut holds: impl FnMut() -> bool) {
 }
 
 fn message(body: u32) -> Message {
+    message_to("message.received.b", body)
+}
+
+fn message_to(routing_key: &str, body: u32) -> Message {
     Message {
-        destination: Destination::Topic { routing_key: "message.received.b".to_owned() },
+        destination: Destination::Topic { routing_key: routing_key.to_owned() },
         properties: Properties {
             message_id: Some(body.to_string()),
             timestamp: u64::try_from(Timestamp::now().as_second()).ok(),

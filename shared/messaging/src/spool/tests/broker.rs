@@ -20,6 +20,9 @@ struct Link {
     /// Of a connection that is lost by chance.
     seed: Option<u64>,
     failures: u32,
+    /// The bodies that it never confirms, as of a queue without a leader, or that it has no right to publish. With each,
+    /// it gives up the connection, and has a new one at once.
+    poison: BTreeSet<u32>,
 }
 
 fn away() -> BusState {
@@ -28,7 +31,7 @@ fn away() -> BusState {
 
 impl Broker {
     fn new(state: BusState, is_silent: bool, seed: Option<u64>) -> Self {
-        let link = Link { taken: Vec::new(), connection: 0, is_silent, seed, failures: 0 };
+        let link = Link { taken: Vec::new(), connection: 0, is_silent, seed, failures: 0, poison: BTreeSet::new() };
         Self { state: watch::Sender::new(state), link: Mutex::new(link) }
     }
 
@@ -67,9 +70,13 @@ impl Broker {
         self.state.send_replace(BusState::Ready);
     }
 
+    /// From now on it never takes these; what is not among them it does.
+    pub(super) fn never_takes(&self, bodies: impl IntoIterator<Item = u32>) {
+        self.link().poison = bodies.into_iter().collect();
+    }
+
     pub(super) fn bodies(&self) -> Vec<u32> {
-        let body = |message: &Message| std::str::from_utf8(&message.body).unwrap().parse().unwrap();
-        self.link().taken.iter().map(body).collect()
+        self.link().taken.iter().map(number).collect()
     }
 
     /// What it got, each once.
@@ -92,6 +99,12 @@ impl Broker {
             return Err(PublishError::Unavailable("away".to_owned()));
         }
         let mut link = self.link();
+        if link.poison.contains(&number(&message)) {
+            drop(link);
+            self.lose_connection();
+            self.state.send_replace(BusState::Ready);
+            return Err(PublishError::Unknown("poison".to_owned()));
+        }
         let chance = link.seed.as_mut().map_or(1, |seed| random(seed) % 200);
         if chance != 0 {
             link.taken.push(message);
@@ -103,6 +116,10 @@ impl Broker {
         }
         Ok(connection)
     }
+}
+
+fn number(message: &Message) -> u32 {
+    std::str::from_utf8(&message.body).unwrap().parse().unwrap()
 }
 
 /// A step of SplitMix64.
