@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use messaging::headers::ROUTING_KEY;
-use messaging::{BusState, Destination, Message, PublishError};
+use messaging::{BusState, Depth, Depths, Destination, Message, PublishError};
 use protocol::topology::{self, QueueName, Topology};
 use tokio::sync::{Notify, oneshot};
 
@@ -311,9 +311,14 @@ impl Broker {
         }
     }
 
-    /// How many messages of a queue are ready.
-    pub(crate) fn depth(&self, queue: &QueueName) -> Option<u64> {
-        lock(&self.state).queues.get(queue).map(|queue| u64::try_from(queue.ready.len()).unwrap())
+    /// How many messages of those queues that are there are ready.
+    pub(crate) fn depths(&self, queues: &[QueueName]) -> Depths {
+        let state = lock(&self.state);
+        let depth = |name: &QueueName| {
+            let ready = u64::try_from(state.queues.get(name)?.ready.len()).unwrap();
+            Some((name.clone(), Depth { ready, ..Depth::default() }))
+        };
+        queues.iter().filter_map(depth).collect()
     }
 
     /// Whether nothing is on a work queue, on its way to one, or unsettled.

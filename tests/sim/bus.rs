@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use messaging::{
-    BoxFuture, Bus, BusState, Context, Delivery, Destination, Disposition, Handler, Message, Outgoing, PublishError,
-    Settle, Settler, SubscribeError, Subscription,
+    BoxFuture, Bus, BusState, Context, Delivery, DepthError, Depths, Destination, Disposition, Handler, Message,
+    Outgoing, PublishError, Settle, Settler, SubscribeError, Subscription,
 };
 use protocol::Envelope;
 use protocol::topology::QueueName;
@@ -55,8 +55,8 @@ impl Bus for Link {
         })
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        Box::pin(async { Ok(self.broker.depth(queue)) })
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        Box::pin(async { Ok(self.broker.depths(queues)) })
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 use store::{
-    BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, LedgerError, Outcome, Overdue, Record, Release, Settled,
+    AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, LedgerError, Outcome, Record, Release, Settled,
 };
 use tokio::sync::oneshot;
 
@@ -177,7 +177,7 @@ impl Ledger for Remote {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>> {
         let backend = backend.clone();
         Box::pin(self.perform(move |ledger| wait(ledger.overdue(&backend, released_before, limit))))
     }
@@ -186,8 +186,8 @@ impl Ledger for Remote {
         Box::pin(self.perform(|ledger| wait(ledger.count())))
     }
 
-    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.perform(move |ledger| wait(ledger.prune(settled_before, limit))))
+    fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.perform(move |ledger| wait(ledger.prune(before, limit))))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {

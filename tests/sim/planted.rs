@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use messaging::{
-    BoxFuture, Bus, BusState, Context, Delivery, Disposition, Handler, Message, Outgoing, PublishError, Settle,
-    Settler, SubscribeError, Subscription,
+    BoxFuture, Bus, BusState, Context, Delivery, DepthError, Depths, Disposition, Handler, Message, Outgoing,
+    PublishError, Settle, Settler, SubscribeError, Subscription,
 };
 use protocol::topology::QueueName;
 use protocol::{Envelope, EventId, Kind, MessageSend};
@@ -78,8 +78,8 @@ impl Bus for Hasty {
         })
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        self.bus.depth(queue)
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        self.bus.depths(queues)
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -106,7 +106,7 @@ impl Ground {
 
     /// The releases whose end is not on record.
     fn open_releases(&self) -> Vec<store::Release> {
-        let of = |backend: &BackendName| wait(self.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap();
+        let of = |backend: &BackendName| wait(self.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
         self.settings.backends.keys().flat_map(of).map(|overdue| overdue.release).collect()
     }
 

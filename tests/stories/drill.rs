@@ -16,7 +16,7 @@ const DRILL_MAX: Duration = Duration::from_secs(170);
 /// A short drill with these faults. Its load is one that any machine keeps; on a busy one a recovery takes its time.
 async fn drill(folder: &Path, arguments: &[&str]) -> (Output, Value) {
     let json = folder.join("account.json");
-    let brief = ["--phones=4", "--hold=1s", "--gap=500ms", "--seed=42", "--late=30s", "--json"];
+    let brief = ["--phones=4", "--hold=1s", "--away=3s", "--gap=500ms", "--seed=42", "--late=30s", "--json"];
     let arguments = [&["drill"], &brief[..], &[json.to_str().unwrap()], arguments].concat();
     let output = tropomq_within(DRILL_MAX, folder, &arguments).await;
     let account = std::fs::read(&json).map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default();
@@ -29,8 +29,11 @@ fn check_passed((output, account): (Output, Value), bus: &str, faults: &[&str]) 
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(told.contains("Nothing was lost, and nothing said twice."), "{told}");
     assert_eq!((&account["passed"], &account["bus"]), (&true.into(), &bus.into()));
+    assert_eq!(account["settled"], true);
     let count = |key: &str| account["texts"][key].as_u64().unwrap();
-    assert_eq!((count("lost"), count("repeated"), count("stray")), (0, 0, 0), "{account:#}");
+    for bad in ["lost", "given_up", "waiting", "repeated", "stray"] {
+        assert_eq!(count(bad), 0, "{bad}: {account:#}");
+    }
     assert!(0 < count("answered"), "{account:#}");
     let ended = ["answered", "late", "unconfirmed"].map(count).iter().sum::<u64>();
     assert_eq!(ended, count("accepted"), "each accepted text has one end: {account:#}");
@@ -41,7 +44,7 @@ fn check_passed((output, account): (Output, Value), bus: &str, faults: &[&str]) 
     came.sort_unstable();
     assert_eq!(came, faults);
     for fault in account["faults"].as_array().unwrap() {
-        assert!(fault["recovered_ms"].is_u64(), "{fault}");
+        assert!(fault["ready_ms"].is_u64() && fault["recovered_ms"].is_u64(), "{fault}");
         assert!(told.contains(fault["fault"].as_str().unwrap()), "{told}");
     }
 }
@@ -53,7 +56,7 @@ fn told(output: &Output) -> String {
 #[tokio::test]
 async fn services_on_rabbitmq_pass() {
     let folder = TempDir::new().unwrap();
-    let faults = ["broker-killed", "egress-killed", "ledger-paused", "router-killed", "webhooks-cut"];
+    let faults = ["broker-away", "egress-killed", "ledger-paused", "router-killed", "webhooks-cut"];
     let only = format!("--only={}", faults.join(","));
     check_passed(drill(folder.path(), &["--rate=5", &only]).await, "rabbitmq", &faults);
 }

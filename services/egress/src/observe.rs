@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use messaging::PublishError;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
-use protocol::{BackendName, Head, chain};
+use protocol::{BackendName, EventId, Head, chain};
 use store::{Claim, Claimed, GivenUp, LedgerError, Outcome, Release, Why};
 use tracing::{debug, info, warn};
 
@@ -136,6 +136,11 @@ pub(crate) fn ledger_away(error: &LedgerError) {
     } else {
         warn!("{}; trying again", chain(error));
     }
+}
+
+/// What the ledger has on record of a message cannot be understood.
+pub(crate) fn unreadable(message_id: EventId, error: &LedgerError) {
+    warn!(message.id = %message_id, "the release of message {message_id}: {}", chain(error));
 }
 
 /// Overdue results could not all be told.

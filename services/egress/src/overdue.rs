@@ -1,10 +1,13 @@
 //! What goes on beside the lanes: reconciling with the ledger, saying what stays unconfirmed, forgetting what is over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{Outgoing, PublishError, Publisher};
-use protocol::{BackendName, Envelope, Event, EventType, Head, Kind, MessageSend, MessageUnconfirmed, Timestamp};
+use protocol::{
+    BackendName, Envelope, Event, EventId, EventType, Head, Kind, MessageSend, MessageUnconfirmed, Timestamp,
+};
 use store::{LedgerError, Outcome, Overdue, Record, Release, Settled};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +23,7 @@ const SWEEP_MAX: u32 = 500;
 /// does not reach us, say): then the phone did get the text, each time, and would get it again until it expires.
 const RESENDS_MAX: u32 = 3;
 
-/// How often, and how many at once, releases are forgotten: 60,000 a minute keep up with 1,000 messages a second.
+/// How often, and how many at once, releases are forgotten.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 const PRUNE_MAX: u32 = 5000;
 
@@ -37,8 +40,9 @@ impl Egress {
     /// Looks up releases by other replicas, for what waits here, until shutdown is requested.
     pub async fn reconcile(self: Arc<Self>, shutdown: CancellationToken) {
         let every = self.config.reconcile_interval;
+        let mut unreadable = BTreeSet::new();
         while shutdown.run_until_cancelled(self.environment.clock.sleep(every)).await.is_some() {
-            if let Err(error) = self.pending.reconcile(&*self.ledger).await {
+            if let Err(error) = self.pending.reconcile(&*self.ledger, &mut unreadable).await {
                 observe::ledger_away(&error);
             }
         }
@@ -50,21 +54,30 @@ impl Egress {
     /// Begins a result's time after the start: results that came while nobody consumed them are still on their queue.
     pub async fn sweep(self: Arc<Self>, publisher: Publisher, shutdown: CancellationToken) {
         shutdown.run_until_cancelled(self.environment.clock.sleep(self.config.result_timeout)).await;
+        let mut told = BTreeSet::new();
         while shutdown.run_until_cancelled(self.environment.clock.sleep(SWEEP_INTERVAL)).await.is_some() {
             for (name, backend) in &self.backends {
-                if let Err(error) = self.sweep_backend(name, backend, &publisher).await {
+                if let Err(error) = self.sweep_backend(name, backend, &publisher, &mut told).await {
                     observe::sweep_failed(name, &error);
                 }
             }
         }
     }
 
-    /// Forgets what ended long ago, until shutdown is requested.
+    /// Forgets what ended long ago, or never will, until shutdown is requested.
     pub async fn prune(self: Arc<Self>, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(self.environment.clock.sleep(PRUNE_INTERVAL)).await.is_some() {
-            let Ok(settled_before) = self.environment.now().checked_sub(self.config.retention) else { continue };
-            if let Err(error) = self.ledger.prune(settled_before, PRUNE_MAX).await {
-                observe::ledger_away(&error);
+            let Ok(before) = self.environment.now().checked_sub(self.config.retention) else { continue };
+            // As long as a batch is full, there is more.
+            while !shutdown.is_cancelled() {
+                match self.ledger.prune(before, PRUNE_MAX).await {
+                    Ok(forgotten) if u64::from(PRUNE_MAX) <= forgotten => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        observe::ledger_away(&error);
+                        break;
+                    }
+                }
             }
         }
     }
@@ -74,10 +87,17 @@ impl Egress {
         name: &BackendName,
         backend: &Backend,
         publisher: &Publisher,
+        told: &mut BTreeSet<EventId>,
     ) -> Result<(), SweepError> {
         let now = self.environment.now();
         let Ok(released_before) = now.checked_sub(self.config.result_timeout) else { return Ok(()) };
-        for overdue in self.ledger.overdue(name, released_before, SWEEP_MAX).await? {
+        let overdue = self.ledger.overdue(name, released_before, SWEEP_MAX).await?;
+        for (message_id, error) in &overdue.unreadable {
+            if told.insert(*message_id) {
+                observe::unreadable(*message_id, error);
+            }
+        }
+        for overdue in overdue.readable {
             // Many may have been told before this one, and its result may have come meanwhile.
             let is_overdue_still = match self.ledger.look_up(overdue.release.message_id).await? {
                 Some(Record::Released(known)) => known == overdue.release,

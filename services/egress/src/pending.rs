@@ -1,6 +1,6 @@
 //! The messages that wait here for their release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,6 +8,8 @@ use messaging::Environment;
 use protocol::EventId;
 use store::{Ledger, LedgerError, Release};
 use tokio::sync::oneshot;
+
+use crate::observe;
 
 /// The lanes' messages that have a session, or are about to: each waits to hear of its release, from the call-back
 /// endpoint of this replica or, by the ledger, of another.
@@ -58,15 +60,32 @@ impl Pending {
         }
     }
 
-    /// Asks the ledger once for everything that waits: a call-back may have come to another replica.
+    /// Asks the ledger once for everything that waits: a call-back may have come to another replica. A message whose row
+    /// cannot be understood hides no other; it is told, and not asked for again while it waits.
     ///
     /// # Errors
     /// The ledger's; what waits goes on waiting.
-    pub(crate) async fn reconcile(&self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
-        let ids: Vec<EventId> = self.lock().keys().copied().collect();
-        for batch in ids.chunks(500) {
-            for release in ledger.find(batch).await? {
-                self.released(&release);
+    pub(crate) async fn reconcile(
+        &self,
+        ledger: &dyn Ledger,
+        unreadable: &mut BTreeSet<EventId>,
+    ) -> Result<(), LedgerError> {
+        let waiting: BTreeSet<EventId> = self.lock().keys().copied().collect();
+        unreadable.retain(|message_id| waiting.contains(message_id));
+        let ids: Vec<EventId> = waiting.difference(unreadable).copied().collect();
+        let mut batches: Vec<&[EventId]> = ids.chunks(500).collect();
+        while let Some(batch) = batches.pop() {
+            match ledger.find(batch).await {
+                Ok(releases) => releases.iter().for_each(|release| self.released(release)),
+                Err(error @ LedgerError::Unreadable(_)) => match batch {
+                    [message_id] => {
+                        unreadable.insert(*message_id);
+                        observe::unreadable(*message_id, &error);
+                    }
+                    // It is one of these: each half is asked for by itself.
+                    _ => batches.extend(<[_; 2]>::from(batch.split_at(batch.len() / 2))),
+                },
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -107,3 +126,6 @@ impl Drop for Wait<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ use messaging::{Context, Delivery, Environment, Witness};
 use protocol::Timestamp;
 use store::{Accounts, Fact, LedgerError};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -31,6 +32,9 @@ use keeper::Note;
 
 /// How often the account is told as metrics.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// After it was drawn it is left alone for so many times as long as that took, at least: the database has more to do.
+const REST: u32 = 20;
 
 /// How often, and how many at once, entries are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(5);
@@ -90,29 +94,50 @@ impl Witness for Dead {
 /// Tells the account as metrics, until shutdown is requested.
 pub async fn tell(accounts: Arc<dyn Accounts>, environment: Environment, shutdown: CancellationToken) {
     loop {
+        let began = Instant::now();
         // What is old in it is no part of the metrics.
         match accounts.account(Timestamp::UNIX_EPOCH).await {
             Ok(account) => observe::account(&account),
             Err(error) => observe::not_drawn(&error),
         }
-        if shutdown.run_until_cancelled(environment.clock.sleep(TELL_EVERY)).await.is_none() {
+        let rest = began.elapsed().saturating_mul(REST).max(TELL_EVERY);
+        if shutdown.run_until_cancelled(environment.clock.sleep(rest)).await.is_none() {
             return;
         }
     }
 }
 
+/// How long entries are remembered after something was seen of them last, once they ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Most of them.
+    pub usual: Duration,
+    /// Those that a replay may still give another end: for as long as one may be sent.
+    pub replayable: Duration,
+}
+
 /// Forgets what ended long ago, until shutdown is requested: it goes on counting.
 pub async fn forget(
     accounts: Arc<dyn Accounts>,
-    retention: Duration,
+    retention: Retention,
     environment: Environment,
     shutdown: CancellationToken,
 ) {
     while shutdown.run_until_cancelled(environment.clock.sleep(FORGET_EVERY)).await.is_some() {
-        let Ok(before) = environment.now().checked_sub(retention) else { continue };
-        let forgotten: Result<u64, LedgerError> = accounts.forget(before, FORGET_MAX).await;
-        if let Err(error) = forgotten {
-            observe::not_drawn(&error);
+        let now = environment.now();
+        let Retention { usual, replayable } = retention;
+        let (Ok(usual), Ok(replayable)) = (now.checked_sub(usual), now.checked_sub(replayable)) else { continue };
+        // As long as a batch is full, there is more.
+        while !shutdown.is_cancelled() {
+            let forgotten: Result<u64, LedgerError> = accounts.forget(usual, replayable, FORGET_MAX).await;
+            match forgotten {
+                Ok(forgotten) if u64::from(FORGET_MAX) <= forgotten => {}
+                Ok(_) => break,
+                Err(error) => {
+                    observe::not_drawn(&error);
+                    break;
+                }
+            }
         }
     }
 }

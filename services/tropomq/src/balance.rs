@@ -17,7 +17,7 @@ use protocol::BackendName;
 use crate::output::{print, say};
 use crate::settings::Settings;
 use gather::Source;
-pub(crate) use gather::{Counter, take};
+pub(crate) use gather::{Counter, Patience, take};
 use report::Report;
 
 /// What does not add up is looked at again and again for so long, unless a longer wait was asked for. A message that
@@ -81,7 +81,8 @@ impl Balance {
 
     /// Looks until it adds up, or time is over.
     async fn ask(&self, settings: &Settings, environment: &Environment) -> anyhow::Result<(Look, Vec<Finding>)> {
-        let prefetch = Prefetch { texts: settings.router.prefetch, messages: settings.egress.prefetch };
+        let Settings { router, egress, journal, .. } = settings;
+        let prefetch = Prefetch { texts: router.prefetch, messages: egress.prefetch, events: journal.prefetch };
         let source = Source::open(settings).await?;
         let wait = self.wait.unwrap_or_default().max(LOOK_FOR);
         let over = tokio::time::Instant::now() + wait;

@@ -45,7 +45,8 @@ pub(crate) enum Command {
     /// Everything runs on this machine, apart from all else: the services as processes of this executable, a simulated
     /// Tropo, and a RabbitMQ and a PostgreSQL from Debian's packages. The drill kills, freezes and cuts off one part
     /// after the other while texts come in, and lifts each fault again. It ends with 0 if no text that was accepted
-    /// was lost and no reply was said twice, and every fault was recovered from; else with 1.
+    /// was lost or given up, no reply was said twice, every fault was recovered from, and everything came to rest; else
+    /// with 1.
     Drill(Drill),
     /// Put a message on the bus, for egress to send
     Send(Send),

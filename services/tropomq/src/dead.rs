@@ -3,20 +3,25 @@
 pub(crate) mod asked;
 mod meant;
 mod reach;
+mod shown;
 mod words;
 
 use std::io::IsTerminal;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::slice;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use chassis::shutdown::{self, Shutdown};
 use chassis::telemetry;
 use messaging::Environment;
-use messaging::dead::{Action, Detail, Order, Place, Summary, Told};
+use messaging::dead::{Action, Detail, Letter, Order, Outcome, Place, Summary, Told};
 
 use crate::output::{self, say};
 use crate::settings::Settings;
 use meant::Meant;
+use shown::Shown;
 
 /// `tropomq dead`
 #[derive(Debug, clap::Args)]
@@ -37,6 +42,8 @@ enum Command {
     /// it again: nothing is lost, and a message that was put back twice is recognized by its id.
     Replay(Replay),
     /// Remove letters for good
+    ///
+    /// Without --yes they are shown first, and those that were shown are removed, and no others.
     Drop(Drop),
 }
 
@@ -174,30 +181,44 @@ impl Drop {
             say(&words::would_drop(&look, &summary));
             return done(&summary);
         }
-        let mut order = Order { action: Action::Drop, ..look.clone() };
-        if !self.yes {
-            if !std::io::stdin().is_terminal() {
-                bail!("nobody can be asked here: say --yes to drop letters for good, or --dry-run to see which");
-            }
-            let summary = carry_out(settings, &look, form).await?;
-            if summary.matched == 0 {
-                say(&words::looked(&look, &summary));
-                return done(&summary);
-            }
-            if !confirmed(summary.matched).await? {
-                say("nothing was dropped");
-                return Ok(());
-            }
-            // No more than was shown: the letters keep their order, and newer ones come behind.
-            order.limit = Some(summary.matched);
+        let order = Order { action: Action::Drop, ..look.clone() };
+        if self.yes {
+            let summary = carry_out(settings, &order, form).await?;
+            say(&words::done(&order, &summary));
+            return done(&summary);
         }
-        let summary = carry_out(settings, &order, form).await?;
+        if !std::io::stdin().is_terminal() {
+            bail!("nobody can be asked here: say --yes to drop letters for good, or --dry-run to see which");
+        }
+        let mut shown = Shown::default();
+        let seen = carry_out_all(settings, slice::from_ref(&look), form, |letter| shown.add(letter)).await?;
+        say(&words::looked(&look, &seen));
+        if seen.matched == 0 {
+            return done(&seen);
+        }
+        if !confirmed(&shown).await? {
+            say("nothing was dropped");
+            return Ok(());
+        }
+        let mut summary = carry_out_all(settings, &shown.orders(&order), form, |_| {}).await?;
         say(&words::done(&order, &summary));
+        // What was not there to be shown was not dropped either.
+        summary.missing.extend(seen.missing);
+        summary.elsewhere = summary.elsewhere.max(seen.elsewhere);
+        summary.more |= seen.more;
         done(&summary)
     }
 }
 
-async fn confirmed(count: u64) -> anyhow::Result<bool> {
+async fn confirmed(shown: &Shown) -> anyhow::Result<bool> {
+    let count = shown.count();
+    if 0 < shown.nameless() {
+        say(&format!(
+            "{} of them have no id and cannot be told from others: the oldest {count} that fit are dropped, these \
+             unless another run holds some of them",
+            shown.nameless()
+        ));
+    }
     say(&format!("drop {count} of them for good? [y/N]"));
     let read = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
@@ -209,18 +230,34 @@ async fn confirmed(count: u64) -> anyhow::Result<bool> {
 
 /// Has the order carried out, and prints every letter that is meant.
 async fn carry_out(settings: &Settings, order: &Order, form: Form) -> anyhow::Result<Summary> {
+    carry_out_all(settings, slice::from_ref(order), form, |_| {}).await
+}
+
+/// Has the orders carried out, one after the other, and prints and shows every letter that is meant.
+async fn carry_out_all(
+    settings: &Settings,
+    orders: &[Order],
+    form: Form,
+    mut show: impl FnMut(&Letter),
+) -> anyhow::Result<Summary> {
+    let Some(order) = orders.first() else { return Ok(Summary::default()) };
     let changes = match order.action {
         Action::Look | Action::Rehearse => false,
         Action::Replay { .. } | Action::Drop => true,
     };
     // The line in the log says who took a letter. On the embedded bus the running process writes it.
     let telemetry = changes.then(|| telemetry::init("tropomq dead", &settings.telemetry));
+    // Nor is that line lost when somebody has enough of it.
+    let shutdown = if changes { shutdown::on_signal(Duration::ZERO) } else { Ok(Shutdown::new()) };
+    let shutdown = shutdown.context("listen for signals")?;
     // A reader that takes its time, a pager say, must not have the letters held all the while.
     let printer = output::Printer::start()?;
     let mut is_first = true;
-    let mut ended = None;
-    let reached = reach::carry_out(settings, order, |told| match told {
+    let (mut changed, mut total, mut ended) = (0_u64, Summary::default(), None);
+    let reached = reach::carry_out(settings, orders, &shutdown, |told| match told {
         Told::Letter { letter, outcome } => {
+            show(&letter);
+            changed += u64::from(matches!(outcome, Outcome::Replayed | Outcome::Dropped));
             if std::mem::take(&mut is_first) && matches!(form, Form::Table) {
                 printer.print(words::header(order));
             }
@@ -230,24 +267,41 @@ async fn carry_out(settings: &Settings, order: &Order, form: Form) -> anyhow::Re
                 Form::Json => words::json(&letter, &outcome),
             });
         }
-        last @ (Told::Done(_) | Told::Failed { .. }) => ended = Some(last),
+        Told::Done(summary) => {
+            total = together(std::mem::take(&mut total), summary);
+            ended = Some(Ok(()));
+        }
+        Told::Failed { error, summary } => {
+            total = together(std::mem::take(&mut total), summary);
+            ended = Some(Err(error));
+        }
     })
     .await;
     printer.finish();
     if let Some(telemetry) = telemetry {
         telemetry.shutdown();
     }
+    if 0 < changed && (reached.is_err() || ended.is_none()) {
+        say(&words::until_then(order, changed));
+    }
     reached?;
     match ended {
-        Some(Told::Done(summary)) => Ok(summary),
-        Some(Told::Failed { error, summary }) => {
-            say(&words::done(order, &summary));
+        Some(Ok(())) => Ok(total),
+        Some(Err(error)) => {
+            say(&words::done(order, &total));
             bail!("{error}")
         }
-        Some(Told::Letter { .. }) | None => {
-            bail!("the connection ended before the work did. Nothing is lost: run it again")
-        }
+        None => bail!("the connection ended before the work did. Nothing is lost: run it again"),
     }
+}
+
+/// What several orders did, one after the other: the later ones see what the earlier ones kept.
+fn together(before: Summary, mut last: Summary) -> Summary {
+    last.seen += before.dropped;
+    last.matched += before.matched;
+    last.dropped += before.dropped;
+    last.missing.extend(before.missing);
+    last
 }
 
 /// Whether everything that was asked for by its id is there.

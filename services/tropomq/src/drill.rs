@@ -4,7 +4,6 @@ mod account;
 mod config;
 mod evidence;
 mod faults;
-mod links;
 mod load;
 mod plan;
 mod report;
@@ -57,6 +56,9 @@ pub(crate) struct Drill {
     /// How long a fault lasts before it is lifted
     #[arg(long, default_value = "3s", value_parser = time)]
     hold: Duration,
+    /// How long the fault broker-away lasts, in place of --hold
+    #[arg(long, default_value = "10s", value_parser = time)]
+    away: Duration,
     /// How long nothing is wrong before the next fault, half more or less
     #[arg(long, default_value = "2s", value_parser = time)]
     gap: Duration,
@@ -90,7 +92,8 @@ impl Drill {
     /// Runs the drill, and prints the account.
     ///
     /// # Errors
-    /// A text was lost or said twice, a fault was not recovered from, or the drill could not be run.
+    /// A text was lost, given up or said twice, a fault was not recovered from, not everything came to rest, or the
+    /// drill could not be run.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let shape = if self.embedded { Shape::OneProcess } else { Shape::Services };
         if self.list {
@@ -148,7 +151,7 @@ impl Drill {
             Shape::OneProcess => None,
         };
         let secret = format!("{:032x}", environment.chance.bits());
-        let stage = Stage::start(servers, folder, secret, http, tasks).await?;
+        let stage = Stage::start(servers, folder, secret, http)?;
         let mut run = Run::new(self, stage, environment.clone(), seed);
         let performed = run.perform(steps, tasks).await;
         if !performed.as_ref().is_ok_and(|report| report.passed) {
@@ -166,9 +169,6 @@ impl Drill {
                 "WARNING: the load was {lag:?} behind its schedule at worst: this machine does not keep --rate {}",
                 self.rate
             ));
-        }
-        if !report.settled {
-            say("WARNING: not everything had come to rest when the texts were counted: see --settle");
         }
         if let Some(file) = &self.json {
             report.write(file)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chassis::config::{self, ConfigError, Layers};
 use chassis::telemetry::TelemetryConfig;
 use messaging::BusUrl;
-use protocol::topology::{Lane, Topology};
+use protocol::topology::{JOURNAL_AGE_MAX, Lane, Topology};
 use protocol::{Address, BackendName};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,9 +27,6 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 
 /// The shortest wait that makes sense anywhere.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
-
-/// The shortest time for which the journal remembers what ended.
-const RETENTION_MIN: Duration = Duration::from_hours(1);
 
 /// The file that is read where none is named and this one exists.
 const USUAL_FILE: &str = "tropomq.toml";
@@ -166,8 +163,14 @@ impl Settings {
             let told = "must not be less than egress.time_to_live: what is still to be sent has to be remembered";
             return Err(ConfigError::of_key("egress.retention", told));
         }
-        if self.journal.retention < RETENTION_MIN {
-            let told = "must be at least 1h: an event that comes again later would count twice";
+        if self.egress.retention < self.egress.result_timeout.saturating_mul(2) {
+            let told = "must be at least twice egress.result_timeout: a release would be forgotten while its result may \
+                        still come";
+            return Err(ConfigError::of_key("egress.retention", told));
+        }
+        if self.journal.retention < JOURNAL_AGE_MAX {
+            let told = "must be at least 168h: an event may wait for the journal for seven days, and about what is \
+                        forgotten by then it would count twice";
             return Err(ConfigError::of_key("journal.retention", told));
         }
         if let Err(error) = store::check_url(self.store.url.expose_secret()) {

@@ -24,7 +24,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{BoxFuture, Bus, BusState, Depth, DepthError, Message, Opened, PublishError, SubscribeError, Subscription};
+use crate::{
+    BoxFuture, Bus, BusState, DepthError, Depths, Message, Opened, PublishError, SubscribeError, Subscription,
+};
 use broker::Broker;
 use driver::{CONFIRM_MAX, Driver, Request};
 use subscription::Consuming;
@@ -51,7 +53,8 @@ pub enum OpenError {
 /// both again whenever the broker was away.
 ///
 /// The query of the URL may set `heartbeat` (seconds, 10 unless set) and `connection_timeout` (milliseconds, 10 000
-/// unless set). Without a virtual host, or with an empty one, it is `/`.
+/// unless set): the longest wait for a connection that is open and may be used. The addresses of the host share it, and
+/// no address gets more than 1.5 s of it to be reached at all. Without a virtual host, or with an empty one, it is `/`.
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the URL.
@@ -131,19 +134,11 @@ impl Bus for Amqp {
     }
 
     /// What is in the hands of consumers is not told: RabbitMQ says it over its management API alone.
-    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
         Box::pin(async move {
             let counting = self.closing.run_until_cancelled(self.consuming.depths(queues));
             let counted = counting.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
             counted.map_err(DepthError)
-        })
-    }
-
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        Box::pin(async move {
-            let asking = self.closing.run_until_cancelled(self.consuming.depth(queue));
-            let asked = asking.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
-            asked.map_err(|reason| SubscribeError { queue: queue.clone(), reason })
         })
     }
 

@@ -39,22 +39,15 @@ pub trait Bus: fmt::Debug + Send + Sync {
         prefetch: u16,
     ) -> BoxFuture<'a, Result<Box<dyn Subscription>, SubscribeError>>;
 
-    /// How many messages of a queue are ready: neither waiting elsewhere to be tried again nor in anybody's hand. `None`
-    /// when there is no such queue.
-    ///
-    /// # Errors
-    /// [`SubscribeError`]: it cannot be known now.
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>>;
-    /// How many messages are in these queues now, in their order. A queue that is not there has none.
-    ///
-    /// What a bus cannot tell is left open in [`Depth`]; a bus that can tell nothing, as one around another, fails.
+    /// How many messages are in these queues now. A queue that is not there is left out. What a bus cannot tell is left
+    /// open in [`Depth`].
     ///
     /// # Errors
     /// [`DepthError`] when the bus does not answer.
-    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
-        let system = self.system();
-        Box::pin(async move { Err(DepthError(format!("{system} does not count {} queues", queues.len()))) })
-    }
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>>;
 
     /// Whether it can be published to, and every change of that.
     fn state(&self) -> watch::Receiver<BusState>;
@@ -210,10 +203,13 @@ pub struct SubscribeError {
     pub reason: String,
 }
 
+/// How many messages queues hold.
+pub type Depths = BTreeMap<QueueName, Depth>;
+
 /// How many messages a queue holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Depth {
-    /// Ready to be handed out.
+    /// Ready to be handed out: neither in anybody's hand nor waiting to be tried again.
     pub ready: u64,
     /// In the hands of consumers, unsettled. `None` where the bus does not tell.
     pub in_hand: Option<u64>,

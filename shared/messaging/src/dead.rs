@@ -15,8 +15,9 @@ use std::num::NonZeroU32;
 use protocol::topology::QueueName;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Delivery, Environment, PublishError, SubscribeError, observe};
+use crate::{Bus, Delivery, DepthError, Environment, PublishError, SubscribeError, observe};
 use browse::{Browse, Next};
 pub use filter::Filter;
 pub use letter::{Detail, Letter};
@@ -140,6 +141,8 @@ pub struct Summary {
 enum DeadError {
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
+    #[error(transparent)]
+    Depth(#[from] DepthError),
     #[error("the connection to the bus was lost, and letters that were settled last may be there still: run it again")]
     Lost,
     #[error("letter {id} was not confirmed on its queue, and is kept: run it again")]
@@ -150,17 +153,27 @@ enum DeadError {
     },
     #[error("nobody listens any more")]
     Unheard,
+    #[error("stopped before the end: run it again for the rest")]
+    Stopped,
 }
 
 /// Does what is asked for with every letter that is there now, in their order, and tells it as it goes: the last that
 /// is told is [`Told::Done`] or [`Told::Failed`]. Letters that come meanwhile are left alone.
 ///
+/// Once `stop` is cancelled it finishes the letter in hand, and tells [`Told::Failed`] with what was done until then.
+///
 /// # Cancel safety
 /// Dropping it ends it early, as a lost connection does: nothing is lost, and a letter that was just being replayed
 /// may be replayed again, with the same id. So does dropping the receiver of what is told.
-pub async fn work(bus: &dyn Bus, environment: &Environment, order: &Order, told: mpsc::Sender<Told>) {
+pub async fn work(
+    bus: &dyn Bus,
+    environment: &Environment,
+    order: &Order,
+    stop: &CancellationToken,
+    told: mpsc::Sender<Told>,
+) {
     let summary = Summary { missing: order.filter.ids.clone(), ..Summary::default() };
-    let mut work = Work { bus, environment, order, told: &told, record: Record { order, summary } };
+    let mut work = Work { bus, environment, order, stop, told: &told, record: Record { order, summary } };
     let ended = work.all().await;
     let summary = work.record.summary.clone();
     drop(work);
@@ -172,11 +185,18 @@ pub async fn work(bus: &dyn Bus, environment: &Environment, order: &Order, told:
     let _ = told.send(last).await;
 }
 
+/// How many letters are ready on a queue; `None` when there is no such queue.
+async fn ready(bus: &dyn Bus, queue: &QueueName) -> Result<Option<u64>, DepthError> {
+    let depths = bus.depths(std::slice::from_ref(queue)).await?;
+    Ok(depths.get(queue).map(|depth| depth.ready))
+}
+
 /// The work under way.
 struct Work<'a> {
     bus: &'a dyn Bus,
     environment: &'a Environment,
     order: &'a Order,
+    stop: &'a CancellationToken,
     told: &'a mpsc::Sender<Told>,
     record: Record<'a>,
 }
@@ -204,7 +224,16 @@ impl Work<'_> {
         let mut browse = Browse::new(self.bus, self.environment, self.order.place.queue()).await?;
         let mut replay = Replay::new(self.bus, self.environment, self.order.place);
         while self.order.limit.is_none_or(|limit| self.record.summary.matched < limit) {
-            match browse.next().await? {
+            let next = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    // What was acknowledged is settled, or its loss is told.
+                    browse.end().await?;
+                    return Err(DeadError::Stopped);
+                }
+                next = browse.next() => next?,
+            };
+            match next {
                 Next::Letter(delivery) => self.one(*delivery, &mut browse, &mut replay).await?,
                 Next::End => break,
                 Next::Elsewhere(count) => {

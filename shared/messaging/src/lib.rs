@@ -21,7 +21,7 @@ mod retry;
 pub mod spool;
 pub mod trace;
 
-pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Destination, Message, Properties};
+pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Depths, Destination, Message, Properties};
 pub use bus::{PublishError, Settler, SubscribeError, Subscription};
 pub use consume::{Consumer, ConsumerState, consume, witness};
 pub use environment::{Chance, Clock, Environment};

@@ -31,8 +31,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BoxFuture, Bus, BusState, Destination, Environment, Message, PublishError, SubscribeError, Subscription, amqp,
-    embedded,
+    BoxFuture, Bus, BusState, DepthError, Depths, Destination, Environment, Message, PublishError, SubscribeError,
+    Subscription, amqp, embedded,
 };
 use account::{Account, Entered, Moment, Refusal, Way};
 use drain::{Driver, Request};
@@ -359,8 +359,8 @@ impl Bus for Spool {
         self.bus.subscribe(queue, prefetch)
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        self.bus.depth(queue)
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        self.bus.depths(queues)
     }
 
     /// That of the bus behind it.

@@ -14,16 +14,23 @@ use crate::PartError;
 /// The longest wait for the server behind it.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// How many connections may wait to be accepted: as many as the standard library lets wait.
+const BACKLOG: i32 = 128;
+
+/// How long nothing is accepted after the operating system could not give another connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(20);
+
 /// Stands between a client and a server, and does to their connections what a network may. Dropping it closes them all,
 /// and nothing listens any more.
 #[derive(Debug)]
 pub struct Proxy {
-    address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
+    listener: TcpListener,
+    address: SocketAddr,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -40,6 +47,8 @@ enum Network {
     Works,
     /// No byte passes, and no connection ends. New ones are taken, and heard no more of.
     BlackHole,
+    /// There are no connections, and new ones are refused.
+    Cut,
     Closed,
 }
 
@@ -69,16 +78,16 @@ impl Proxy {
         let listener = TcpListener::bind(address).map_err(PartError::io("listen as a proxy"))?;
         let address = listener.local_addr().map_err(PartError::io("listen as a proxy"))?;
         let state = State { server, network: Network::Works, connections: Vec::new() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Shared { listener, address, state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
-        spawn(move || accepting.accept(&listener)).map_err(PartError::io("start a proxy"))?;
-        Ok(Self { address, shared })
+        spawn(move || accepting.accept()).map_err(PartError::io("start a proxy"))?;
+        Ok(Self { shared })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.shared.address
     }
 
     /// Passes new connections on to this server. Those that stand keep theirs.
@@ -91,8 +100,17 @@ impl Proxy {
         self.shared.set(Network::BlackHole);
     }
 
-    /// Everything passes again, what was held back first.
+    /// Resets every connection (`RST`). From now on new ones are refused. The address stays the proxy's; but a port that
+    /// the operating system chose may go to others meanwhile, and then nothing listens after [`Proxy::heal`].
+    pub fn cut(&self) {
+        self.shared.set(Network::Cut);
+        self.shared.refuse();
+        self.reset_all();
+    }
+
+    /// Connections are taken again, and everything passes, what was held back first.
     pub fn heal(&self) {
+        self.shared.take();
         self.shared.set(Network::Works);
     }
 
@@ -128,9 +146,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.set(Network::Closed);
+        self.shared.refuse();
         self.close_all();
-        // Wakes the thread that accepts, so that it ends; it fails where that is gone.
-        let _ = TcpStream::connect_timeout(&self.address, CONNECT_MAX);
     }
 }
 
@@ -144,37 +161,50 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Stops to listen, and keeps the address. The thread that accepts gets an error, at once and from then on.
+    fn refuse(&self) {
+        // It fails where it does not listen anyway.
+        let _ = SockRef::from(&self.listener).shutdown(Shutdown::Both);
+    }
+
+    /// Listens again. Nothing happens where it does.
+    fn take(&self) {
+        let socket = SockRef::from(&self.listener);
+        // Only a port that the operating system chose was given back; else it is bound, and this fails.
+        let _ = socket.bind(&self.address.into());
+        let _ = socket.listen(BACKLOG);
+    }
+
     /// Waits while nothing passes; whether the network works then.
     fn passes(&self, pair: Option<&Pair>) -> bool {
         let waiting = self.changed.wait_while(self.lock(), |state| match state.network {
             Network::BlackHole => true,
             Network::Works => pair.is_some_and(|pair| pair.is_stranded.load(Ordering::SeqCst)),
-            Network::Closed => false,
+            Network::Cut | Network::Closed => false,
         });
         waiting.unwrap_or_else(PoisonError::into_inner).network == Network::Works
     }
 
-    fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        for client in listener.incoming() {
+    fn accept(self: &Arc<Self>) {
+        loop {
+            let accepted = self.listener.accept();
             if self.lock().network == Network::Closed {
                 return;
             }
-            let (Ok(client), shared) = (client, Arc::clone(self)) else { continue };
-            // A connection that nobody can serve ends, as one to a server that is away.
-            let _ = spawn(move || shared.serve(client));
+            if let Ok((client, _)) = accepted {
+                let shared = Arc::clone(self);
+                // A connection that nobody can serve ends.
+                let _ = spawn(move || shared.serve(client));
+                continue;
+            }
+            let cut = self.changed.wait_while(self.lock(), |state| state.network == Network::Cut);
+            drop(cut);
+            thread::sleep(ACCEPT_BACKOFF);
         }
     }
 
     fn serve(self: &Arc<Self>, client: TcpStream) {
-        if !self.passes(None) {
-            return;
-        }
-        let server = self.lock().server;
-        let Ok(server) = TcpStream::connect_timeout(&server, CONNECT_MAX) else { return };
-        // Small writes go through as they come.
-        let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let pair = Arc::new(Pair { client, server, is_reset: false.into(), is_stranded: false.into() });
-        self.lock().connections.push(Arc::clone(&pair));
+        let Some(pair) = self.connect(client) else { return };
         let (shared, back) = (Arc::clone(self), Arc::clone(&pair));
         let answering = spawn(move || shared.copy(&back, &back.server, &back.client));
         self.copy(&pair, &pair.client, &pair.server);
@@ -185,12 +215,43 @@ impl Shared {
         self.lock().connections.retain(|other| !Arc::ptr_eq(other, &pair));
     }
 
+    /// Connects to the server. Where that cannot be, the client is reset.
+    fn connect(&self, client: TcpStream) -> Option<Arc<Pair>> {
+        let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        if !self.passes(None) {
+            return None;
+        }
+        let server = self.lock().server;
+        let server = TcpStream::connect_timeout(&server, CONNECT_MAX).ok()?;
+        // Small writes go through as they come.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let pair = Arc::new(Pair { client, server, is_reset: false.into(), is_stranded: false.into() });
+        let mut state = self.lock();
+        if matches!(state.network, Network::Cut | Network::Closed) {
+            return None;
+        }
+        let _ = SockRef::from(&pair.client).set_linger(None);
+        state.connections.push(Arc::clone(&pair));
+        Some(pair)
+    }
+
     fn copy(&self, pair: &Pair, mut from: &TcpStream, mut to: &TcpStream) {
         let mut bytes = [0; 16 * 1024];
-        while let Ok(count @ 1..) = from.read(&mut bytes) {
-            let held = bytes.get(..count).unwrap_or_default();
-            if !self.passes(Some(pair)) || to.write_all(held).is_err() {
-                break;
+        loop {
+            match from.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => {
+                    if !self.passes(Some(pair)) {
+                        return;
+                    }
+                    if to.write_all(bytes.get(..count).unwrap_or_default()).is_err() {
+                        return pair.reset();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A reset is no news either while nothing passes.
+                Err(_) if self.passes(Some(pair)) => return pair.reset(),
+                Err(_) => return,
             }
         }
         // That a side has ended is heard of no sooner than what it said before.
@@ -225,10 +286,11 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<thread::JoinHandle<
 mod tests {
     use super::*;
 
-    /// An echo behind a proxy, and a connection to it.
+    /// An echo behind a proxy with an address of its own, and a connection to it.
     fn stage() -> (Proxy, TcpStream) {
         let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let proxy = Proxy::start(echo.local_addr().unwrap()).unwrap();
+        let own = SocketAddr::from((crate::own_address(), 31_000));
+        let proxy = Proxy::start_at(own, echo.local_addr().unwrap()).unwrap();
         thread::spawn(move || {
             for client in echo.incoming() {
                 thread::spawn(move || {
@@ -239,6 +301,12 @@ mod tests {
         });
         let client = TcpStream::connect(proxy.address()).unwrap();
         (proxy, client)
+    }
+
+    /// Whether the connection is reset before anything comes.
+    fn is_reset(mut client: &TcpStream) -> bool {
+        let heard = client.read(&mut [0]);
+        heard.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
     }
 
     fn said_back(mut client: &TcpStream, word: &[u8]) -> io::Result<Vec<u8>> {
@@ -272,6 +340,60 @@ mod tests {
         let client = TcpStream::connect(proxy.address()).unwrap();
         assert_eq!(said_back(&client, b"one").unwrap(), b"one");
         proxy.reset_all();
-        assert_eq!((&client).read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert!(is_reset(&client));
+    }
+
+    #[test]
+    fn the_end_of_what_a_side_says_is_passed_on() {
+        let (_proxy, client) = stage();
+        (&client).write_all(b"and bye").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut heard = String::new();
+        (&client).read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "and bye");
+    }
+
+    #[test]
+    fn a_cut_proxy_resets_and_refuses_until_it_is_healed() {
+        let (proxy, mut client) = stage();
+        for _ in 0..2 {
+            assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+            proxy.cut();
+            assert!(is_reset(&client));
+            let refused = TcpStream::connect(proxy.address()).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            proxy.heal();
+            client = TcpStream::connect(proxy.address()).unwrap();
+        }
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+    }
+
+    #[test]
+    fn who_connects_to_a_server_that_is_away_is_reset() {
+        let (proxy, client) = stage();
+        assert_eq!(said_back(&client, b"one").unwrap(), b"one");
+        let away = SocketAddr::from((crate::own_address(), 31_000));
+        proxy.direct_to(away);
+        assert!(is_reset(&TcpStream::connect(proxy.address()).unwrap()));
+        let server = TcpListener::bind(away).unwrap();
+        let client = TcpStream::connect(proxy.address()).unwrap();
+        (&client).write_all(b"one").unwrap();
+        let (server, _) = server.accept().unwrap();
+        (&server).read_exact(&mut [0; 3]).unwrap();
+        SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(server);
+        assert!(is_reset(&client), "the server's reset is passed on");
+    }
+
+    #[test]
+    fn a_proxy_that_is_gone_leaves_its_address_to_others() {
+        for prepare in [Proxy::heal, Proxy::cut, Proxy::black_hole] {
+            let (proxy, client) = stage();
+            prepare(&proxy);
+            let address = proxy.address();
+            drop(proxy);
+            assert!(!matches!((&client).read(&mut [0]), Ok(1..)));
+            drop(TcpListener::bind(address).unwrap());
+        }
     }
 }

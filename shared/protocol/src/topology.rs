@@ -146,7 +146,8 @@ impl fmt::Display for QueueName {
 pub struct Queue {
     /// Its name.
     pub name: QueueName,
-    /// The patterns by which it is bound to [`EXCHANGE`]; none for a queue behind an exchange of its own.
+    /// The patterns by which it gets what is published to [`EXCHANGE`]: a record is bound to that, work to [`WORK`]. None
+    /// for a queue behind an exchange of its own.
     pub bindings: Vec<Pattern>,
     /// Whether it is bound to [`DEAD`] and gets a copy of each dead letter.
     pub dead_letters: bool,
@@ -224,6 +225,9 @@ pub struct Lane {
     pub single_active_consumer: bool,
 }
 
+/// The longest that an event waits for the journal.
+pub const JOURNAL_AGE_MAX: Duration = Duration::from_hours(7 * 24);
+
 /// The queues that a set of services needs. The exchanges are always the same.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Topology {
@@ -238,7 +242,7 @@ impl Topology {
         let queue =
             |name, bindings| Queue { name, bindings, dead_letters: false, single_active_consumer: false, bound: None };
         let work = |name, pattern| queue(name, vec![pattern]);
-        let bound = Some(Bound { messages_max: 1_000_000, age_max: Duration::from_hours(7 * 24) });
+        let bound = Some(Bound { messages_max: 1_000_000, age_max: JOURNAL_AGE_MAX });
         let mut queues = vec![
             work(QueueName::received(), Pattern::of_kind(Kind::MessageReceived)),
             work(QueueName::results(), Pattern::of_kind(Kind::SessionResult)),

@@ -90,9 +90,12 @@ pub enum Open {
     Text,
     /// A message that waits on its lane, as far as is known.
     Message,
-    /// A message that a session has, and of which the release ledger knows no open release: either its outcome is
-    /// recorded and was not told, or it was never released.
-    Stray,
+    /// A message that a session has, and whose result nobody awaits: its outcome is recorded and was not told, or it was
+    /// never released, or it should have been given up as unconfirmed.
+    Stray {
+        /// The release ledger awaits the result of what was released since then.
+        awaited_since: Timestamp,
+    },
 }
 
 /// A record of what became of each text and each message, from which an account is drawn.
@@ -127,7 +130,11 @@ pub trait Accounts: Send + Sync {
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
-    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>>;
+    fn strays(
+        &self,
+        awaited_since: Timestamp,
+        settled_before: Timestamp,
+    ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>>;
 
     /// What was seen to end and not to begin, last touched before an instant: at most `limit`, the oldest first.
     ///
@@ -135,11 +142,17 @@ pub trait Accounts: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>>;
 
-    /// Forgets at most `limit` entries that ended and were last touched before an instant, and says how many. They go
-    /// on counting in the account. One that is heard of again would count twice, so none may be forgotten while an
-    /// event about it may still come.
+    /// Forgets at most `limit` entries that ended and were last touched before an instant, and says how many; of those
+    /// that a replay may still give another end (dead, refused, expired), the ones that were last touched before another.
+    /// They go on counting in the account. One that is heard of again would count twice, so none may be forgotten while
+    /// an event about it may still come.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
-    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>>;
+    fn forget(
+        &self,
+        touched_before: Timestamp,
+        replayable_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>>;
 }

@@ -66,6 +66,32 @@ pub enum OpenError {
         /// The newest that is known here.
         known: i64,
     },
+    /// An older version of tropomq wrote it, and whoever opens it is not to change that.
+    #[error(
+        "ledger has schema version {found}, older than {known}: start the new `tropomq egress` or `tropomq journal` \
+         first, which brings it up to date"
+    )]
+    Older {
+        /// Its version; 0 if there is no ledger yet.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// An older version of tropomq wrote it, and it could not be brought up to date in time.
+    #[error(
+        "ledger could not be brought from schema version {found} to {known} within {within:?}, and is as it was: end \
+         what else holds its tables (pg_stat_activity tells), or give the server more room, and start again"
+    )]
+    TooLong {
+        /// Its version.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+        /// The time that it had.
+        within: std::time::Duration,
+        /// How it ended.
+        source: LedgerError,
+    },
     /// The database did not answer, or not as it should.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -158,6 +158,28 @@ pub struct Overdue {
     pub command: Option<Box<MessageSend>>,
 }
 
+/// The overdue releases of a backend, and what there is beside them.
+#[derive(Clone, Debug, Default)]
+pub struct AllOverdue {
+    /// Those that can be understood, oldest first.
+    pub readable: Vec<Overdue>,
+    /// The messages whose rows cannot be, and why.
+    pub unreadable: Vec<(EventId, LedgerError)>,
+}
+
+impl FromIterator<Result<Overdue, (EventId, LedgerError)>> for AllOverdue {
+    fn from_iter<T: IntoIterator<Item = Result<Overdue, (EventId, LedgerError)>>>(rows: T) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            match row {
+                Ok(overdue) => all.readable.push(overdue),
+                Err(unreadable) => all.unreadable.push(unreadable),
+            }
+        }
+        all
+    }
+}
+
 /// What became of an outcome.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Settled {
@@ -264,7 +286,8 @@ pub trait Ledger: Send + Sync {
     fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>>;
 
     /// Releases of a backend before an instant, without an outcome yet: at most `limit`, oldest first. What was
-    /// reopened counts from then, and no longer once it is commanded again.
+    /// reopened counts from then, and no longer once it is commanded again. A row that cannot be understood takes its
+    /// place in `limit`, and is named beside the others.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
@@ -273,7 +296,7 @@ pub trait Ledger: Send + Sync {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>>;
+    ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>>;
 
     /// How many messages are on record.
     ///
@@ -282,12 +305,12 @@ pub trait Ledger: Send + Sync {
     fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>>;
 
     /// Forgets at most `limit` messages that ended before an instant, oldest first, and says how many; and of those that
-    /// were replayed before it and came to no end, at most as many. A forgotten message could be claimed anew, so none
-    /// may be forgotten while a ticket for it is valid.
+    /// were released or opened before it and came to no end, at most as many. A forgotten message could be claimed anew,
+    /// so none may be forgotten while a ticket for it is valid. Forgets as well the commands of all that have an outcome.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
-    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>>;
+    fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>>;
 
     /// Whether the ledger answers now.
     ///

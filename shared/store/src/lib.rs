@@ -21,7 +21,9 @@ use std::sync::Arc;
 pub use account::{Account, BackendAccount, Standings};
 pub use accounts::{Accounts, Entry, Fact, Open};
 pub use error::{Cause, LedgerError, OpenError};
-pub use ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
+pub use ledger::{
+    AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why,
+};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
 
@@ -79,17 +81,36 @@ pub struct Opened {
     pub accounts: Arc<dyn Accounts>,
 }
 
+/// What is done where the schema is older than this version's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Older {
+    Upgrade,
+    Refuse,
+}
+
 /// As [`open_with`], for all that is kept there.
 ///
 /// # Errors
 /// As [`open`].
 pub async fn open_all(url: &str, settings: Settings) -> Result<Opened, OpenError> {
+    open_as(url, settings, Older::Upgrade).await
+}
+
+/// As [`open_all`], for whoever only looks: makes nothing, and changes no schema.
+///
+/// # Errors
+/// As [`open`], and [`OpenError::Older`].
+pub async fn open_existing(url: &str, settings: Settings) -> Result<Opened, OpenError> {
+    open_as(url, settings, Older::Refuse).await
+}
+
+async fn open_as(url: &str, settings: Settings, older: Older) -> Result<Opened, OpenError> {
     fn opened<T: Ledger + Accounts + 'static>(database: T) -> Opened {
         let database = Arc::new(database);
         Opened { ledger: Arc::<T>::clone(&database), accounts: database }
     }
     Ok(match Location::parse(url)? {
-        Location::Sqlite(path) => opened(sqlite::Sqlite::open(path).await?),
-        Location::Postgres(config) => opened(postgres::Postgres::open(*config, settings).await?),
+        Location::Sqlite(path) => opened(sqlite::Sqlite::open(path, older).await?),
+        Location::Postgres(config) => opened(postgres::Postgres::open(*config, settings, older).await?),
     })
 }

@@ -14,8 +14,8 @@ use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Config;
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
-use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
-use crate::{Account, LedgerError, OpenError, Outcome, Settings};
+use crate::ledger::{AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
 use pool::Connections;
 
 /// A ledger in a database.
@@ -24,9 +24,9 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn open(config: Config, settings: Settings) -> Result<Self, OpenError> {
+    pub(crate) async fn open(config: Config, settings: Settings, older: Older) -> Result<Self, OpenError> {
         let connections = Connections::new(config, settings)?;
-        schema::migrate(&connections).await?;
+        schema::prepare(&connections, older).await?;
         Ok(Self { connections })
     }
 }
@@ -88,7 +88,7 @@ impl Ledger for Postgres {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>> {
         Box::pin(self.connections.perform(move |client| rows::overdue(client, backend, released_before, limit)))
     }
 
@@ -96,8 +96,8 @@ impl Ledger for Postgres {
         Box::pin(self.connections.perform(rows::count))
     }
 
-    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::prune(client, settled_before, limit)))
+    fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| rows::prune(client, before, limit)))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
@@ -111,7 +111,10 @@ impl Accounts for Postgres {
     }
 
     fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::account(client, settled_before)))
+        Box::pin(
+            self.connections
+                .perform_within(accounts::ANSWER_MAX, move |client| accounts::account(client, settled_before)),
+        )
     }
 
     fn open_entries(
@@ -120,18 +123,36 @@ impl Accounts for Postgres {
         settled_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::open_entries(client, open, settled_before, limit)))
+        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+            accounts::open_entries(client, open, settled_before, limit)
+        }))
     }
 
-    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::strays(client, settled_before)))
+    fn strays(
+        &self,
+        awaited_since: Timestamp,
+        settled_before: Timestamp,
+    ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+            accounts::strays(client, awaited_since, settled_before)
+        }))
     }
 
     fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::unbegun(client, settled_before, limit)))
+        Box::pin(
+            self.connections
+                .perform_within(accounts::ANSWER_MAX, move |client| accounts::unbegun(client, settled_before, limit)),
+        )
     }
 
-    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::forget(client, touched_before, limit)))
+    fn forget(
+        &self,
+        touched_before: Timestamp,
+        replayable_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+            accounts::forget(client, touched_before, replayable_before, limit)
+        }))
     }
 }

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use protocol::{BackendName, EventId, SessionId, Timestamp};
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
-use crate::ledger::{BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Overdue, Record, Release, Settled};
-use crate::{Account, LedgerError, OpenError, Outcome};
+use crate::ledger::{AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::{Account, LedgerError, Older, OpenError, Outcome};
 use writer::{Role, Writer};
 
 /// A ledger in a file.
@@ -26,10 +26,10 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) async fn open(path: PathBuf) -> Result<Self, OpenError> {
+    pub(crate) async fn open(path: PathBuf, older: Older) -> Result<Self, OpenError> {
         // The writer first: it brings the schema up to date.
-        let writer = Writer::start(path.clone(), Role::Writer).await?;
-        Ok(Self { writer, reader: Writer::start(path, Role::Reader).await? })
+        let writer = Writer::start(path.clone(), Role::Writer, older).await?;
+        Ok(Self { writer, reader: Writer::start(path, Role::Reader, Older::Refuse).await? })
     }
 }
 
@@ -94,7 +94,7 @@ impl Ledger for Sqlite {
         backend: &'a BackendName,
         released_before: Timestamp,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<Overdue>, LedgerError>> {
+    ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>> {
         let backend = backend.clone();
         Box::pin(self.writer.perform(move |connection| rows::overdue(connection, &backend, released_before, limit)))
     }
@@ -103,8 +103,8 @@ impl Ledger for Sqlite {
         Box::pin(self.writer.perform(rows::count))
     }
 
-    fn prune(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::prune(connection, settled_before, limit)))
+    fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| rows::prune(connection, before, limit)))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
@@ -132,16 +132,28 @@ impl Accounts for Sqlite {
         Box::pin(self.reader.perform(entries))
     }
 
-    fn strays(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
-        Box::pin(self.reader.perform(move |connection| accounts::strays(connection, settled_before)))
+    fn strays(
+        &self,
+        awaited_since: Timestamp,
+        settled_before: Timestamp,
+    ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+        Box::pin(self.reader.perform(move |connection| accounts::strays(connection, awaited_since, settled_before)))
     }
 
     fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
         Box::pin(self.reader.perform(move |connection| accounts::unbegun(connection, settled_before, limit)))
     }
 
-    fn forget(&self, touched_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| accounts::forget(connection, touched_before, limit)))
+    fn forget(
+        &self,
+        touched_before: Timestamp,
+        replayable_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(
+            self.writer
+                .perform(move |connection| accounts::forget(connection, touched_before, replayable_before, limit)),
+        )
     }
 }
 

@@ -209,7 +209,13 @@ macro_rules! released_in_sql {
         "marks BETWEEN 512 AND 1023"
     };
 }
-pub(crate) use {open_in_sql, released_in_sql, waiting_in_sql};
+/// Of what ended, that which a replay may still give another end: dead, refused, or expired.
+macro_rules! replayable_in_sql {
+    () => {
+        "marks < 32"
+    };
+}
+pub(crate) use {open_in_sql, released_in_sql, replayable_in_sql, waiting_in_sql};
 
 #[cfg(test)]
 mod tests {
@@ -263,6 +269,13 @@ mod tests {
             assert_eq!(is(open_in_sql!(), marks), standing.is_some_and(Standing::is_open), "{marks:?}");
             assert_eq!(is(waiting_in_sql!(), marks), standing == Some(Standing::Waiting), "{marks:?}");
             assert_eq!(is(released_in_sql!(), marks), standing == Some(Standing::Released), "{marks:?}");
+            let ended = standing.is_some_and(|standing| !standing.is_open());
+            let is_replayable = match standing {
+                Some(Standing::Dead | Standing::Expired) => true,
+                Some(Standing::Failed) => !marks.has(Mark::Failed),
+                _ => false,
+            };
+            assert_eq!(ended && is(replayable_in_sql!(), marks), is_replayable, "{marks:?}");
         }
         assert_eq!(Marks::of_number(1 << Mark::ALL.len()), None);
         assert_eq!(Marks::of_number(-1), None);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use egress::OnUnconfirmed::{self, Hold, Resend};
 use messaging::{
-    BoxFuture, Bus, BusState, Clock, Destination, Environment, Message, PublishError, Publisher, SubscribeError,
-    Subscription,
+    BoxFuture, Bus, BusState, Clock, DepthError, Depths, Destination, Environment, Message, PublishError, Publisher,
+    SubscribeError, Subscription,
 };
 use protocol::topology::QueueName;
 use protocol::{
@@ -76,8 +76,8 @@ impl Bus for Kept {
         Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "a test".to_owned() }) })
     }
 
-    fn depth<'a>(&'a self, _: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        Box::pin(async { Ok(None) })
+    fn depths<'a>(&'a self, _: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        Box::pin(async { Ok(Depths::new()) })
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

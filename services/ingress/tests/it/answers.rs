@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use messaging::{BoxFuture, Bus, BusState, Message, PublishError, SubscribeError, Subscription};
+use messaging::{BoxFuture, Bus, BusState, DepthError, Depths, Message, PublishError, SubscribeError, Subscription};
 use protocol::topology::QueueName;
 use reqwest::StatusCode;
 use tokio::sync::watch;
@@ -94,8 +94,8 @@ impl Bus for Leaving {
         Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "away".to_owned() }) })
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        Box::pin(async { Err(SubscribeError { queue: queue.clone(), reason: "away".to_owned() }) })
+    fn depths<'a>(&'a self, _: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        Box::pin(async { Err(DepthError("away".to_owned())) })
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{
-    BoxFuture, Bus, BusState, BusUrl, Environment, Message, PublishError, SubscribeError, Subscription, spool,
+    BoxFuture, Bus, BusState, BusUrl, DepthError, Depths, Environment, Message, PublishError, SubscribeError,
+    Subscription, spool,
 };
 use protocol::topology::{QueueName, Topology};
 use protocol::{Kind, ResultHandler};
@@ -41,8 +42,8 @@ impl Bus for Gate {
         self.bus.subscribe(queue, prefetch)
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        self.bus.depth(queue)
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        self.bus.depths(queues)
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -2,7 +2,7 @@ use store::{Mark, Marks, Standings, Subject};
 
 use super::*;
 
-const PREFETCH: Prefetch = Prefetch { texts: 10, messages: 10 };
+const PREFETCH: Prefetch = Prefetch { texts: 10, messages: 10, events: 10 };
 
 fn name(name: &str) -> BackendName {
     name.parse().unwrap()
@@ -26,6 +26,7 @@ fn look(texts: u64, messages: u64) -> Look {
         reports: depth(0),
         delayed_anywhere: 0,
         journal: depth(0),
+        journal_dead: depth(0),
         unrouted: 0,
     };
     let entry = |subject| Entry {
@@ -148,6 +149,42 @@ fn an_end_without_a_beginning_says_that_the_journal_is_incomplete() {
 }
 
 #[test]
+fn what_the_journal_may_have_in_hand_may_be_the_beginning_or_the_end() {
+    let mut unbegun = look(0, 0);
+    unbegun.account.get_mut(&name("b")).unwrap().messages.unbegun = 11;
+    unbegun.queues.journal = dim(0, 1);
+    check(&unbegun, Verdict::Unbalanced);
+    // Two queues, and a consumer of each.
+    unbegun.queues.journal_dead = dim(0, 1);
+    let findings = check(&unbegun, Verdict::Undecided);
+    assert!(findings[0].remedy.contains("bus.management"), "{findings:?}");
+    unbegun.queues.journal_dead = dim(1, 0);
+    check(&unbegun, Verdict::Undecided);
+
+    let mut missing = look(10, 0);
+    missing.queues.journal = dim(0, 1);
+    check(&missing, Verdict::Undecided);
+    check(&Look { queues: missing.queues, ..look(11, 0) }, Verdict::Unbalanced);
+}
+
+#[test]
+fn what_either_consumer_of_reports_may_have_in_hand_counts() {
+    let counted = |results, reports| {
+        let counted = BTreeMap::from([(QueueName::results(), results), (QueueName::reports(), reports)]);
+        let mut strays = look(0, 0);
+        strays.queues.reports = Queues::of(&[], &counted).reports;
+        strays.strays.insert(name("b"), 15);
+        strays
+    };
+    check(&counted(dim(0, 1), dim(0, 1)), Verdict::Undecided);
+    check(&counted(dim(0, 2), dim(0, 0)), Verdict::Undecided);
+    check(&counted(dim(0, 1), dim(0, 0)), Verdict::Unbalanced);
+    let hidden = counted(dim(0, 1), dim(0, 0));
+    assert!(!hidden.queues.is_exact());
+    assert!(counted(dim(0, 0), dim(0, 0)).queues.is_exact());
+}
+
+#[test]
 fn an_account_of_the_past_decides_nothing() {
     let mut behind = look(1, 0);
     behind.queues.journal = depth(1);
@@ -159,8 +196,16 @@ fn an_account_of_the_past_decides_nothing() {
     check(&idle, Verdict::Balanced);
     idle.queues.journal = depth(BEHIND_MAX + 1);
     check(&idle, Verdict::Undecided);
-    idle.queues.journal = Depth { consumers: 0, ..depth(1) };
-    check(&idle, Verdict::Undecided);
+    let each: [fn(&mut Queues) -> &mut Depth; 2] = [|queues| &mut queues.journal, |queues| &mut queues.journal_dead];
+    for queue in each {
+        let mut left = look(0, 0);
+        *queue(&mut left.queues) = Depth { consumers: 0, ..depth(1) };
+        let findings = check(&left, Verdict::Undecided);
+        assert!(findings[0].remedy.contains("does not run"), "{findings:?}");
+        // Each is consumed by itself.
+        queue(&mut left.queues).consumers = 1;
+        check(&left, Verdict::Balanced);
+    }
 }
 
 #[test]
@@ -168,7 +213,8 @@ fn queues_are_counted_and_read_by_the_same_names() {
     let backends = [name("a"), name("b")];
     let counted = queues(&backends).into_iter().zip(1..).map(|(queue, ready)| (queue, depth(ready))).collect();
     let read = Queues::of(&backends, &counted);
-    assert_eq!((read.texts.ready, read.reports.ready, read.journal.ready, read.unrouted), (1, 5, 9, 6));
+    assert_eq!((read.texts.ready, read.reports.ready, read.journal.ready, read.unrouted), (1, 5, 4, 6));
+    assert_eq!(read.journal_dead.ready, 5);
     assert_eq!(read.delayed_anywhere, (7..19).sum::<u64>());
     assert_eq!((read.lanes[&name("a")].ready, read.lanes[&name("b")].ready), (19, 20));
 }

@@ -41,7 +41,11 @@ impl Accounts for Diary {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn strays(&self, _settled_before: Timestamp) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
+    fn strays(
+        &self,
+        _awaited_since: Timestamp,
+        _settled_before: Timestamp,
+    ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
         Box::pin(async { Ok(BTreeMap::new()) })
     }
 
@@ -49,7 +53,12 @@ impl Accounts for Diary {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn forget(&self, _touched_before: Timestamp, _limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+    fn forget(
+        &self,
+        _touched_before: Timestamp,
+        _replayable_before: Timestamp,
+        _limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
         Box::pin(async { Ok(0) })
     }
 }

@@ -1,6 +1,5 @@
 //! Gathers what the account and the queues say, wherever they are.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use anyhow::{Context, bail};
 use chassis::shutdown::Shutdown;
 use chassis::tasks::{OnEnd, Tasks};
 use futures::FutureExt;
-use journal::balance::{Look, Queues, queues};
-use messaging::{Bus, BusUrl, Depth, Environment, Opened};
-use protocol::BackendName;
+use journal::balance::{Look, Queues, Since, queues};
+use messaging::{Bus, BusUrl, Depths, Environment, Opened};
 use protocol::topology::QueueName;
+use protocol::{BackendName, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use store::Accounts;
@@ -22,6 +21,28 @@ use crate::stack::{ACCOUNT_PATH, AccountAsked};
 
 /// How long an answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// How much longer than a result may take, after the start of egress, its sweep may need until it has dealt with what is
+/// overdue.
+const SWEEP_MAX: Duration = Duration::from_mins(1);
+
+/// How long something may take before it is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// To get from one place to the next.
+    pub(crate) settle: Duration,
+    /// A result, as egress waits for it: `egress.result_timeout`.
+    pub(crate) result: Duration,
+}
+
+impl Patience {
+    /// Since when what was released may still wait for its result. Egress begins to look for what is overdue a result's
+    /// time after its start, so what is released before a restart may wait for two.
+    fn awaited_since(self, now: Timestamp) -> anyhow::Result<Timestamp> {
+        let longest = self.result.saturating_mul(2).saturating_add(SWEEP_MAX);
+        now.checked_sub(longest).context("egress.result_timeout")
+    }
+}
 
 /// Who is asked.
 pub(super) enum Source {
@@ -44,10 +65,10 @@ impl Counter {
         Self { bus, management: None }
     }
 
-    async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Vec<Depth>> {
+    async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Depths> {
         let mut depths = self.bus.depths(queues).await?;
         if let Some(management) = &self.management {
-            management.complete(queues, &mut depths).await?;
+            management.complete(&mut depths).await?;
         }
         Ok(depths)
     }
@@ -62,7 +83,7 @@ impl Source {
         let management = settings.bus.management.as_ref();
         let management = management.map(|management| Management::new(management.expose_secret(), url)).transpose()?;
         let store = store::Settings { connections_max: settings.store.connections_max };
-        let opened = store::open_all(settings.store.url.expose_secret(), store).await;
+        let opened = store::open_existing(settings.store.url.expose_secret(), store).await;
         let accounts = opened.context("open the account (configuration key store.url)")?.accounts;
         let Opened { bus, driver } = messaging::open(&settings.bus.url, settings.topology()).context("open the bus")?;
         let tasks = Tasks::new(Shutdown::new());
@@ -80,7 +101,8 @@ impl Source {
             Self::Process { client } => ask(client, settings, settle).await,
             Self::Servers { counter, accounts, .. } => {
                 let backends: Vec<_> = settings.backends.keys().cloned().collect();
-                take(&**accounts, &backends, settle, environment, counter).await
+                let patience = Patience { settle, result: settings.egress.result_timeout };
+                take(&**accounts, &backends, patience, environment, counter).await
             }
         }
     }
@@ -99,19 +121,21 @@ impl Source {
 pub(crate) async fn take(
     accounts: &dyn Accounts,
     configured: &[BackendName],
-    settle: Duration,
+    patience: Patience,
     environment: &Environment,
     counter: &Counter,
 ) -> anyhow::Result<Look> {
-    let settled_before = environment.now().checked_sub(settle).context("--settle")?;
-    let known = accounts.account(settled_before).await.context("draw the account")?;
+    let now = environment.now();
+    let since = Since {
+        settled_before: now.checked_sub(patience.settle).context("--settle")?,
+        awaited_since: patience.awaited_since(now)?,
+    };
+    let known = accounts.account(since.settled_before).await.context("draw the account")?;
     let mut backends: Vec<BackendName> = configured.iter().chain(known.keys()).cloned().collect();
     backends.sort();
     backends.dedup();
-    let names = queues(&backends);
-    let counted = counter.count(&names).await.context("count the queues")?;
-    let counted: BTreeMap<QueueName, Depth> = names.into_iter().zip(counted).collect();
-    Look::take(accounts, Queues::of(&backends, &counted), settled_before).await.context("draw the account")
+    let counted = counter.count(&queues(&backends)).await.context("count the queues")?;
+    Look::take(accounts, Queues::of(&backends, &counted), since).await.context("draw the account")
 }
 
 /// Asks the process that has the embedded bus.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use messaging::Depth;
-use protocol::topology::QueueName;
+use messaging::Depths;
 use serde::Deserialize;
 use url::Url;
 
@@ -55,8 +54,8 @@ impl Management {
         Ok(Self { client, queues, user, password })
     }
 
-    /// Says of each queue what is in consumers' hands. One that is not there, or not counted yet, stays as it is.
-    pub(super) async fn complete(&self, queues: &[QueueName], depths: &mut [Depth]) -> anyhow::Result<()> {
+    /// Says of each queue what is in consumers' hands. One that is not counted yet stays as it is.
+    pub(super) async fn complete(&self, depths: &mut Depths) -> anyhow::Result<()> {
         let url = &self.queues;
         let asked = self.client.get(url.clone()).basic_auth(&self.user, Some(&self.password)).send().await;
         let answer =
@@ -67,7 +66,7 @@ impl Management {
         let counted: Vec<Counted> =
             answer.json().await.map_err(reqwest::Error::without_url).context("bus.management")?;
         let counted: BTreeMap<&str, &Counted> = counted.iter().map(|queue| (queue.name.as_str(), queue)).collect();
-        for (queue, depth) in queues.iter().zip(depths) {
+        for (queue, depth) in depths {
             if let Some(counted) = counted.get(queue.as_str())
                 && let (Some(ready), Some(in_hand)) = (counted.messages_ready, counted.messages_unacknowledged)
             {

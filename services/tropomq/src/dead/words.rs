@@ -139,6 +139,16 @@ pub(super) fn done(order: &Order, summary: &Summary) -> String {
     format!("{} seen{told}{}", count(order.place, *seen), unseen(summary))
 }
 
+/// What was done, where the end of the work was not heard.
+pub(super) fn until_then(order: &Order, changed: u64) -> String {
+    let done = match order.action {
+        Action::Look | Action::Rehearse => "looked at",
+        Action::Replay { .. } => "replayed",
+        Action::Drop => "dropped",
+    };
+    format!("{} {done} until then, or some more: the log of `tropomq up` has it", count(order.place, changed))
+}
+
 /// What would be dropped.
 pub(super) fn would_drop(order: &Order, summary: &Summary) -> String {
     if summary.matched == 0 {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{
-    BoxFuture, Bus, BusState, Destination, Environment, Message, PublishError, SubscribeError, Subscription,
+    BoxFuture, Bus, BusState, DepthError, Depths, Destination, Environment, Message, PublishError, SubscribeError,
+    Subscription,
 };
 use protocol::topology::QueueName;
 use protocol::{Envelope, EventType, Kind, Timestamp};
@@ -95,8 +96,8 @@ impl Bus for Recorded {
         self.bus.subscribe(queue, prefetch)
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        self.bus.depth(queue)
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        self.bus.depths(queues)
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -29,7 +29,7 @@ pub(super) enum End {
     Failed,
     /// Nobody took it in its time.
     Expired,
-    /// It is among the dead letters, or those that no queue was bound for.
+    /// Nothing was released, and it is among the dead letters, or those that no queue was bound for.
     Dead,
     /// It has none yet: it is still on a queue.
     Waiting,
@@ -47,8 +47,8 @@ pub(super) struct Text {
     pub(super) end: Option<End>,
 }
 
-/// The sums. Of the accepted texts, each is in one of `answered`, `late`, `unconfirmed`, `waiting`, `lost` and
-/// `repeated`.
+/// The sums. Of the accepted texts, each is in one of `answered`, `late`, `unconfirmed`, `given_up`, `waiting`, `lost`
+/// and `repeated`.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
 pub(super) struct Tally {
     pub(super) sent: u64,
@@ -61,12 +61,16 @@ pub(super) struct Tally {
     pub(super) answered: u64,
     /// One reply, and it took longer.
     pub(super) late: u64,
-    /// No reply, and on record with its end.
+    /// No reply, and on record as released without a result.
     pub(super) unconfirmed: u64,
+    /// No reply, and on record as failed or expired, or a dead letter: no fault of a drill is a reason for that.
+    pub(super) given_up: u64,
     /// No reply yet: it is on its way still, and the drill did not wait for it.
     pub(super) waiting: u64,
-    /// One reply, though the record says that it may not have been sent.
+    /// One reply, though it is on record as released without a result.
     pub(super) unconfirmed_and_reached: u64,
+    /// One reply, though it is on record as failed or expired.
+    pub(super) given_up_and_reached: u64,
     /// More than one reply, whether accepted or not.
     pub(super) repeated: u64,
     /// No reply, and nothing on record says why.
@@ -77,10 +81,11 @@ pub(super) struct Tally {
     pub(super) median_ms: u64,
     pub(super) p99_ms: u64,
     pub(super) longest_ms: u64,
-    /// The numbers of some of the texts that were lost, said twice, or are unconfirmed.
+    /// The numbers of some of the texts that were lost, said twice or given up, or are unconfirmed.
     pub(super) lost_numbers: Vec<u64>,
     pub(super) repeated_numbers: Vec<u64>,
     pub(super) unconfirmed_numbers: Vec<u64>,
+    pub(super) given_up_numbers: Vec<u64>,
 }
 
 impl Tally {
@@ -107,21 +112,15 @@ impl Tally {
             Fate::Uncertain => self.uncertain += 1,
         }
         match text.replies.as_slice() {
-            [] if accepted && text.end == Some(End::Waiting) => self.waiting += 1,
-            [] if accepted && text.end.is_some() => {
-                self.unconfirmed += 1;
-                note(&mut self.unconfirmed_numbers, text.number);
-            }
-            [] if accepted => {
-                self.lost += 1;
-                note(&mut self.lost_numbers, text.number);
-            }
+            [] if accepted => self.add_unanswered(text),
             [] => {}
             [reply] => {
                 let millis = millis_between(text.sent_at, *reply);
                 took.push(millis);
-                if text.end.is_some() {
-                    self.unconfirmed_and_reached += 1;
+                match text.end {
+                    Some(End::Unconfirmed) => self.unconfirmed_and_reached += 1,
+                    Some(End::Failed | End::Expired | End::Dead) => self.given_up_and_reached += 1,
+                    Some(End::Waiting) | None => {}
                 }
                 if !accepted {
                     self.answered_unasked += 1;
@@ -138,9 +137,29 @@ impl Tally {
         }
     }
 
-    /// Nothing was lost or is still on its way, and nothing said twice or to the wrong phone.
+    /// An accepted text without a reply.
+    fn add_unanswered(&mut self, text: &Text) {
+        match text.end {
+            Some(End::Waiting) => self.waiting += 1,
+            Some(End::Unconfirmed) => {
+                self.unconfirmed += 1;
+                note(&mut self.unconfirmed_numbers, text.number);
+            }
+            Some(End::Failed | End::Expired | End::Dead) => {
+                self.given_up += 1;
+                note(&mut self.given_up_numbers, text.number);
+            }
+            None => {
+                self.lost += 1;
+                note(&mut self.lost_numbers, text.number);
+            }
+        }
+    }
+
+    /// Nothing was lost or given up or is still on its way, and nothing said twice or to the wrong phone.
     pub(super) fn is_good(&self) -> bool {
-        self.lost == 0 && self.waiting == 0 && self.repeated == 0 && self.stray == 0
+        let Self { lost, given_up, waiting, repeated, stray, .. } = self;
+        [lost, given_up, waiting, repeated, stray].into_iter().all(|count| *count == 0)
     }
 }
 
@@ -189,9 +208,13 @@ mod tests {
         check(accepted(&[5000], None), Tally { answered: 1, ..one() }, true);
         check(accepted(&[5001], None), Tally { late: 1, ..one() }, true);
         check(accepted(&[], None), Tally { lost: 1, lost_numbers: vec![7], ..one() }, false);
-        for end in [End::Unconfirmed, End::Failed, End::Expired, End::Dead] {
-            let on_record = Tally { unconfirmed: 1, unconfirmed_numbers: vec![7], ..one() };
-            check(accepted(&[], Some(end)), on_record, true);
+        let unconfirmed = Tally { unconfirmed: 1, unconfirmed_numbers: vec![7], ..one() };
+        check(accepted(&[], Some(End::Unconfirmed)), unconfirmed, true);
+        for end in [End::Failed, End::Expired, End::Dead] {
+            let given_up = Tally { given_up: 1, given_up_numbers: vec![7], ..one() };
+            check(accepted(&[], Some(end)), given_up, false);
+            let reached = Tally { answered: 1, given_up_and_reached: 1, ..one() };
+            check(accepted(&[80], Some(end)), reached, true);
         }
         check(accepted(&[], Some(End::Waiting)), Tally { waiting: 1, ..one() }, false);
         let reached = Tally { answered: 1, unconfirmed_and_reached: 1, ..one() };

@@ -93,7 +93,9 @@ impl Common {
     /// The file cannot be written.
     pub(super) fn write(&self, folder: &Path, name: &str, ordinal: u16) -> anyhow::Result<()> {
         let path = folder.join(format!("{name}.toml"));
-        let mut settings = self.settings(ordinal);
+        // Of this process alone.
+        let spool = folder.join(format!("{name}.spool"));
+        let mut settings = self.settings(ordinal, &spool);
         if let Some(settings) = settings.as_object_mut().filter(|_| name == "simulator") {
             settings.insert(name.to_owned(), self.simulator());
         }
@@ -101,7 +103,7 @@ impl Common {
         std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     }
 
-    fn settings(&self, ordinal: u16) -> Value {
+    fn settings(&self, ordinal: u16, spool: &Path) -> Value {
         let Self { places, bus, store, secret, .. } = self;
         let written = chassis::config::duration::write;
         json!({
@@ -111,7 +113,11 @@ impl Common {
             "telemetry": { "log": "info" },
             "ticket": { "keys": { "drill": secret } },
             "backends": { BACKEND: { "messaging_token": secret, "number": NUMBER, "webhook_secret": secret } },
-            "ingress": { "listen": places.ingress(), "egress": format!("http://{}", self.call_backs) },
+            "ingress": {
+                "listen": places.ingress(),
+                "egress": format!("http://{}", self.call_backs),
+                "spool": { "path": spool },
+            },
             "router": { "applications": ["echo"] },
             "egress": {
                 "listen": places.egress(),
@@ -172,6 +178,7 @@ mod tests {
                 settings.check_for(Services::ALL).unwrap();
                 settings.ticket.keyring().unwrap();
                 assert_eq!(settings.simulator.applications.len(), usize::from(name == "simulator"));
+                assert_eq!(settings.ingress.spool.path, folder.path().join(format!("{name}.spool")));
             }
         }
     }

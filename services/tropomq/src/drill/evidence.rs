@@ -32,24 +32,33 @@ pub(super) fn answer_to(session: &SessionId) -> anyhow::Result<EventId> {
     Ok(received.derive(Kind::MessageSend, 0))
 }
 
-/// What the ledger says of these messages, of those alone that did not end well.
+/// Those of these messages that were released, and their outcome where there is one.
 ///
 /// # Errors
 /// The ledger does not answer.
-pub(super) async fn in_ledger(ledger: &dyn Ledger, messages: &[EventId]) -> anyhow::Result<HashMap<EventId, End>> {
-    let mut ends = HashMap::new();
+pub(super) async fn releases(
+    ledger: &dyn Ledger,
+    messages: &[EventId],
+) -> anyhow::Result<HashMap<EventId, Option<Outcome>>> {
+    let mut releases = HashMap::new();
     for some in messages.chunks(LOOK_UP_MAX) {
-        let releases = ledger.find(some).await.context("ask the release ledger")?;
-        ends.extend(releases.into_iter().filter_map(|release| {
-            let end = match release.outcome? {
-                Outcome::Unconfirmed => End::Unconfirmed,
-                Outcome::Failed => End::Failed,
-                Outcome::Sent | Outcome::Delivered => return None,
-            };
-            Some((release.message_id, end))
-        }));
+        let found = ledger.find(some).await.context("ask the release ledger")?;
+        releases.extend(found.into_iter().map(|release| (release.message_id, release.outcome)));
     }
-    Ok(ends)
+    Ok(releases)
+}
+
+/// How a message ended that did not end well: by its release, if it was released, and by what the bus has of it.
+pub(super) fn end_of(release: Option<Option<Outcome>>, on_bus: Option<End>) -> Option<End> {
+    match (release, on_bus) {
+        (Some(Some(Outcome::Unconfirmed)), _) => Some(End::Unconfirmed),
+        (Some(Some(Outcome::Failed)), _) => Some(End::Failed),
+        // No trouble on the way explains that the phone does not have it.
+        (Some(Some(Outcome::Sent | Outcome::Delivered)), _) => None,
+        // A session was handed it before the command, or what told of it, was given up.
+        (Some(None), Some(End::Dead)) => Some(End::Unconfirmed),
+        (Some(None) | None, on_bus) => on_bus,
+    }
 }
 
 /// What waits for router and egress, and what stands in the dead letters, in what no queue was bound for, and in the
@@ -134,6 +143,19 @@ mod tests {
         let backend: BackendName = BACKEND.parse().unwrap();
         let received = EventId::of_webhook(&backend, &session, Kind::MessageReceived, "");
         assert_eq!(answer_to(&session).unwrap(), received.derive(Kind::MessageSend, 0));
+    }
+
+    #[test]
+    fn what_was_released_and_has_no_result_is_unconfirmed_and_not_given_up() {
+        for on_bus in [None, Some(End::Dead), Some(End::Unconfirmed)] {
+            assert_eq!(end_of(None, on_bus), on_bus);
+            assert_eq!(end_of(Some(Some(Outcome::Failed)), on_bus), Some(End::Failed));
+            assert_eq!(end_of(Some(Some(Outcome::Unconfirmed)), on_bus), Some(End::Unconfirmed));
+            assert_eq!(end_of(Some(Some(Outcome::Sent)), on_bus), None, "the phone should have it");
+        }
+        assert_eq!(end_of(Some(None), Some(End::Dead)), Some(End::Unconfirmed));
+        assert_eq!(end_of(Some(None), Some(End::Waiting)), Some(End::Waiting));
+        assert_eq!(end_of(Some(None), None), None);
     }
 
     #[test]

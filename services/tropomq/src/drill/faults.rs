@@ -1,6 +1,7 @@
 //! Brings faults about, and lifts them.
 
 use anyhow::Context;
+use parts::Proxy;
 
 use super::plan::{Act, Harm, Target, Wire};
 use super::stage::{Stage, VHOST, blocking};
@@ -12,20 +13,15 @@ impl Stage {
     /// It could not be brought about.
     pub(super) async fn inject(&mut self, act: Act) -> anyhow::Result<()> {
         match act {
-            Act::Kill(target) => {
-                self.kill(target)?;
-                // Nobody listens there: who connects is refused, and not reset.
-                for wire in wires_to(target) {
-                    self.link(*wire)?.harm(Harm::Cut);
-                }
-            }
+            Act::Kill(target) => self.kill_and_cut(target)?,
+            Act::BrokerAway => self.kill_and_cut(Target::Broker)?,
             Act::Pause(Target::Service(name)) => {
                 let part = self.service(name)?;
                 blocking(|| part.pause())?;
             }
             Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.pause()?))?,
             Act::Pause(Target::Database) => blocking(|| anyhow::Ok(self.servers()?.database.pause()?))?,
-            Act::Link(wire, harm) => self.link(wire)?.harm(harm),
+            Act::Link(wire, harm) => do_harm(self.link(wire)?, harm),
             Act::Tropo(knobs) => self.tropo.turn(knobs).await?,
             Act::CloseConnections => blocking(|| anyhow::Ok(self.servers()?.broker.close_all_connections()?))?,
             Act::MemoryAlarm => blocking(|| anyhow::Ok(self.servers()?.broker.set_memory_alarm(true)?))?,
@@ -41,19 +37,15 @@ impl Stage {
     /// It could not be lifted.
     pub(super) async fn lift(&mut self, act: Act) -> anyhow::Result<()> {
         match act {
-            Act::Kill(target) => {
-                self.start_again(target)?;
-                for wire in wires_to(target) {
-                    self.link(*wire)?.mend();
-                }
-            }
+            Act::Kill(target) => self.start_and_heal(target)?,
+            Act::BrokerAway => self.start_and_heal(Target::Broker)?,
             Act::Pause(Target::Service(name)) => {
                 let part = self.service(name)?;
                 blocking(|| part.resume())?;
             }
             Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.resume()?))?,
             Act::Pause(Target::Database) => blocking(|| anyhow::Ok(self.servers()?.database.resume()?))?,
-            Act::Link(wire, _) => self.link(wire)?.mend(),
+            Act::Link(wire, _) => self.link(wire)?.heal(),
             Act::Tropo(_) => self.tropo.turn("{}").await?,
             Act::MemoryAlarm => blocking(|| anyhow::Ok(self.servers()?.broker.set_memory_alarm(false)?))?,
             Act::Purge => {
@@ -64,6 +56,32 @@ impl Stage {
                 self.start_service("router")?;
             }
             Act::CloseConnections | Act::RollingRestart => {}
+        }
+        Ok(())
+    }
+
+    /// Kills a process, and starts it again at once.
+    ///
+    /// # Errors
+    /// It could not be killed, or not be started.
+    pub(super) fn kill_and_start(&mut self, target: Target) -> anyhow::Result<()> {
+        self.kill_and_cut(target)?;
+        self.start_and_heal(target)
+    }
+
+    /// Nobody listens there any more: who connects is refused, and not reset.
+    fn kill_and_cut(&mut self, target: Target) -> anyhow::Result<()> {
+        self.kill(target)?;
+        for wire in wires_to(target) {
+            self.link(*wire)?.cut();
+        }
+        Ok(())
+    }
+
+    fn start_and_heal(&mut self, target: Target) -> anyhow::Result<()> {
+        self.start_again(target)?;
+        for wire in wires_to(target) {
+            self.link(*wire)?.heal();
         }
         Ok(())
     }
@@ -108,6 +126,14 @@ impl Stage {
             self.wait_ready().await.with_context(|| format!("restart {name}"))?;
         }
         Ok(())
+    }
+}
+
+fn do_harm(link: &Proxy, harm: Harm) {
+    match harm {
+        Harm::Cut => link.cut(),
+        Harm::Held => link.black_hole(),
+        Harm::Reset => link.reset_all(),
     }
 }
 

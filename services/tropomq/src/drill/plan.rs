@@ -34,6 +34,8 @@ pub(super) enum Act {
     Tropo(&'static str),
     CloseConnections,
     MemoryAlarm,
+    /// Kills RabbitMQ, for long, and ingress in the middle of that.
+    BrokerAway,
     /// Asks one service after the other to stop, and starts it again.
     RollingRestart,
     /// Throws away what waits for router: a loss, to see that the drill finds it.
@@ -80,7 +82,7 @@ const fn fault(name: &'static str, act: Act, words: &'static str) -> Fault {
 }
 
 /// The faults of services on RabbitMQ.
-const OF_SERVICES: [Fault; 27] = [
+const OF_SERVICES: [Fault; 28] = [
     fault("ingress-killed", Act::Kill(Target::Service("ingress")), "ingress is killed and started again"),
     fault("router-killed", Act::Kill(Target::Service("router")), "router is killed and started again"),
     fault("egress-killed", Act::Kill(Target::Service("egress")), "egress is killed and started again"),
@@ -88,6 +90,11 @@ const OF_SERVICES: [Fault; 27] = [
     fault("router-paused", Act::Pause(Target::Service("router")), "router is frozen"),
     fault("egress-paused", Act::Pause(Target::Service("egress")), "egress is frozen"),
     fault("broker-killed", Act::Kill(Target::Broker), "RabbitMQ is killed and started again"),
+    fault(
+        "broker-away",
+        Act::BrokerAway,
+        "RabbitMQ is killed and stays away, and ingress is killed and started meanwhile",
+    ),
     fault("broker-paused", Act::Pause(Target::Broker), "RabbitMQ is frozen"),
     fault("broker-held", Act::Link(Wire::Broker, Harm::Held), "no byte passes to or from RabbitMQ"),
     fault("broker-cut", Act::Link(Wire::Broker, Harm::Cut), "RabbitMQ cannot be reached"),

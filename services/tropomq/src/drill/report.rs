@@ -12,7 +12,8 @@ use super::account::Tally;
 /// What a drill found.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Report {
-    /// Nothing was lost, nothing said twice or to the wrong phone, and every fault was recovered from.
+    /// Nothing was lost or given up, nothing said twice or to the wrong phone, every fault was recovered from, and
+    /// everything had come to rest before the counting.
     pub(super) passed: bool,
     pub(super) seed: u64,
     /// `rabbitmq` or `embedded`.
@@ -33,6 +34,9 @@ pub(super) struct Recovery {
     pub(super) fault: &'static str,
     /// How long after the beginning of the load it was brought about, in milliseconds.
     pub(super) at_ms: u64,
+    /// From the lifting of the fault until all services were ready, in milliseconds; none where that did not come about
+    /// in time.
+    pub(super) ready_ms: Option<u64>,
     /// From the lifting of the fault until all services were ready and a text sent after it was answered, in
     /// milliseconds; none where that did not come about in time.
     pub(super) recovered_ms: Option<u64>,
@@ -41,17 +45,21 @@ pub(super) struct Recovery {
 impl Report {
     /// What has to be told before the verdict: none where the drill passed.
     pub(super) fn failures(&self) -> Vec<String> {
-        let Tally { lost, waiting, repeated, stray, .. } = self.texts;
+        let Tally { lost, given_up, waiting, repeated, stray, .. } = self.texts;
         let counted = [
             (lost, "lost"),
+            (given_up, "given up"),
             (waiting, "still on their way (--settle is how long they may be)"),
             (repeated, "said more than once"),
             (stray, "said to the wrong phone"),
         ];
         let counted = counted.into_iter().filter(|(count, _)| 0 < *count);
         let counted = counted.map(|(count, words)| format!("{} {words}", texts(count)));
+        let restless = "not everything had come to rest when the texts were counted (see --settle)";
+        let restless = (!self.settled).then(|| restless.to_owned());
         let unrecovered = self.faults.iter().filter(|recovery| recovery.recovered_ms.is_none());
-        counted.chain(unrecovered.map(|recovery| format!("no recovery from {}", recovery.fault))).collect()
+        let unrecovered = unrecovered.map(|recovery| format!("no recovery from {}", recovery.fault));
+        counted.chain(restless).chain(unrecovered).collect()
     }
 
     /// Writes it to a file.
@@ -68,16 +76,18 @@ impl Report {
     pub(super) fn table(&self) -> String {
         let mut told = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(told, "fault               at   recovered in");
-        for Recovery { fault, at_ms, recovered_ms } in &self.faults {
+        let _ = writeln!(told, "fault               at    ready in  recovered in");
+        for Recovery { fault, at_ms, ready_ms, recovered_ms } in &self.faults {
+            let ready = ready_ms.map_or_else(|| "NOT READY".to_owned(), seconds);
             let recovered = recovered_ms.map_or_else(|| "NOT RECOVERED".to_owned(), seconds);
-            let _ = writeln!(told, "{fault:<16} {:>7} {recovered:>14}", seconds(*at_ms));
+            let _ = writeln!(told, "{fault:<16} {:>7} {ready:>10} {recovered:>14}", seconds(*at_ms));
         }
         if self.faults.is_empty() {
             told.push_str("none\n");
         }
         let Tally { sent, refused, uncertain, answered_unasked, accepted, answered, late, .. } = self.texts;
-        let Tally { waiting, unconfirmed, unconfirmed_and_reached, repeated, lost, stray, .. } = self.texts;
+        let Tally { unconfirmed, given_up, waiting, lost, repeated, stray, .. } = self.texts;
+        let Tally { unconfirmed_and_reached, given_up_and_reached, .. } = self.texts;
         let lines = [
             ("sent", sent, "texts"),
             ("refused", refused, "Tropo got another answer than 2xx, or none could be had: nothing was promised"),
@@ -86,12 +96,14 @@ impl Report {
             ("accepted", accepted, "answered 2xx; of these:"),
             ("  answered", answered, "one reply"),
             ("  late", late, "one reply, and it took longer than asked"),
-            ("  unconfirmed", unconfirmed, "no reply reached the phone, and the record says so"),
+            ("  unconfirmed", unconfirmed, "no reply reached the phone, and the record says that none may have"),
+            ("  given up", given_up, "no reply reached the phone, and none will: failed, expired or a dead letter"),
             ("  waiting", waiting, "no reply yet: on its way still"),
             ("  lost", lost, "no reply, and nothing says why"),
             ("repeated", repeated, "more than one reply"),
             ("stray", stray, "replies that belong to no text of their phone"),
-            ("on record", unconfirmed_and_reached, "as unconfirmed or failed, though the phone got the reply"),
+            ("on record", unconfirmed_and_reached, "as unconfirmed, though the phone got the reply"),
+            ("on record", given_up_and_reached, "as given up, though the phone got the reply"),
         ];
         told.push('\n');
         for (name, count, words) in lines {
@@ -102,12 +114,16 @@ impl Report {
             writeln!(told, "\nreplies took  {median_ms} ms (median), {p99_ms} ms (99 %), {longest_ms} ms (longest)");
         for (words, numbers) in [
             ("lost", &self.texts.lost_numbers),
+            ("given up", &self.texts.given_up_numbers),
             ("repeated", &self.texts.repeated_numbers),
             ("unconfirmed", &self.texts.unconfirmed_numbers),
         ] {
             if !numbers.is_empty() {
                 let _ = writeln!(told, "{words}: texts {numbers:?}");
             }
+        }
+        if !self.settled {
+            told.push_str("\nNOT AT REST: what came after the counting is not in it; see --settle\n");
         }
         told
     }
@@ -128,7 +144,7 @@ mod tests {
     use super::*;
 
     fn report(texts: Tally, recovered_ms: Option<u64>) -> Report {
-        let faults = vec![Recovery { fault: "egress-killed", at_ms: 12_340, recovered_ms }];
+        let faults = vec![Recovery { fault: "egress-killed", at_ms: 12_340, ready_ms: Some(900), recovered_ms }];
         let (seed, rate, longest_lag_ms) = (42, 20.0, 3);
         Report { passed: true, seed, bus: "embedded", rate, longest_lag_ms, texts, faults, settled: true }
     }
@@ -136,11 +152,27 @@ mod tests {
     #[test]
     fn what_failed_is_told_in_words() {
         assert!(report(Tally::default(), Some(5)).failures().is_empty());
-        let bad = Tally { lost: 1, repeated: 2, unconfirmed: 3, waiting: 4, ..Tally::default() };
+        let bad = Tally { lost: 1, repeated: 2, unconfirmed: 3, waiting: 4, given_up: 5, ..Tally::default() };
         let failures = report(bad, None).failures().join(", ");
-        for words in ["1 text lost", "2 texts said more than once", "4 texts still", "no recovery from egress-killed"] {
+        for words in [
+            "1 text lost",
+            "2 texts said more than once",
+            "4 texts still",
+            "5 texts given up",
+            "no recovery from egress-killed",
+        ] {
             assert!(failures.contains(words), "{words:?} is not in: {failures}");
         }
+        assert!(!failures.contains("unconfirmed") && !failures.contains("rest"), "{failures}");
+    }
+
+    #[test]
+    fn that_not_everything_came_to_rest_is_a_failure_and_told() {
+        let at_rest = report(Tally::default(), Some(5));
+        assert!(!at_rest.table().contains("NOT AT REST"));
+        let restless = Report { settled: false, ..at_rest };
+        assert!(restless.failures().join(", ").starts_with("not everything had come to rest"));
+        assert!(restless.table().contains("NOT AT REST"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use protocol::SessionId;
 
 use super::account::{Fate, Tally, Text};
 use super::load::{Load, Sent};
-use super::plan::{Shape, Step};
+use super::plan::{Act, Shape, Step, Target};
 use super::report::{Recovery, Report};
 use super::stage::{Stage, VHOST, blocking};
 use super::tropo::Texted;
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         self.load.look().await.context("read the phones")?;
         let texts = self.texts().await?;
         let tally = Tally::of(&texts, self.load.stray(), self.drill.late);
-        let passed = tally.is_good() && faults.iter().all(|fault| fault.recovered_ms.is_some());
+        let passed = tally.is_good() && settled && faults.iter().all(|fault| fault.recovered_ms.is_some());
         let longest_lag_ms = millis(self.load.longest_lag());
         let bus = if self.drill.embedded { "embedded" } else { "rabbitmq" };
         let (seed, rate) = (self.seed, self.drill.rate);
@@ -167,12 +167,22 @@ impl<'a> Run<'a> {
         self.tell(&format!("{}: {}", fault.name, fault.words));
         let at_ms = millis(self.began.elapsed());
         self.stage.inject(fault.act).await?;
-        tokio::time::sleep(self.drill.hold).await;
+        if fault.act == Act::BrokerAway {
+            let half = self.drill.away / 2;
+            tokio::time::sleep(half).await;
+            // What it accepted until now is in its spool alone.
+            self.stage.kill_and_start(Target::Service("ingress"))?;
+            tokio::time::sleep(half).await;
+        } else {
+            tokio::time::sleep(self.drill.hold).await;
+        }
         self.stage.lift(fault.act).await?;
-        let recovered_ms = self.recovered().await;
-        match recovered_ms {
-            Some(took) => self.tell(&format!("{}: recovered in {took} ms", fault.name)),
-            None => {
+        let (ready_ms, recovered_ms) = self.recovered().await;
+        match (ready_ms, recovered_ms) {
+            (Some(ready), Some(took)) => {
+                self.tell(&format!("{}: ready in {ready} ms, recovered in {took} ms", fault.name));
+            }
+            _ => {
                 let (ended, waiting) = (self.stage.ended(), self.stage.not_ready().await);
                 self.tell(&format!(
                     "{}: NOT RECOVERED after {:?}; ended: {ended:?}; not ready: {waiting:?}",
@@ -180,13 +190,16 @@ impl<'a> Run<'a> {
                 ));
             }
         }
-        Ok(Recovery { fault: fault.name, at_ms, recovered_ms })
+        Ok(Recovery { fault: fault.name, at_ms, ready_ms, recovered_ms })
     }
 
-    /// How long it takes from now, in milliseconds, until all are ready and a text from now on has its reply.
-    async fn recovered(&mut self) -> Option<u64> {
+    /// How long it takes from now, in milliseconds, until all are ready, and until a text from now on has its reply as
+    /// well.
+    async fn recovered(&mut self) -> (Option<u64>, Option<u64>) {
         let lifted_at = self.environment.now();
-        let since_lifted = |at: protocol::Timestamp| u64::try_from(at.as_millisecond() - lifted_at.as_millisecond());
+        let since_lifted = |at: protocol::Timestamp| {
+            u64::try_from(at.as_millisecond() - lifted_at.as_millisecond()).unwrap_or_default()
+        };
         let deadline = Instant::now() + self.drill.recovery;
         let mut ready_at = None;
         while Instant::now() < deadline {
@@ -194,11 +207,11 @@ impl<'a> Run<'a> {
                 ready_at = Some(self.environment.now());
             }
             if let (Some(ready), Some(replied)) = (ready_at, self.load.first_reply_since(lifted_at)) {
-                return Some(since_lifted(ready.max(replied)).unwrap_or_default());
+                return (Some(since_lifted(ready)), Some(since_lifted(ready.max(replied))));
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        None
+        (ready_at.map(since_lifted), None)
     }
 
     /// Tells whoever waits how things stand.
@@ -225,7 +238,7 @@ impl<'a> Run<'a> {
         }
         let ledger = store::open(&self.stage.store).await.context("open the release ledger")?;
         let ids: Vec<_> = messages.values().map(|(id, _)| *id).collect();
-        let in_ledger = evidence::in_ledger(&*ledger, &ids).await?;
+        let releases = evidence::releases(&*ledger, &ids).await?;
         let mut texts: Vec<Text> = sent
             .iter()
             .map(|(number, Sent { at, .. })| Text {
@@ -233,13 +246,15 @@ impl<'a> Run<'a> {
                 fate: fates.get(number).copied().unwrap_or(Fate::Uncertain),
                 sent_at: *at,
                 replies: self.load.replies(*number),
-                end: messages.get(number).and_then(|(id, _)| in_ledger.get(id).copied()),
+                end: messages.get(number).and_then(|(id, _)| evidence::end_of(releases.get(id).copied(), None)),
             })
             .collect();
         if texts.iter().any(is_unexplained) {
             let on_bus = evidence::on_bus(&self.stage.bus).await.context("read what is on record on the bus")?;
             for text in texts.iter_mut().filter(|text| is_unexplained(text)) {
-                text.end = messages.get(&text.number).and_then(|(_, session)| on_bus.get(session).copied());
+                text.end = messages.get(&text.number).and_then(|(id, session)| {
+                    evidence::end_of(releases.get(id).copied(), on_bus.get(session).copied())
+                });
             }
         }
         Ok(texts)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use protocol::topology::QueueName;
 use store::Ledger;
 
 use super::account::Fate;
@@ -21,9 +22,6 @@ const QUIET: Duration = Duration::from_secs(5);
 /// How long between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The queues that keep what they have.
-const KEPT: [&str; 3] = [protocol::topology::DEAD, protocol::topology::UNROUTED, "journal.events"];
-
 /// How things stand.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Standing {
@@ -32,6 +30,19 @@ struct Standing {
     open: Vec<u64>,
     /// What waits on queues of the broker.
     queued: u64,
+    /// What waits in the spool of ingress; `None` where ingress does not say.
+    spooled: Option<u64>,
+}
+
+impl Standing {
+    /// How long nothing may change until everything has come to rest; `None` while it cannot have.
+    fn silence(&self) -> Option<Duration> {
+        if self.queued != 0 || self.spooled != Some(0) {
+            return None;
+        }
+        // What is open may still be told its end, after the longest of all waits.
+        Some(if self.open.is_empty() { QUIET } else { SILENCE_MAX })
+    }
 }
 
 /// What is known already, and need not be asked again.
@@ -53,14 +64,18 @@ impl Run<'_> {
             let standing = self.standing(&mut known).await?;
             if last.as_ref() != Some(&standing) {
                 (last, since) = (Some(standing), Instant::now());
-            } else if standing.queued == 0 {
-                // What is open may still be told its end, after the longest of all waits.
-                let silence = if standing.open.is_empty() { QUIET } else { SILENCE_MAX };
-                if silence <= since.elapsed() {
-                    return Ok(true);
-                }
+            } else if standing.silence().is_some_and(|silence| silence <= since.elapsed()) {
+                return Ok(true);
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        if let Some(Standing { open, queued, spooled, .. }) = last {
+            let spooled = spooled.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string());
+            self.tell(&format!(
+                "NOT AT REST after {:?}: {} texts without an end, {queued} messages on queues, {spooled} in the spool",
+                self.drill.settle,
+                open.len(),
+            ));
         }
         Ok(false)
     }
@@ -74,7 +89,9 @@ impl Run<'_> {
         // Tropo still brings what has no fate yet.
         unanswered.retain(|(number, _)| known.fates.get(number).is_none_or(|fate| *fate == Fate::Accepted));
         let open = self.open(&unanswered, &mut known.ledger).await?;
-        Ok(Standing { replies: self.load.replies_count(), open, queued: self.queued()? })
+        // The spool first: what leaves it meanwhile is on a queue by then.
+        let spooled = self.spooled().await;
+        Ok(Standing { replies: self.load.replies_count(), open, queued: self.queued()?, spooled })
     }
 
     /// Those of which the ledger tells no end. A ledger that does not answer tells none.
@@ -89,11 +106,12 @@ impl Run<'_> {
             *ledger = store::open(&self.stage.store).await.ok();
         }
         let ids: Vec<_> = messages.iter().map(|(_, id)| *id).collect();
-        let ends = match ledger {
-            Some(ledger) => evidence::in_ledger(&**ledger, &ids).await.unwrap_or_default(),
+        let releases = match ledger {
+            Some(ledger) => evidence::releases(&**ledger, &ids).await.unwrap_or_default(),
             None => HashMap::new(),
         };
-        Ok(messages.into_iter().filter(|(_, id)| !ends.contains_key(id)).map(|(number, _)| number).collect())
+        messages.retain(|(_, id)| evidence::end_of(releases.get(id).copied(), None).is_none());
+        Ok(messages.into_iter().map(|(number, _)| number).collect())
     }
 
     /// How much waits on the broker. What waits on an embedded bus shows in its texts alone.
@@ -101,8 +119,62 @@ impl Run<'_> {
         let Some(servers) = self.stage.servers.as_ref().filter(|_| self.shape() == Shape::Services) else {
             return Ok(0);
         };
-        let queues = blocking(|| servers.broker.queues(VHOST))?;
-        let waiting = queues.into_iter().filter(|(name, _)| !KEPT.contains(&name.as_str()));
-        Ok(waiting.map(|(_, messages)| messages).sum())
+        Ok(waiting(&blocking(|| servers.broker.queues(VHOST))?))
+    }
+
+    /// How much waits in the spool of ingress. The embedded bus has none.
+    async fn spooled(&self) -> Option<u64> {
+        match self.shape() {
+            Shape::Services => in_spool(&self.stage.metrics("ingress").await?),
+            Shape::OneProcess => Some(0),
+        }
+    }
+}
+
+/// How many messages are on queues that do not keep what they have.
+fn waiting(queues: &[(String, u64)]) -> u64 {
+    let kept = [QueueName::dead(), QueueName::unrouted(), QueueName::journal(), QueueName::journal_dead()];
+    let is_kept = |name: &str| kept.iter().any(|queue| queue.as_str() == name);
+    queues.iter().filter(|(name, _)| !is_kept(name)).map(|(_, messages)| messages).sum()
+}
+
+/// How many messages are in the spool, by what its process counts.
+fn in_spool(metrics: &str) -> Option<u64> {
+    let samples = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+    let mut samples = samples.filter(|(key, _)| key.split('{').next() == Some("tropomq_spool_messages"));
+    samples.next()?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_and_a_dead_letter_wait_for_nobody() {
+        let queue = |name: &str, messages| (name.to_owned(), messages);
+        let kept = ["tropomq.dead", "tropomq.unrouted", "journal.events", "journal.dead"].map(|name| queue(name, 7));
+        assert_eq!(waiting(&kept), 0);
+        let work = [queue("router.message.received", 2), queue("tropomq.retry.500ms", 3), queue("journal.events", 7)];
+        assert_eq!(waiting(&work), 5);
+    }
+
+    #[test]
+    fn nothing_is_at_rest_while_anything_waits_on_a_queue_or_in_the_spool() {
+        let standing = Standing { replies: 9, open: Vec::new(), queued: 0, spooled: Some(0) };
+        assert_eq!(standing.silence(), Some(QUIET));
+        assert_eq!(Standing { open: vec![3], ..standing.clone() }.silence(), Some(SILENCE_MAX));
+        assert_eq!(Standing { queued: 1, ..standing.clone() }.silence(), None);
+        assert_eq!(Standing { spooled: Some(1), ..standing.clone() }.silence(), None);
+        assert_eq!(Standing { spooled: None, ..standing }.silence(), None, "ingress does not say");
+    }
+
+    #[test]
+    fn what_is_in_the_spool_is_read_from_the_metrics() {
+        let metrics = "# HELP tropomq_spool_messages Messages in the spool\n# TYPE tropomq_spool_messages gauge\n\
+                       tropomq_spool_size_bytes 99\ntropomq_spool_messages{otel_scope_name=\"tropomq\"} 12\n";
+        assert_eq!(in_spool(metrics), Some(12));
+        assert_eq!(in_spool("tropomq_spool_messages 3\n"), Some(3));
+        assert_eq!(in_spool("tropomq_spool_messages_total 3\n"), None);
+        assert_eq!(in_spool(""), None);
     }
 }

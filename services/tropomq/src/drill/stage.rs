@@ -6,12 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use chassis::tasks::Tasks;
-use parts::{Part, PartError, Postgres, RabbitMq};
+use parts::{Part, PartError, Postgres, Proxy, RabbitMq};
 use reqwest::StatusCode;
 
 use super::config::{Common, Places};
-use super::links::Link;
 use super::plan::{Shape, Wire};
 use super::tropo::Tropo;
 
@@ -21,8 +19,8 @@ pub(super) const VHOST: &str = "drill";
 /// How long a service may take to stop when it is asked to.
 const STOP_MAX: Duration = Duration::from_secs(30);
 
-/// The longest wait for a service to say whether it is ready.
-const READY_ANSWER_MAX: Duration = Duration::from_secs(2);
+/// The longest wait for a service to say whether it is ready, or what it counts.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// A process of the product.
 #[derive(Debug)]
@@ -38,15 +36,15 @@ pub(super) struct Servers {
     pub(super) database: Postgres,
 }
 
-/// The links, by what they are between.
+/// The ways between the parts, by what they are between: each can be cut, held or reset.
 #[derive(Debug)]
 struct Links {
-    webhooks: Link,
-    call_backs: Link,
-    sessions: Link,
+    webhooks: Proxy,
+    call_backs: Proxy,
+    sessions: Proxy,
     /// To the servers.
-    broker: Option<Link>,
-    ledger: Option<Link>,
+    broker: Option<Proxy>,
+    ledger: Option<Proxy>,
 }
 
 /// Everything that runs. Dropping it ends all of it.
@@ -91,16 +89,15 @@ impl Stage {
     ///
     /// # Errors
     /// What could not be started, and why.
-    pub(super) async fn start(
+    pub(super) fn start(
         servers: Option<Servers>,
         folder: &Path,
         secret: String,
         http: reqwest::Client,
-        tasks: &Tasks,
     ) -> anyhow::Result<Self> {
         let places = Places::new();
         let (bus, store) = urls(servers.as_ref(), folder, None);
-        let links = Links::new(places, servers.as_ref(), tasks).await?;
+        let links = Links::new(places, servers.as_ref())?;
         let through = links.broker.as_ref().zip(links.ledger.as_ref());
         let (linked_bus, linked_store) = urls(servers.as_ref(), folder, through);
         let common = Common {
@@ -132,7 +129,7 @@ impl Stage {
         Ok(stage)
     }
 
-    pub(super) fn link(&self, wire: Wire) -> anyhow::Result<&Link> {
+    pub(super) fn link(&self, wire: Wire) -> anyhow::Result<&Proxy> {
         let Links { webhooks, call_backs, sessions, broker, ledger } = &self.links;
         let link = match wire {
             Wire::Webhooks => Some(webhooks),
@@ -192,7 +189,7 @@ impl Stage {
     /// The processes that do not say that they are ready.
     pub(super) async fn not_ready(&self) -> Vec<&'static str> {
         let ask = |service: &Service| {
-            let request = self.http.get(format!("http://{}/readyz", service.admin)).timeout(READY_ANSWER_MAX);
+            let request = self.http.get(format!("http://{}/readyz", service.admin)).timeout(ANSWER_MAX);
             let name = service.part.name();
             async move {
                 request.send().await.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(()).ok_or(name)
@@ -200,6 +197,13 @@ impl Stage {
         };
         let asked = futures::future::join_all(self.services.iter().map(ask)).await;
         asked.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// What a process counts, as Prometheus reads it; `None` where it does not answer.
+    pub(super) async fn metrics(&self, name: &str) -> Option<String> {
+        let Service { admin, .. } = self.services.iter().find(|service| service.part.name() == name)?;
+        let request = self.http.get(format!("http://{admin}/metrics")).timeout(ANSWER_MAX);
+        request.send().await.ok()?.error_for_status().ok()?.text().await.ok()
     }
 
     /// Copies what the servers logged into the folder, for whoever looks into a failure.
@@ -213,18 +217,20 @@ impl Stage {
 }
 
 impl Links {
-    async fn new(places: Places, servers: Option<&Servers>, tasks: &Tasks) -> anyhow::Result<Self> {
-        let link = async |name, ordinal, target| Link::new(name, places.link(ordinal), target, tasks).await;
+    fn new(places: Places, servers: Option<&Servers>) -> anyhow::Result<Self> {
+        let link = |name, ordinal, target| {
+            Proxy::start_at(places.link(ordinal), target).with_context(|| format!("make the link {name}"))
+        };
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (mut broker, mut ledger) = (None, None);
         if let Some(servers) = servers {
-            broker = Some(link("broker", 3, local(servers.broker.port())).await?);
-            ledger = Some(link("ledger", 4, local(servers.database.port())).await?);
+            broker = Some(link("broker", 3, local(servers.broker.port()))?);
+            ledger = Some(link("ledger", 4, local(servers.database.port()))?);
         }
         Ok(Self {
-            webhooks: link("webhooks", 0, places.ingress()).await?,
-            call_backs: link("call-backs", 1, places.egress()).await?,
-            sessions: link("sessions", 2, places.simulator()).await?,
+            webhooks: link("webhooks", 0, places.ingress())?,
+            call_backs: link("call-backs", 1, places.egress())?,
+            sessions: link("sessions", 2, places.simulator())?,
             broker,
             ledger,
         })
@@ -232,12 +238,12 @@ impl Links {
 }
 
 /// The URLs of bus and ledger, through links where there are any.
-fn urls(servers: Option<&Servers>, folder: &Path, through: Option<(&Link, &Link)>) -> (String, String) {
+fn urls(servers: Option<&Servers>, folder: &Path, through: Option<(&Proxy, &Proxy)>) -> (String, String) {
     let Some(Servers { broker, database }) = servers else {
         let path = |name: &str| folder.join(name).display().to_string();
         return (format!("embedded:{}", path("bus")), format!("sqlite:{}", path("ledger.db")));
     };
-    let linked = |url: String, port: u16, link: Option<&Link>| match link {
+    let linked = |url: String, port: u16, link: Option<&Proxy>| match link {
         Some(link) => url.replace(&format!("127.0.0.1:{port}"), &link.address().to_string()),
         None => url,
     };

@@ -79,7 +79,9 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
-    check_refused("[journal]\nretention = \"1m\"", "journal.retention", "at least 1h");
+    let forgetful = "[egress]\nretention = \"48h\"\nresult_timeout = \"25h\"";
+    check_refused(forgetful, "egress.retention", "result_timeout");
+    check_refused("[journal]\nretention = \"167h\"", "journal.retention", "at least 168h");
     check_refused("[journal]\nprefetch = 0", "journal.prefetch", "at least 1");
     let spool = "[ingress]\nconfirm_timeout = \"3s\"\n[ingress.spool]\n";
     check_refused(&format!("{spool}confirm_timeout = \"1500ms\""), "ingress.spool.confirm_timeout", "less than half");

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use journal::Retention;
 use messaging::{Bus, Consumer, ConsumerState, Environment, Publisher, RetryPolicy};
 use protocol::BackendName;
 use protocol::topology::QueueName;
@@ -18,7 +19,7 @@ use store::Accounts;
 use url::Url;
 
 use super::Running;
-use crate::balance::{self, Counter};
+use crate::balance::{self, Counter, Patience};
 
 /// The path of the account.
 pub(crate) const PATH: &str = "account";
@@ -61,6 +62,7 @@ impl Running {
         let (accounts, environment, token) = parts();
         self.work("tell the account", journal::tell(accounts, environment, token));
         let (accounts, environment, token) = parts();
+        let retention = Retention { usual: retention, replayable: retention.max(self.settings.egress.retention) };
         self.work("forget the old", journal::forget(accounts, retention, environment, token));
     }
 
@@ -85,21 +87,24 @@ struct Shown {
     counter: Counter,
     accounts: Shared,
     backends: Vec<BackendName>,
+    result_timeout: Duration,
     environment: Environment,
 }
 
 /// `GET /account`: it holds ids and counts, nobody's number and no text.
 pub(super) fn router(running: &Running, bus: Arc<dyn Bus>, accounts: Shared) -> Router {
     let backends = running.settings.backends.keys().cloned().collect();
-    let shown = Shown { counter: Counter::of(bus), accounts, backends, environment: running.environment.clone() };
+    let (result_timeout, environment) = (running.settings.egress.result_timeout, running.environment.clone());
+    let shown = Shown { counter: Counter::of(bus), accounts, backends, result_timeout, environment };
     Router::new().route(&format!("/{PATH}"), get(show)).with_state(Arc::new(shown))
 }
 
 async fn show(State(shown): State<Arc<Shown>>, Query(asked): Query<Asked>) -> Response {
     let refused = |words: String| (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": words }))).into_response();
     let Some(accounts) = shown.accounts.0.get() else { return refused("the database is not there yet".to_owned()) };
-    let settle = Duration::from_millis(asked.settle_ms);
-    match balance::take(&**accounts, &shown.backends, settle, &shown.environment, &shown.counter).await {
+    let Shown { counter, backends, environment, .. } = &*shown;
+    let patience = Patience { settle: Duration::from_millis(asked.settle_ms), result: shown.result_timeout };
+    match balance::take(&**accounts, backends, patience, environment, counter).await {
         Ok(look) => Json(look).into_response(),
         Err(error) => refused(format!("{error:#}")),
     }

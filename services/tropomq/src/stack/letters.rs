@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chassis::config::ConfigError;
+use chassis::shutdown::Shutdown;
 use futures::{Stream, StreamExt, stream};
 use messaging::dead::{self, Order, Told};
 use messaging::{Bus, Environment};
@@ -28,6 +29,7 @@ struct Letters {
     bus: Arc<dyn Bus>,
     environment: Environment,
     keyring: Keyring,
+    shutdown: Shutdown,
 }
 
 /// `POST /dead`: a sealed order, answered with what is told, one JSON object a line.
@@ -35,7 +37,8 @@ struct Letters {
 /// # Errors
 /// There is no key to open orders with.
 pub(super) fn router(running: &Running, bus: Arc<dyn Bus>) -> Result<Router, ConfigError> {
-    let letters = Letters { bus, environment: running.environment.clone(), keyring: running.keyring()? };
+    let (environment, shutdown) = (running.environment.clone(), running.tasks.shutdown().clone());
+    let letters = Letters { bus, environment, keyring: running.keyring()?, shutdown };
     Ok(Router::new().route("/dead", post(carry_out)).with_state(letters))
 }
 
@@ -67,10 +70,13 @@ async fn carry_out(
     }
 }
 
-/// The work itself: it goes on as far as somebody reads, and ends when nobody does.
-fn told(Letters { bus, environment, .. }: Letters, order: Order) -> impl Stream<Item = Bytes> + Send + 'static {
+/// The work itself: it goes on as far as somebody reads, and ends when nobody does, or with the process.
+fn told(
+    Letters { bus, environment, shutdown, .. }: Letters,
+    order: Order,
+) -> impl Stream<Item = Bytes> + Send + 'static {
     let (sender, receiver) = mpsc::channel(TOLD_MAX);
-    let work = async move { dead::work(&*bus, &environment, &order, sender).await };
+    let work = async move { dead::work(&*bus, &environment, &order, shutdown.token(), sender).await };
     let working = stream::once(work).filter_map(async |()| None);
     let lines = stream::unfold(receiver, async |mut receiver| Some((line(&receiver.recv().await?), receiver)));
     stream::select(working, lines)

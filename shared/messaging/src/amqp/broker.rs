@@ -1,11 +1,11 @@
 //! Where the broker is, and how to connect to it.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -18,7 +18,7 @@ use super::OpenError;
 
 /// A broker that is frozen or cut off is noticed after twice this.
 const HEARTBEAT_SECONDS: u16 = 10;
-/// The longest wait for a connection, unless the URL sets another.
+/// The longest wait for a connection, all addresses of the host together, unless the URL sets another.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait for the network to connect. The system asks after 1 s for the second time and then ever more
 /// rarely, so that it would notice late that a network is back.
@@ -55,38 +55,63 @@ impl Broker {
     /// # Cancel safety
     /// Safe: what was begun is ended when the future is dropped.
     pub(super) async fn connect(&self, name: &str) -> Result<Connected, String> {
+        let began = Instant::now();
+        let authority = &self.uri.authority;
+        let looked_up = timeout(self.connect_max, lookup_host((authority.host.as_str(), authority.port))).await;
+        let addresses: Vec<SocketAddr> = match looked_up {
+            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Err(error)) => return Err(format!("cannot connect: {error}")),
+            Err(_) => return Err(format!("cannot connect: no address within {:?}", self.connect_max)),
+        };
+        self.connect_to_one(&addresses, began, name).await
+    }
+
+    /// Tries one address after the other. Each has its share of the time that is left, so that a node that accepts and
+    /// says nothing leaves some for the next.
+    async fn connect_to_one(&self, addresses: &[SocketAddr], began: Instant, name: &str) -> Result<Connected, String> {
+        let mut reasons: Vec<String> = Vec::new();
+        let mut rest = addresses;
+        while let [address, later @ ..] = rest {
+            let left = self.connect_max.saturating_sub(began.elapsed());
+            let share = left / u32::try_from(rest.len()).unwrap_or(u32::MAX);
+            match self.connect_to(*address, share, name).await {
+                Ok(connected) => return Ok(connected),
+                Err(reason) if reasons.contains(&reason) => {}
+                Err(reason) => reasons.push(reason),
+            }
+            rest = later;
+        }
+        if reasons.is_empty() {
+            reasons.push("the host has no address".to_owned());
+        }
+        Err(format!("cannot connect: {}", reasons.join("; ")))
+    }
+
+    async fn connect_to(&self, address: SocketAddr, connect_max: Duration, name: &str) -> Result<Connected, String> {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let tokio = runtime::default_runtime().map_err(|error| error.to_string())?;
         let line = Arc::new(Line::default());
         // Cuts the line if this future ends without a connection.
         let hold = Hold(Arc::clone(&line));
-        let dial_max = DIAL_MAX.min(self.connect_max);
+        let dial_max = DIAL_MAX.min(connect_max);
         let reactor = tokio.clone();
         let dial = async move |uri: AMQPUri, _| {
-            let host = uri.authority.host.as_str();
-            let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-            for address in lookup_host((host, uri.authority.port)).await? {
-                let dialled = timeout(dial_max, AsyncTcpStream::connect(&reactor, address)).await;
-                match dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                    Ok(stream) => {
-                        if let AsyncTcpStream::Plain(socket) = &stream {
-                            line.hold(socket.get_ref().as_fd().try_clone_to_owned()?.into());
-                        }
-                        return Ok(match uri.scheme {
-                            AMQPScheme::AMQP => stream,
-                            AMQPScheme::AMQPS => stream.into_tls(host, OwnedTLSConfig::default().as_ref()).await?,
-                        });
-                    }
-                    Err(error) => failed = error,
-                }
+            let dialled = timeout(dial_max, AsyncTcpStream::connect(&reactor, address)).await;
+            let stream = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+            if let AsyncTcpStream::Plain(socket) = &stream {
+                line.hold(socket.get_ref().as_fd().try_clone_to_owned()?.into());
             }
-            Err(failed.into())
+            let host = uri.authority.host.as_str();
+            Ok::<_, lapin::Error>(match uri.scheme {
+                AMQPScheme::AMQP => stream,
+                AMQPScheme::AMQPS => stream.into_tls(host, OwnedTLSConfig::default().as_ref()).await?,
+            })
         };
         let connecting = Connection::connector(self.uri.clone(), tokio, dial, properties);
-        match timeout(self.connect_max, connecting).await {
+        match timeout(connect_max, connecting).await {
             Ok(Ok(connection)) => Ok(Connected { connection, _hold: hold }),
-            Ok(Err(error)) => Err(format!("cannot connect: {error}")),
-            Err(_) => Err(format!("cannot connect: no answer within {:?}", self.connect_max)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {connect_max:?}")),
         }
     }
 }
@@ -172,6 +197,21 @@ mod tests {
         check("amqp://localhost", "localhost", "/", 10, CONNECT_MAX);
         check("amqps://[::1]/", "::1", "/", 10, CONNECT_MAX);
         check("amqp://x/v?heartbeat=2&connection_timeout=500", "x", "v", 2, Duration::from_millis(500));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_accepts_and_says_nothing_leaves_time_for_the_next() {
+        let nodes = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let addresses = nodes.each_ref().map(|node| node.local_addr().unwrap());
+        let broker = broker("amqp://x/?connection_timeout=400").unwrap();
+        let reason = broker.connect_to_one(&addresses, Instant::now(), "test").await.err().unwrap();
+        assert!(reason.contains("no answer within"), "{reason}");
+        for node in nodes {
+            node.set_nonblocking(true).unwrap();
+            node.accept().expect("both were tried");
+        }
+        let reason = broker.connect_to_one(&[], Instant::now(), "test").await.err().unwrap();
+        assert_eq!(reason, "cannot connect: the host has no address");
     }
 
     #[test]

@@ -6,29 +6,24 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{Connection, Error, ErrorKind};
 use protocol::topology::QueueName;
 
-use crate::Depth;
+use crate::{Depth, Depths};
 
 /// # Errors
 /// The reason, for people.
-pub(super) async fn count(connection: &Connection, queues: &[QueueName]) -> Result<Vec<Depth>, String> {
+pub(super) async fn count(connection: &Connection, queues: &[QueueName]) -> Result<Depths, String> {
     let open = async || connection.create_channel().await.map_err(|error| error.to_string());
     let mut channel = open().await?;
-    let mut depths = Vec::new();
+    let mut depths = Depths::new();
     for queue in queues {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         match channel.queue_declare(name, passive, FieldTable::default()).await {
-            Ok(found) => depths.push(Depth {
-                ready: found.message_count().into(),
-                in_hand: None,
-                delayed: None,
-                consumers: found.consumer_count().into(),
-            }),
-            Err(error) if is_absent(&error) => {
-                depths.push(Depth { in_hand: Some(0), ..Depth::default() });
-                // The broker closes a channel that asks for what is not there.
-                channel = open().await?;
+            Ok(found) => {
+                let (ready, consumers) = (found.message_count().into(), found.consumer_count().into());
+                depths.insert(queue.clone(), Depth { ready, in_hand: None, delayed: None, consumers });
             }
+            // The broker closes a channel that asks for what is not there.
+            Err(error) if is_absent(&error) => channel = open().await?,
             Err(error) => return Err(format!("cannot count queue {queue}: {error}")),
         }
     }

@@ -5,20 +5,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::protocol::constants::REPLY_SUCCESS;
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Acker, Channel, Consumer, ErrorKind};
+use lapin::{Acker, Channel, Consumer};
 use protocol::topology::{QueueName, Topology};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::broker::{Broker, Connected};
 use super::{CLOSE_MAX, depths, driver, observe, topology, wire};
-use crate::{BoxFuture, Delivery, Depth, Settler, Subscription};
+use crate::{BoxFuture, Delivery, Depths, Settler, Subscription};
 
 /// The longest wait for a subscription. Longer than for a connection, so that the reason is told.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(30);
@@ -48,39 +45,38 @@ impl Consuming {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Channelled, String> {
-        let subscribing = async {
-            let connection = self.connection().await?;
-            self.subscribe_on(connection, queue, prefetch).await
-        };
-        match timeout(SUBSCRIBE_MAX, subscribing).await {
-            Ok(subscribed) => subscribed,
-            Err(_) => {
-                // Whatever is wrong with the connection, the next attempt is not made on it. Those that have a
-                // channel on it keep it.
-                self.shared.lock().await.connection = None;
-                Err(format!("no answer within {SUBSCRIBE_MAX:?}"))
-            }
-        }
+        self.on_connection(|connection| self.subscribe_on(connection, queue, prefetch)).await
     }
 
-    /// How many messages of a queue are ready; `None` when there is no such queue.
+    /// How many messages are ready in those of these queues that are there.
     ///
     /// # Errors
     /// The reason, for people.
-    pub(super) async fn depth(&self, queue: &QueueName) -> Result<Option<u64>, String> {
-        let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
+    pub(super) async fn depths(&self, queues: &[QueueName]) -> Result<Depths, String> {
+        self.on_connection(|connection| async move { depths::count(&connection, queues).await }).await
+    }
+
+    /// Asks something of the broker on the shared connection, and gives that up if no answer comes.
+    async fn on_connection<T, Asking>(&self, ask: impl FnOnce(Arc<Connected>) -> Asking) -> Result<T, String>
+    where
+        Asking: Future<Output = Result<T, String>>,
+    {
+        let mut used = None;
         let asking = async {
             let connection = self.connection().await?;
-            let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
-            // Asks for the queue, and makes none.
-            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            match channel.queue_declare(name, options, FieldTable::default()).await {
-                Ok(declared) => Ok(Some(u64::from(declared.message_count()))),
-                Err(error) if is_not_found(&error) => Ok(None),
-                Err(error) => Err(error.to_string()),
-            }
+            used = Some(Arc::clone(&connection));
+            ask(connection).await
         };
-        timeout(SUBSCRIBE_MAX, asking).await.unwrap_or_else(|_| Err(format!("no answer within {SUBSCRIBE_MAX:?}")))
+        if let Ok(answered) = timeout(SUBSCRIBE_MAX, asking).await {
+            return answered;
+        }
+        // Whatever is wrong with the connection, the next attempt is not made on it. Those that have a channel on it
+        // keep it. Somebody else may have made a fresh one meanwhile, which stays.
+        if let Some(used) = used {
+            let mut shared = self.shared.lock().await;
+            shared.connection.take_if(|connection| Arc::ptr_eq(connection, &used));
+        }
+        Err(format!("no answer within {SUBSCRIBE_MAX:?}"))
     }
 
     /// The shared connection, a fresh one if the last was lost.
@@ -125,18 +121,6 @@ impl Consuming {
         Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false, _connection: connection })
     }
 
-    /// How many messages are ready in these queues.
-    ///
-    /// # Errors
-    /// The reason, for people.
-    pub(super) async fn depths(&self, queues: &[QueueName]) -> Result<Vec<Depth>, String> {
-        let counting = async {
-            let connection = self.connection().await?;
-            depths::count(&connection, queues).await
-        };
-        timeout(SUBSCRIBE_MAX, counting).await.unwrap_or_else(|_| Err(format!("no answer within {SUBSCRIBE_MAX:?}")))
-    }
-
     /// Closes the connection: what is unsettled goes back.
     pub(super) async fn close(&self) {
         // A subscriber that is just connecting may hold it; what it gets ends with the bus.
@@ -145,11 +129,6 @@ impl Consuming {
             driver::close(&connection).await;
         }
     }
-}
-
-fn is_not_found(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(refused)
-        if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
 }
 
 /// A consumer on a channel of its own. Both are given up with it, and the broker then takes back what is unsettled.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use protocol::topology::QueueName;
 
-use super::DeadError;
+use super::{DeadError, ready};
 use crate::{Bus, Delivery, Environment, Subscription};
 
 /// So many deliveries of one subscription are unsettled at a time. It bounds what waits in memory; what is kept stays
@@ -58,7 +58,7 @@ impl<'a> Browse<'a> {
         environment: &'a Environment,
         queue: QueueName,
     ) -> Result<Self, DeadError> {
-        let left = bus.depth(&queue).await?.unwrap_or_default();
+        let left = ready(bus, &queue).await?.unwrap_or_default();
         Ok(Self { bus, environment, queue, windows: Vec::new(), kept: WINDOW, left })
     }
 
@@ -103,13 +103,13 @@ impl<'a> Browse<'a> {
         for window in &mut self.windows {
             window.cancel().await;
         }
-        let mut expected = self.bus.depth(&self.queue).await?.unwrap_or_default();
+        let mut expected = ready(self.bus, &self.queue).await?.unwrap_or_default();
         let mut looks = RETURN_LOOKS;
         for (at, window) in std::mem::take(&mut self.windows).into_iter().enumerate() {
             drop(window);
             expected += u64::from(if at == last { self.kept } else { WINDOW });
             // Somebody else may take them at once, so it is not waited for long.
-            while 0 < looks && self.bus.depth(&self.queue).await?.is_some_and(|depth| depth < expected) {
+            while 0 < looks && ready(self.bus, &self.queue).await?.is_some_and(|ready| ready < expected) {
                 looks -= 1;
                 self.environment.clock.sleep(RETURN_PAUSE).await;
             }
@@ -120,7 +120,7 @@ impl<'a> Browse<'a> {
     /// Deliveries that wait in memory outlive their connection, and to acknowledge them then does nothing. What was
     /// acknowledged before the bus answered is settled, if the subscriptions are alive after that.
     async fn assert_alive(&mut self) -> Result<(), DeadError> {
-        self.bus.depth(&self.queue).await?;
+        ready(self.bus, &self.queue).await?;
         for window in &mut self.windows {
             while let Some(came) = window.next().now_or_never() {
                 // One that came meanwhile stays where it is.

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use protocol::Timestamp;
 use protocol::topology::{DEAD, QueueName, UNROUTED};
 
-use super::{DeadError, Outcome, Place};
-use crate::headers::{QUEUE, REPLAYED_AT, ROUTING_KEY};
+use super::{DeadError, Outcome, Place, ready};
+use crate::headers::{DEAD_AT, QUEUE, REPLAYED_AT, ROUTING_KEY};
 use crate::{Bus, Delivery, Destination, Environment, Message, Properties, PublishError, observe};
 
 /// What the headers that are ours begin with.
 const OURS: &str = "tropomq-";
+
+/// How much later than its death a letter is replayed at the least, whatever the clock here says: services compare the
+/// two, and milliseconds are what is written.
+const AFTER_DEATH: Duration = Duration::from_millis(1);
 
 /// Publishes letters again.
 pub(super) struct Replay<'a> {
@@ -54,7 +59,7 @@ impl<'a> Replay<'a> {
             Destination::Delayed { queue, .. } => queue.clone(),
             Destination::Topic { .. } | Destination::Dead => delivery.queue.clone(),
         };
-        let properties = self.properties(&delivery.properties);
+        let properties = alive_again(&delivery.properties, self.environment.now());
         let message = Message { destination, properties, body: delivery.body.clone() };
         match self.bus.publish(message).await {
             Ok(()) => {
@@ -87,7 +92,7 @@ impl<'a> Replay<'a> {
         let is_there = match self.queues.get(&queue) {
             Some(is_there) => *is_there,
             None => {
-                let is_there = self.bus.depth(&queue).await?.is_some();
+                let is_there = ready(self.bus, &queue).await?.is_some();
                 self.queues.insert(queue.clone(), is_there);
                 is_there
             }
@@ -98,13 +103,38 @@ impl<'a> Replay<'a> {
             Err(format!("its queue {name} does not exist any more"))
         })
     }
+}
 
-    /// As they were, so that it is recognized. Of the headers that tell of its failure none is left, or it would go on
-    /// from its last attempt; the routing key stays, because it comes back under the name of its queue.
-    fn properties(&self, before: &Properties) -> Properties {
-        let mut after = before.clone();
-        after.headers.retain(|name, _| name == ROUTING_KEY || !name.starts_with(OURS));
-        after.headers.insert(REPLAYED_AT.to_owned(), self.environment.now().to_string());
-        after
+/// As they were, so that it is recognized. Of the headers that tell of its failure none is left, or it would go on from
+/// its last attempt; the routing key stays, because it comes back under the name of its queue.
+fn alive_again(before: &Properties, now: Timestamp) -> Properties {
+    let mut after = before.clone();
+    let died: Option<Timestamp> = after.headers.get(DEAD_AT).and_then(|written| written.parse().ok());
+    let replayed = died.and_then(|died| died.checked_add(AFTER_DEATH).ok()).map_or(now, |earliest| now.max(earliest));
+    after.headers.retain(|name, _| name == ROUTING_KEY || !name.starts_with(OURS));
+    after.headers.insert(REPLAYED_AT.to_owned(), replayed.to_string());
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(dead_at: &str, now: &str, replayed_at: &str) {
+        let headers = [(DEAD_AT, dead_at), (ROUTING_KEY, "message.send.a"), ("traceparent", "00")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let after = alive_again(&Properties { headers, ..Properties::default() }, now.parse().unwrap());
+        let expected = [(REPLAYED_AT, replayed_at), (ROUTING_KEY, "message.send.a"), ("traceparent", "00")];
+        assert_eq!(after.headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn a_letter_is_replayed_after_it_died_whatever_the_clock_says() {
+        let died = "2026-08-01T10:00:00.5Z";
+        check(died, "2026-08-01T10:00:07Z", "2026-08-01T10:00:07Z");
+        check(died, "2026-08-01T10:00:00.5Z", "2026-08-01T10:00:00.501Z");
+        check(died, "2026-08-01T09:00:00Z", "2026-08-01T10:00:00.501Z");
+        check("some day", "2026-08-01T09:00:00Z", "2026-08-01T09:00:00Z");
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc as deliveries, oneshot, watch};
 
 use crate::embedded::operation::{Count, Handed, Operation, Publication, Request, Seq, SubscriptionId};
 use crate::{
-    BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Message, PublishError, Settler, SubscribeError,
+    BoxFuture, Bus, BusState, Delivery, DepthError, Depths, Message, PublishError, Settler, SubscribeError,
     Subscription, embedded,
 };
 
@@ -70,12 +70,13 @@ impl Bus for EmbeddedBus {
         })
     }
 
-    fn depth<'a>(&'a self, queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
+    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
         Box::pin(async move {
-            let closed = || SubscribeError { queue: queue.clone(), reason: "the bus is closed".to_owned() };
+            let closed = || DepthError("the bus is closed".to_owned());
             let (answer, answered) = oneshot::channel();
-            self.operations.send(Operation::Count(queue.clone(), answer)).map_err(|_| closed())?;
-            answered.await.map_err(|_| closed())
+            let count = Count { queues: queues.to_vec(), answer };
+            self.operations.send(Operation::Count(count)).map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())?.map_err(DepthError)
         })
     }
 
@@ -85,17 +86,6 @@ impl Bus for EmbeddedBus {
 
     fn system(&self) -> &'static str {
         "tropomq_embedded"
-    }
-
-    fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Vec<Depth>, DepthError>> {
-        Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let closed = || DepthError("the bus is closed".to_owned());
-            self.operations
-                .send(Operation::CountAll(Count { queues: queues.to_vec(), answer }))
-                .map_err(|_| closed())?;
-            answered.await.map_err(|_| closed())?.map_err(DepthError)
-        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::topology::QueueName;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Depth, Message, Properties, PublishError, SubscribeError};
+use crate::{Depths, Message, Properties, PublishError, SubscribeError};
 
 /// The place of a message: over all queues, later messages have greater ones.
 pub(super) type Seq = i64;
@@ -29,10 +29,8 @@ pub(super) enum Operation {
     Ack(SubscriptionId, Seq),
     /// A delivery was not handled.
     Requeue(SubscriptionId, Seq),
-    /// Say how many messages of a queue are ready; `None` when there is no such queue.
-    Count(QueueName, oneshot::Sender<Option<u64>>),
-    /// Say all that is in some queues.
-    CountAll(Count),
+    /// Say how many messages are in some queues.
+    Count(Count),
     /// Finish what was asked before, and end.
     Close,
 }
@@ -55,7 +53,7 @@ pub(super) struct Request {
 /// Queues to be counted.
 pub(super) struct Count {
     pub(super) queues: Vec<QueueName>,
-    pub(super) answer: oneshot::Sender<Result<Vec<Depth>, String>>,
+    pub(super) answer: oneshot::Sender<Result<Depths, String>>,
 }
 
 /// A message as a queue keeps it.

@@ -172,15 +172,13 @@ impl Queue {
     pub(super) fn unsubscribe(&mut self, id: SubscriptionId) -> Vec<Buried> {
         let Some(place) = self.subscribers.iter().position(|subscriber| subscriber.id == id) else { return Vec::new() };
         let in_hand = self.subscribers.remove(place).map(|subscriber| subscriber.in_hand).unwrap_or_default();
-        let buried = in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect();
-        self.let_go();
-        buried
+        in_hand.into_iter().filter_map(|(seq, held)| self.give_back(seq, held)).collect()
     }
 
     /// Leaves in the file what somebody looked through who has gone. That it was handed out is forgotten with it, so
-    /// this is not for work.
-    fn let_go(&mut self) {
-        if self.is_work() || !self.subscribers.is_empty() {
+    /// this is not for work. Nor while something that was settled is in the file still: it would be read again.
+    pub(super) fn let_go(&mut self) {
+        if !self.subscribers.is_empty() || self.is_work() {
             return;
         }
         let Some(first) = self.ready.keys().nth(READY_MAX).copied() else { return };

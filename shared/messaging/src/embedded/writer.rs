@@ -141,11 +141,7 @@ impl Writer {
                 Operation::Unsubscribe(subscription) => self.unsubscribe(subscription),
                 Operation::Ack(subscription, seq) => self.ack(subscription, seq),
                 Operation::Requeue(subscription, seq) => self.requeue(subscription, seq),
-                Operation::Count(queue, answer) => {
-                    let queue = self.names.get(&queue).and_then(|id| self.queues.get(id));
-                    let _ = answer.send(queue.map(Queue::len));
-                }
-                Operation::CountAll(count) => self.count(count),
+                Operation::Count(count) => self.count(count),
                 Operation::Close => return (publications, true),
             }
             taken += 1;
@@ -203,22 +199,21 @@ impl Writer {
         queue.map(change).unwrap_or_default()
     }
 
-    /// Counts what is in the queues asked for. One that is not there has nothing.
+    /// Counts what is in those of the queues asked for that are there.
     fn count(&self, Count { queues, answer }: Count) {
-        let delayed: rusqlite::Result<HashMap<_, _>> = self.store.delayed().map(|counts| counts.into_iter().collect());
-        let counted = delayed.map_err(|error| error.to_string()).map(|delayed| {
-            let depth = |name: &QueueName| {
-                let id = self.names.get(name)?;
+        let counted = self.store.delayed().map(|delayed| {
+            let delayed: HashMap<_, _> = delayed.into_iter().collect();
+            let depth = |name: QueueName| {
+                let id = self.names.get(&name)?;
                 let queue = self.queues.get(id)?;
-                let in_hand = Some(queue.in_hand() as u64);
-                let delayed = Some(delayed.get(id).copied().unwrap_or_default());
-                Some(Depth { ready: queue.len(), in_hand, delayed, consumers: queue.consumers() })
+                let (in_hand, delayed) = (queue.in_hand() as u64, delayed.get(id).copied().unwrap_or_default());
+                let (in_hand, delayed, consumers) = (Some(in_hand), Some(delayed), queue.consumers());
+                Some((name, Depth { ready: queue.len(), in_hand, delayed, consumers }))
             };
-            let nothing = || Depth { ready: 0, in_hand: Some(0), delayed: Some(0), consumers: 0 };
-            queues.iter().map(|name| depth(name).unwrap_or_else(nothing)).collect()
+            queues.into_iter().filter_map(depth).collect()
         });
         // Nobody listens any more if the caller was cancelled.
-        let _ = answer.send(counted);
+        let _ = answer.send(counted.map_err(|error| error.to_string()));
     }
 
     /// The queue, in which something changes now.
@@ -269,6 +264,12 @@ impl Writer {
     fn dispatch(&mut self, state: &watch::Sender<BusState>) {
         for id in mem::take(&mut self.stirred) {
             let Some(queue) = self.queues.get_mut(&id) else { continue };
+            if self.settled.is_empty() {
+                queue.let_go();
+            } else {
+                // Its turn comes once what is settled has gone from the file.
+                self.stirred.insert(id);
+            }
             while queue.dispatch() == Need::Page {
                 match self.store.page(id, queue.loaded_to(), READY_MAX) {
                     Ok(page) => queue.load(page, self.redelivered_to),

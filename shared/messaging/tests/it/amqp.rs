@@ -30,15 +30,7 @@ impl Place for Vhost {
         arguments.insert("x-max-length".into(), AMQPValue::LongInt(10));
         arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
         other.declare("soon full", arguments).await;
-        let options = QueueBindOptions::default();
-        let bound = other.channel.queue_bind(
-            "soon full".into(),
-            "tropomq".into(),
-            routing_key.into(),
-            options,
-            FieldTable::default(),
-        );
-        bound.await.unwrap();
+        other.bind("soon full", routing_key).await;
         Some("soon full".into())
     }
 }
@@ -60,6 +52,12 @@ impl OtherClient {
     /// A durable classic queue.
     async fn declare(&self, name: &str, arguments: FieldTable) {
         self.channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
+    }
+
+    /// Binds a queue to the exchange that everything is published to.
+    async fn bind(&self, name: &str, key: &str) {
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        self.channel.queue_bind(name.into(), "tropomq".into(), key.into(), options, arguments).await.unwrap();
     }
 
     async fn delete(&self, name: &str) {

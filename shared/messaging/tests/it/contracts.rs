@@ -46,6 +46,7 @@ macro_rules! keeps_every_contract {
                 a_letter_that_cannot_be_replayed_stays
                 only_the_letters_that_are_meant_are_touched
                 an_interrupted_replay_loses_nothing
+                a_replay_that_is_stopped_tells_what_it_did
                 what_somebody_else_has_in_hand_is_left_alone
                 what_no_queue_was_bound_for_is_replayed_by_its_routing_key
             }

@@ -186,8 +186,12 @@ const INTRODUCTION: &str = "\
 
 The contract on the bus, for applications in any language. Made from the code: a test compares it.
 
-One durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`. Bodies are JSON, persistent, with the
-event's own description of itself beside its `data`; AMQP properties repeat that for brokers and tools.
+Publish to one durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`. Bodies are JSON, persistent,
+with the event's own description of itself beside its `data`; AMQP properties repeat that for brokers and tools.
+
+A queue that listens to events is bound to `tropomq`. One whose messages are work, which must not be lost when the queue
+is deleted, is bound to `tropomq.work`, and that exchange to `tropomq` with the same key, as ours are: what comes to
+`tropomq.work` and finds no queue is kept on `tropomq.unrouted`.
 
 | in the body | as AMQP property | is |
 | --- | --- | --- |

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::pool::{Failure, Lent};
 use crate::error::Fault;
-use crate::ledger::{Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::ledger::{AllOverdue, Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
 use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
@@ -223,18 +223,17 @@ pub(super) async fn overdue(
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
-) -> Result<Vec<Overdue>, Failure> {
-    let rows = query(
-        &client,
-        select!(
-            "WHERE backend = $1 AND outcome IS NULL AND COALESCE(reopened_at, released_at) < $2 \
-             AND session_id IS NOT NULL AND (reopened_at IS NULL OR command IS NOT NULL) \
-             ORDER BY COALESCE(reopened_at, released_at) LIMIT $3"
-        ),
-        &[&backend.as_str(), &SystemTime::from(released_before), &i64::from(limit)],
-    )
-    .await?;
-    Ok(rows.into_iter().map(Row::overdue).collect::<Result<_, LedgerError>>()?)
+) -> Result<AllOverdue, Failure> {
+    let sql = select!(
+        "WHERE backend = $1 AND outcome IS NULL AND COALESCE(reopened_at, released_at) < $2 \
+         AND session_id IS NOT NULL AND (reopened_at IS NULL OR command IS NOT NULL) \
+         ORDER BY COALESCE(reopened_at, released_at) LIMIT $3"
+    );
+    let statement = client.answer(client.prepare_cached(sql)).await?;
+    let parameters: [&(dyn ToSql + Sync); 3] =
+        [&backend.as_str(), &SystemTime::from(released_before), &i64::from(limit)];
+    let rows = client.answer(client.query(&statement, &parameters)).await?;
+    Ok(rows.iter().map(overdue_row).collect::<Result<_, LedgerError>>()?)
 }
 
 pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
@@ -244,26 +243,34 @@ pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
     Ok(u64::try_from(count).map_err(LedgerError::corrupt)?)
 }
 
-pub(super) async fn prune(client: Lent, settled_before: Timestamp, limit: u32) -> Result<u64, Failure> {
-    // The condition stands twice, so that a message which is settled anew or replayed at this moment is looked at again
-    // and kept.
+pub(super) async fn prune(client: Lent, before: Timestamp, limit: u32) -> Result<u64, Failure> {
+    // The condition stands twice, so that a message which is settled anew, claimed or replayed at this moment is looked
+    // at again and kept.
     let ended = execute(
         &client,
         "DELETE FROM ledger_releases WHERE outcome_at < $1 AND message_id IN (\
              SELECT message_id FROM ledger_releases WHERE outcome_at < $1 ORDER BY outcome_at LIMIT $2)",
-        &[&SystemTime::from(settled_before), &i64::from(limit)],
+        &[&SystemTime::from(before), &i64::from(limit)],
     )
     .await?;
-    let replayed = execute(
+    let unended = execute(
         &client,
-        "DELETE FROM ledger_releases WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < $1 \
+        "DELETE FROM ledger_releases WHERE outcome IS NULL AND COALESCE(reopened_at, released_at) < $1 \
          AND message_id IN (\
              SELECT message_id FROM ledger_releases \
-             WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < $1 ORDER BY reopened_at LIMIT $2)",
-        &[&SystemTime::from(settled_before), &i64::from(limit)],
+             WHERE outcome IS NULL AND COALESCE(reopened_at, released_at) < $1 \
+             ORDER BY COALESCE(reopened_at, released_at) LIMIT $2)",
+        &[&SystemTime::from(before), &i64::from(limit)],
     )
     .await?;
-    Ok(ended + replayed)
+    // A version that knew of no commands leaves them where it settles.
+    execute(
+        &client,
+        "UPDATE ledger_releases SET command = NULL WHERE outcome IS NOT NULL AND command IS NOT NULL",
+        &[],
+    )
+    .await?;
+    Ok(ended + unended)
 }
 
 /// A server that takes no writes is of no use, so it counts as away.
@@ -288,6 +295,12 @@ async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> 
 
 fn releases(rows: Vec<Row>) -> Result<Vec<Release>, Failure> {
     Ok(rows.into_iter().map(Row::release).collect::<Result<_, LedgerError>>()?)
+}
+
+/// Reads a row of [`columns!`] as an overdue release, or says which message it is about and why that cannot be done.
+fn overdue_row(found: &tokio_postgres::Row) -> Result<Result<Overdue, (EventId, LedgerError)>, LedgerError> {
+    let message_id = EventId::from(get::<Uuid>(found, "message_id")?);
+    Ok(row(found).and_then(Row::overdue).map_err(|error| (message_id, error)))
 }
 
 /// Reads a row of [`columns!`].

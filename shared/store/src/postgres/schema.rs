@@ -1,12 +1,18 @@
 //! The tables of the PostgreSQL ledger, and how they came to be.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
+use deadpool_postgres::Transaction;
+use tokio_postgres::error::SqlState;
+use tracing::info;
+
 use super::pool::{Connections, Failure, Lent};
-use crate::{LedgerError, OpenError};
+use crate::error::Fault;
+use crate::{LedgerError, Older, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 3] = [RELEASES, ACCOUNTS, LIVES];
+const STEPS: [&str; 4] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -57,8 +63,9 @@ const LIVES: &str = "
         ADD COLUMN reopened_at timestamptz, -- while there is no outcome: open to another session since then
         ADD COLUMN detail text,
         ADD COLUMN command text, -- personal: only until there is an outcome
-        ADD CHECK ((session_id IS NULL) = (released_at IS NULL)),
-        ADD CHECK (session_id IS NOT NULL OR outcome IS NOT NULL OR reopened_at IS NOT NULL);
+        -- All rows that are there have a session: nothing is to be read for these.
+        ADD CHECK ((session_id IS NULL) = (released_at IS NULL)) NOT VALID,
+        ADD CHECK (session_id IS NOT NULL OR outcome IS NOT NULL OR reopened_at IS NOT NULL) NOT VALID;
     DROP INDEX ledger_releases_open;
     CREATE INDEX ledger_releases_due ON ledger_releases (backend, COALESCE(reopened_at, released_at))
         WHERE outcome IS NULL;
@@ -66,32 +73,80 @@ const LIVES: &str = "
         WHERE outcome IS NULL AND session_id IS NULL;
 ";
 
+const LEFT_OVER: &str = "
+    DROP INDEX ledger_releases_replayed;
+    CREATE INDEX ledger_releases_unended ON ledger_releases (COALESCE(reopened_at, released_at))
+        WHERE outcome IS NULL;
+    CREATE INDEX ledger_releases_kept ON ledger_releases (message_id)
+        WHERE outcome IS NOT NULL AND command IS NOT NULL;
+    CREATE INDEX account_entries_unbegun ON account_entries (touched_at)
+        WHERE subject < 2 AND marks & 1 = 0 AND marks <> 128;
+";
+
 /// The advisory lock under which the schema is brought up to date.
 const LOCK: i64 = 0x7472_6f70_6f6d_7101;
-/// How long that may take, waiting for another replica included.
-const MIGRATE_MAX: Duration = Duration::from_secs(60);
+/// How long it may take to see which version is there.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+/// How long the steps may take, waiting for another replica included: indexes are built over all that is there.
+const MIGRATE_MAX: Duration = Duration::from_mins(15);
 
-/// Does the steps that are missing, in one transaction: of two replicas that start at once, one waits.
-pub(super) async fn migrate(connections: &Connections) -> Result<(), OpenError> {
+/// Does the steps that are missing, or refuses a schema that lacks some.
+pub(super) async fn prepare(connections: &Connections, older: Older) -> Result<(), OpenError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let found = connections.perform_within(MIGRATE_MAX, |client| up_to_date(client, known)).await?;
+    let found = connections.perform_within(LOOK_MAX, look).await?;
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(OpenError::Newer { found, known }),
+        Ordering::Less if older == Older::Refuse => Err(OpenError::Older { found, known }),
+        Ordering::Less => migrate(connections, found, known).await,
+    }
+}
+
+async fn migrate(connections: &Connections, found: i64, known: i64) -> Result<(), OpenError> {
+    if 0 < found {
+        info!("bringing the ledger from schema version {found} to {known}: claims wait until that is done");
+    }
+    let migrated = connections.perform_within(MIGRATE_MAX, |client| up_to_date(client, known)).await;
+    let found = migrated.map_err(|source| match ran_out(&source) {
+        true => OpenError::TooLong { found, known, within: MIGRATE_MAX, source },
+        false => OpenError::Ledger(source),
+    })?;
+    // Of a newer one, another replica that started in this moment.
     if known < found { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-/// Returns the version that was found. One that is not older than `known` is left alone, so that a service needs no
-/// right to create tables once they are there.
+/// Whether the time was over, and not the server away: then another attempt would come no further.
+fn ran_out(error: &LedgerError) -> bool {
+    let LedgerError::Unavailable(cause) = error else { return false };
+    let is_cancelled = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::QUERY_CANCELED);
+    matches!(cause.downcast_ref(), Some(Fault::TimedOut(_))) || cause.downcast_ref().is_some_and(is_cancelled)
+}
+
+/// Returns the version that is there, without a lock.
+async fn look(mut client: Lent) -> Result<i64, Failure> {
+    version(&client.transaction().await?).await
+}
+
+async fn version(transaction: &Transaction<'_>) -> Result<i64, Failure> {
+    // Read from the catalog: to_regclass would remember that there is none while another replica makes it.
+    let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger_schema' AND pg_table_is_visible(oid))";
+    let exists = transaction.query_one(sql, &[]).await?;
+    if !exists.try_get(0).map_err(LedgerError::corrupt)? {
+        return Ok(0);
+    }
+    let version = transaction.query_one("SELECT version FROM ledger_schema", &[]).await?;
+    Ok(version.try_get(0).map_err(LedgerError::corrupt)?)
+}
+
+/// Does the steps that are missing, in one transaction: of two replicas that start at once, one waits. Returns the
+/// version that was found. One that is not older than `known` is left alone, so that a service needs no right to create
+/// tables once they are there.
 async fn up_to_date(mut client: Lent, known: i64) -> Result<i64, Failure> {
     let transaction = client.transaction().await?;
     let timeout = MIGRATE_MAX.as_secs();
     transaction.batch_execute(&format!("SET LOCAL statement_timeout = '{timeout}s'")).await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    let exists = transaction.query_one("SELECT to_regclass('ledger_schema') IS NOT NULL", &[]).await?;
-    let found = if exists.try_get(0).map_err(LedgerError::corrupt)? {
-        let version = transaction.query_one("SELECT version FROM ledger_schema", &[]).await?;
-        version.try_get(0).map_err(LedgerError::corrupt)?
-    } else {
-        0
-    };
+    let found = version(&transaction).await?;
     if known <= found {
         return Ok(found);
     }

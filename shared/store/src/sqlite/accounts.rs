@@ -14,7 +14,7 @@ use crate::LedgerError;
 use crate::account::{self, Account, Tally};
 use crate::accounts::{Entry, Fact, Open, entries};
 use crate::error::Fault;
-use crate::standing::{Marks, Subject, open_in_sql, released_in_sql, waiting_in_sql};
+use crate::standing::{Marks, Subject, open_in_sql, released_in_sql, replayable_in_sql, waiting_in_sql};
 
 /// Selects entries; [`entry`] reads a row of it.
 macro_rules! select {
@@ -30,16 +30,32 @@ macro_rules! rest {
     };
 }
 
-/// A message that a session has, and that the ledger does not know as waiting for its result.
-macro_rules! stray {
+/// What ended and is to be forgotten. In this order the index has it, so that both who ask get the same.
+macro_rules! forgettable {
     () => {
+        concat!(
+            "WHERE NOT ",
+            open_in_sql!(),
+            " AND touched_at < ?1 AND (touched_at < ?3 OR NOT ",
+            replayable_in_sql!(),
+            ") ORDER BY touched_at, subject, id LIMIT ?2"
+        )
+    };
+}
+
+/// A message that a session has, and whose result the ledger does not await since an instant.
+macro_rules! stray {
+    ($since:literal) => {
         concat!(
             "subject = 1 AND ",
             open_in_sql!(),
             " AND ",
             released_in_sql!(),
             " AND NOT EXISTS (SELECT 1 FROM ledger_releases \
-               WHERE message_id = account_entries.id AND outcome IS NULL)"
+               WHERE message_id = account_entries.id AND outcome IS NULL \
+               AND COALESCE(reopened_at, released_at) >= ",
+            $since,
+            ")"
         )
     };
 }
@@ -88,26 +104,32 @@ pub(super) fn open_entries(
     settled_before: Timestamp,
     limit: u32,
 ) -> Result<Vec<Entry>, LedgerError> {
+    let before = settled_before.as_microsecond();
     // The condition of the index stands in each, or SQLite would not see that it may use it.
-    let sql = match open {
+    let waiting = match open {
         Open::Text => select!("WHERE subject = 0 AND ", open_in_sql!(), " AND ", waiting_in_sql!(), rest!()),
         Open::Message => select!("WHERE subject = 1 AND ", open_in_sql!(), " AND ", waiting_in_sql!(), rest!()),
-        Open::Stray => select!("WHERE ", stray!(), rest!()),
+        Open::Stray { awaited_since } => {
+            let sql = select!("WHERE ", stray!("?3"), rest!());
+            return query(connection, sql, params![before, limit, awaited_since.as_microsecond()], entry);
+        }
     };
-    query(connection, sql, params![settled_before.as_microsecond(), limit], entry)
+    query(connection, waiting, params![before, limit], entry)
 }
 
 pub(super) fn strays(
     connection: &Connection,
+    awaited_since: Timestamp,
     settled_before: Timestamp,
 ) -> Result<BTreeMap<BackendName, u64>, LedgerError> {
     let sql = concat!(
         "SELECT backend, count(*) FROM account_entries WHERE ",
-        stray!(),
+        stray!("?2"),
         " AND touched_at < ?1 GROUP BY backend"
     );
     let counted = |row: &Row<'_>| Ok((parse(&get::<String>(row, 0)?)?, number(row, 1)?));
-    Ok(query(connection, sql, [settled_before.as_microsecond()], counted)?.into_iter().collect())
+    let parameters = params![settled_before.as_microsecond(), awaited_since.as_microsecond()];
+    Ok(query(connection, sql, parameters, counted)?.into_iter().collect())
 }
 
 pub(super) fn unbegun(
@@ -120,23 +142,27 @@ pub(super) fn unbegun(
     query(connection, sql, params![settled_before.as_microsecond(), limit], entry)
 }
 
-pub(super) fn forget(connection: &Connection, touched_before: Timestamp, limit: u32) -> Result<u64, LedgerError> {
-    let sql = select!("WHERE NOT ", open_in_sql!(), rest!());
-    let old = query(connection, sql, params![touched_before.as_microsecond(), limit], entry)?;
-    for Entry { subject, id, backend, marks, .. } in &old {
-        execute(
-            connection,
-            "INSERT INTO account_totals (subject, backend, marks, count) VALUES (?1, ?2, ?3, 1) \
-             ON CONFLICT (subject, backend, marks) DO UPDATE SET count = count + 1",
-            params![subject.number(), backend.as_str(), marks.number()],
-        )?;
-        execute(
-            connection,
-            "DELETE FROM account_entries WHERE subject = ?1 AND id = ?2",
-            params![subject.number(), id.as_uuid().as_bytes()],
-        )?;
-    }
-    Ok(old.len() as u64)
+pub(super) fn forget(
+    connection: &Connection,
+    touched_before: Timestamp,
+    replayable_before: Timestamp,
+    limit: u32,
+) -> Result<u64, LedgerError> {
+    let parameters = params![touched_before.as_microsecond(), limit, replayable_before.as_microsecond()];
+    let fold = concat!(
+        "INSERT INTO account_totals (subject, backend, marks, count) \
+         SELECT subject, backend, marks, count(*) FROM (SELECT subject, backend, marks FROM account_entries ",
+        forgettable!(),
+        ") WHERE true GROUP BY subject, backend, marks \
+         ON CONFLICT (subject, backend, marks) DO UPDATE SET count = count + excluded.count"
+    );
+    execute(connection, fold, parameters)?;
+    let delete = concat!(
+        "DELETE FROM account_entries WHERE (subject, id) IN (SELECT subject, id FROM account_entries ",
+        forgettable!(),
+        ")"
+    );
+    u64::try_from(execute(connection, delete, parameters)?).map_err(LedgerError::corrupt)
 }
 
 fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize, LedgerError> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::judge;
 use crate::error::Fault;
-use crate::ledger::{Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::ledger::{AllOverdue, Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
 use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
@@ -206,8 +206,8 @@ pub(super) fn overdue(
     backend: &BackendName,
     released_before: Timestamp,
     limit: u32,
-) -> Result<Vec<Overdue>, LedgerError> {
-    let rows = query(
+) -> Result<AllOverdue, LedgerError> {
+    let rows = read(
         connection,
         select!(
             "WHERE backend = ?1 AND outcome IS NULL AND COALESCE(reopened_at, released_at) < ?2 \
@@ -215,8 +215,9 @@ pub(super) fn overdue(
              ORDER BY COALESCE(reopened_at, released_at) LIMIT ?3"
         ),
         params![backend.as_str(), released_before.as_microsecond(), limit],
+        overdue_row,
     )?;
-    rows.into_iter().map(Row::overdue).collect()
+    Ok(rows.into_iter().collect())
 }
 
 pub(super) fn count(connection: &Connection) -> Result<u64, LedgerError> {
@@ -225,21 +226,28 @@ pub(super) fn count(connection: &Connection) -> Result<u64, LedgerError> {
     u64::try_from(count).map_err(LedgerError::corrupt)
 }
 
-pub(super) fn prune(connection: &Connection, settled_before: Timestamp, limit: u32) -> Result<u64, LedgerError> {
-    let removed = execute(
+pub(super) fn prune(connection: &Connection, before: Timestamp, limit: u32) -> Result<u64, LedgerError> {
+    let ended = execute(
         connection,
         "DELETE FROM ledger_releases WHERE message_id IN (\
              SELECT message_id FROM ledger_releases WHERE outcome_at < ?1 ORDER BY outcome_at LIMIT ?2)",
-        params![settled_before.as_microsecond(), limit],
+        params![before.as_microsecond(), limit],
     )?;
-    let replayed = execute(
+    let unended = execute(
         connection,
         "DELETE FROM ledger_releases WHERE message_id IN (\
              SELECT message_id FROM ledger_releases \
-             WHERE outcome IS NULL AND session_id IS NULL AND reopened_at < ?1 ORDER BY reopened_at LIMIT ?2)",
-        params![settled_before.as_microsecond(), limit],
+             WHERE outcome IS NULL AND COALESCE(reopened_at, released_at) < ?1 \
+             ORDER BY COALESCE(reopened_at, released_at) LIMIT ?2)",
+        params![before.as_microsecond(), limit],
     )?;
-    u64::try_from(removed + replayed).map_err(LedgerError::corrupt)
+    // A version that knew of no commands leaves them where it settles.
+    execute(
+        connection,
+        "UPDATE ledger_releases SET command = NULL WHERE outcome IS NOT NULL AND command IS NOT NULL",
+        params![],
+    )?;
+    u64::try_from(ended + unended).map_err(LedgerError::corrupt)
 }
 
 /// The transaction around it has taken the write lock: that is the proof.
@@ -252,13 +260,28 @@ fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Resul
 }
 
 fn query(connection: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<Row>, LedgerError> {
+    read(connection, sql, parameters, row)
+}
+
+fn read<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl Fn(&rusqlite::Row<'_>) -> Result<T, LedgerError>,
+) -> Result<Vec<T>, LedgerError> {
     let mut statement = connection.prepare_cached(sql).map_err(judge)?;
     let mut found = statement.query(parameters).map_err(judge)?;
     let mut rows = Vec::new();
     while let Some(next) = found.next().map_err(judge)? {
-        rows.push(row(next)?);
+        rows.push(read(next)?);
     }
     Ok(rows)
+}
+
+/// Reads a row of [`columns!`] as an overdue release, or says which message it is about and why that cannot be done.
+fn overdue_row(found: &rusqlite::Row<'_>) -> Result<Result<Overdue, (EventId, LedgerError)>, LedgerError> {
+    let message_id = EventId::from(Uuid::from_bytes(get(found, "message_id")?));
+    Ok(row(found).and_then(Row::overdue).map_err(|error| (message_id, error)))
 }
 
 /// Reads a row of [`columns!`].

@@ -1,12 +1,14 @@
 //! The tables of the SQLite ledger, and how they came to be.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::judge;
-use crate::OpenError;
+use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 3] = [RELEASES, ACCOUNTS, LIVES];
+const STEPS: [&str; 4] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -82,11 +84,20 @@ const LIVES: &str = "
     CREATE INDEX ledger_releases_settled ON ledger_releases (outcome_at) WHERE outcome_at IS NOT NULL;
 ";
 
+const LEFT_OVER: &str = "
+    DROP INDEX ledger_releases_replayed;
+    CREATE INDEX ledger_releases_unended ON ledger_releases (COALESCE(reopened_at, released_at))
+        WHERE outcome IS NULL;
+    CREATE INDEX ledger_releases_kept ON ledger_releases (message_id)
+        WHERE outcome IS NOT NULL AND command IS NOT NULL;
+    CREATE INDEX account_entries_unbegun ON account_entries (touched_at)
+        WHERE subject < 2 AND marks & 1 = 0 AND marks <> 128;
+";
+
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(judge)?;
-    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(judge)?;
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let (found, known) = versions(&transaction)?;
     if known < found {
         return Err(OpenError::Newer { found, known });
     }
@@ -97,4 +108,20 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     transaction.pragma_update(None, "user_version", known).map_err(judge)?;
     transaction.commit().map_err(judge)?;
     Ok(())
+}
+
+/// Refuses a schema that is not of this version.
+pub(super) fn check(connection: &Connection) -> Result<(), OpenError> {
+    let (found, known) = versions(connection)?;
+    match found.cmp(&known) {
+        Ordering::Less => Err(OpenError::Older { found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(OpenError::Newer { found, known }),
+    }
+}
+
+/// The version of the file, and the newest that is known here.
+fn versions(connection: &Connection) -> Result<(i64, i64), LedgerError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(judge)?;
+    Ok((found, i64::try_from(STEPS.len()).unwrap_or(i64::MAX)))
 }

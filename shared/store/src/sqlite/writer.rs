@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{judge, schema};
 use crate::error::Fault;
-use crate::{LedgerError, OpenError};
+use crate::{LedgerError, Older, OpenError};
 
 /// How many operations share a transaction at most.
 pub(super) const GROUP_MAX: usize = 256;
@@ -54,10 +54,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the file and starts the thread.
-    pub(super) async fn start(path: PathBuf, role: Role) -> Result<Self, OpenError> {
+    pub(super) async fn start(path: PathBuf, role: Role, older: Older) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let (opened, result) = oneshot::channel();
-        let serve = move || match open(&path) {
+        let serve = move || match open(&path, older) {
             Ok(connection) => {
                 // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
                 let _ = opened.send(Ok(()));
@@ -150,7 +150,14 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], role: Role) -
     transaction.commit().map_err(judge)
 }
 
-fn open(path: &Path) -> Result<Connection, OpenError> {
+fn open(path: &Path, older: Older) -> Result<Connection, OpenError> {
+    if older == Older::Refuse {
+        let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE);
+        let connection = connection.map_err(judge)?;
+        prepare(&connection)?;
+        schema::check(&connection)?;
+        return Ok(connection);
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         // For its owner alone: the ledger tells who talked with whom, by their sessions.
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LedgerError::unavailable)?;

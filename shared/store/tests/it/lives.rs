@@ -18,7 +18,9 @@ on_both!(
     giving_up_what_was_reopened_leaves_it_unconfirmed,
     what_was_reopened_is_overdue_until_it_is_commanded_again,
     a_command_is_kept_no_longer_than_it_may_be_needed,
-    what_was_given_up_or_replayed_long_ago_is_forgotten,
+    what_was_given_up_or_came_to_no_end_is_forgotten_in_time,
+    a_command_that_an_older_version_left_is_forgotten,
+    a_row_that_cannot_be_understood_hides_no_other_that_is_overdue,
     of_all_that_race_one_wins,
 );
 
@@ -40,7 +42,7 @@ async fn what_was_given_up_nobody_gets(place: Place) {
         assert_eq!(ledger.find(&[id]).await.unwrap(), [], "it is no release");
         assert_eq!(ledger.settle(id, &session("late"), Sent, second(3)).await.unwrap(), Settled::NotHolder);
     }
-    assert_eq!(ledger.overdue(&backend("b"), second(9), 10).await.unwrap(), []);
+    assert_eq!(ledger.overdue(&backend("b"), second(9), 10).await.unwrap().readable, []);
     assert_eq!(ledger.look_up(message()).await.unwrap(), None);
 }
 
@@ -61,7 +63,7 @@ async fn a_replay_opens_what_was_given_up_before_it(place: Place) {
     assert!(ledger.replay(id, second(7), second(8)).await.unwrap());
     assert!(!ledger.replay(id, second(7), second(8)).await.unwrap(), "once");
     assert_eq!(ledger.look_up(id).await.unwrap(), Some(Record::Open));
-    assert_eq!(ledger.overdue(&backend("b"), second(99), 10).await.unwrap(), [], "the bus has its command");
+    assert_eq!(ledger.overdue(&backend("b"), second(99), 10).await.unwrap().readable, [], "the bus has its command");
 
     let again = ledger.give_up(give_up(id, Why::Expired, second(9))).await.unwrap();
     let GaveUp::Recorded(given_up) = again else { panic!("{again:?}") };
@@ -117,7 +119,7 @@ async fn the_first_session_may_ask_again_and_is_heard_until_another_has_it(place
     let refused = ledger.claim(claim(id, &session("next"), second(22))).await.unwrap();
     assert_eq!(refused, Claimed::Refused { holder: holder.clone() });
     assert_eq!(ledger.look_up(id).await.unwrap(), Some(Record::Released(settled)));
-    assert_eq!(ledger.overdue(&backend("b"), second(99), 10).await.unwrap(), []);
+    assert_eq!(ledger.overdue(&backend("b"), second(99), 10).await.unwrap().readable, []);
 }
 
 async fn giving_up_what_was_reopened_leaves_it_unconfirmed(place: Place) {
@@ -147,20 +149,24 @@ async fn what_was_reopened_is_overdue_until_it_is_commanded_again(place: Place) 
     ledger.claim(kept.clone()).await.unwrap();
     let (first, id) = (release(&kept), kept.message_id);
     let held = Overdue { command: kept.command, ..overdue(&first) };
-    assert_eq!(ledger.overdue(&b, second(1), 10).await.unwrap(), from_ref(&held));
+    assert_eq!(ledger.overdue(&b, second(1), 10).await.unwrap().readable, from_ref(&held));
     ledger.reopen(&first, second(10)).await.unwrap();
-    assert_eq!(ledger.overdue(&b, second(10), 10).await.unwrap(), [], "its time begins anew");
+    assert_eq!(ledger.overdue(&b, second(10), 10).await.unwrap().readable, [], "its time begins anew");
     let reopened = Overdue { open_since: Some(second(10)), ..held };
-    assert_eq!(ledger.overdue(&b, second(11), 10).await.unwrap(), from_ref(&reopened));
+    assert_eq!(ledger.overdue(&b, second(11), 10).await.unwrap().readable, from_ref(&reopened));
     ledger.commanded(id, second(9)).await.unwrap();
-    assert_eq!(ledger.overdue(&b, second(11), 10).await.unwrap(), [reopened], "it was reopened at another time");
+    assert_eq!(
+        ledger.overdue(&b, second(11), 10).await.unwrap().readable,
+        [reopened],
+        "it was reopened at another time"
+    );
     ledger.commanded(id, second(10)).await.unwrap();
-    assert_eq!(ledger.overdue(&b, second(99), 10).await.unwrap(), []);
+    assert_eq!(ledger.overdue(&b, second(99), 10).await.unwrap().readable, []);
     assert_eq!(ledger.look_up(id).await.unwrap(), Some(Record::Open));
     // The next session has as much time as the first.
     ledger.claim(keeping(claim(id, &session("t"), second(30)))).await.unwrap();
-    assert_eq!(ledger.overdue(&b, second(30), 10).await.unwrap(), []);
-    assert_eq!(ledger.overdue(&b, second(31), 10).await.unwrap().len(), 1);
+    assert_eq!(ledger.overdue(&b, second(30), 10).await.unwrap().readable, []);
+    assert_eq!(ledger.overdue(&b, second(31), 10).await.unwrap().readable.len(), 1);
 }
 
 async fn a_command_is_kept_no_longer_than_it_may_be_needed(place: Place) {
@@ -181,20 +187,51 @@ async fn a_command_is_kept_no_longer_than_it_may_be_needed(place: Place) {
     assert_eq!(commands(), 0);
 }
 
-async fn what_was_given_up_or_replayed_long_ago_is_forgotten(place: Place) {
+async fn what_was_given_up_or_came_to_no_end_is_forgotten_in_time(place: Place) {
     let ledger = open(&place.url()).await.unwrap();
-    let (given_up, replayed, reopened) = (message(), message(), released(&*ledger, 0).await);
+    let (given_up, replayed) = (message(), message());
     ledger.give_up(give_up(given_up, refused(), second(10))).await.unwrap();
     ledger.give_up(give_up(replayed, refused(), second(1))).await.unwrap();
     ledger.replay(replayed, second(5), second(20)).await.unwrap();
-    ledger.reopen(&reopened, second(1)).await.unwrap();
-    assert_eq!(ledger.prune(second(10), 10).await.unwrap(), 0);
-    assert_eq!(ledger.prune(second(11), 10).await.unwrap(), 1);
-    assert_eq!(ledger.look_up(given_up).await.unwrap(), None);
-    assert_eq!(ledger.look_up(replayed).await.unwrap(), Some(Record::Open));
-    assert_eq!(ledger.prune(second(21), 10).await.unwrap(), 1);
-    assert_eq!(ledger.look_up(replayed).await.unwrap(), None);
-    assert_eq!(ledger.look_up(reopened.message_id).await.unwrap(), Some(Record::Open), "its result may still come");
+    // As of a backend that is configured no more.
+    let held = keeping(claim(message(), &session("held"), second(30)));
+    ledger.claim(held.clone()).await.unwrap();
+    // As of a command that was published again, and dropped.
+    let reopened = keeping(claim(message(), &session("reopened"), second(5)));
+    ledger.claim(reopened.clone()).await.unwrap();
+    ledger.reopen(&release(&reopened), second(40)).await.unwrap();
+    let mut expected = vec![(10, given_up), (20, replayed), (30, held.message_id), (40, reopened.message_id)];
+    while let [(at, next), ..] = expected[..] {
+        assert_eq!(ledger.prune(second(at), 10).await.unwrap(), 0);
+        assert!(ledger.look_up(next).await.unwrap().is_some());
+        assert_eq!(ledger.prune(second(at + 1), 10).await.unwrap(), 1);
+        assert_eq!(ledger.look_up(next).await.unwrap(), None);
+        expected.remove(0);
+        assert_eq!(ledger.count().await.unwrap(), expected.len() as u64);
+    }
+}
+
+async fn a_command_that_an_older_version_left_is_forgotten(place: Place) {
+    let ledger = open(&place.url()).await.unwrap();
+    let (settled, held) = (released(&*ledger, 0).await, keeping(claim(message(), &session("s"), second(0))));
+    ledger.claim(held).await.unwrap();
+    ledger.settle(settled.message_id, &settled.session_id, Delivered, second(1)).await.unwrap();
+    let commands = || place.execute("SELECT count(*) FROM ledger_releases WHERE command IS NOT NULL").unwrap();
+    place.execute("UPDATE ledger_releases SET command = 'personal' WHERE outcome IS NOT NULL");
+    assert_eq!(commands(), 2);
+    assert_eq!(ledger.prune(second(0), 10).await.unwrap(), 0);
+    assert_eq!(commands(), 1, "the one that may be needed");
+}
+
+async fn a_row_that_cannot_be_understood_hides_no_other_that_is_overdue(place: Place) {
+    let ledger = open(&place.url()).await.unwrap();
+    let (damaged, sound) = (released(&*ledger, 1).await, released(&*ledger, 2).await);
+    place.execute("UPDATE ledger_releases SET command = 'no command' WHERE released_at = (SELECT min(released_at) FROM ledger_releases)");
+    let found = ledger.overdue(&backend("b"), second(9), 10).await.unwrap();
+    assert_eq!(found.readable, [overdue(&sound)]);
+    let [(id, error)] = &found.unreadable[..] else { panic!("{found:?}") };
+    assert_eq!(*id, damaged.message_id);
+    assert!(matches!(error, store::LedgerError::Unreadable(_)), "{error}");
 }
 
 /// Claims by many sessions, an end, and a second life, over two replicas at once: the message is granted to one session

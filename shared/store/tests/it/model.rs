@@ -121,9 +121,9 @@ impl State {
             },
             Operation::Prune { ago } => {
                 let ended = match &self {
-                    Self::Held { outcome, .. } => outcome.map(|(_, at)| at),
-                    Self::GivenUp { at, .. } | Self::Open { at, holder: None, .. } => Some(*at),
-                    Self::None | Self::Open { .. } => None,
+                    Self::Held { outcome, at, .. } => Some(outcome.map_or(*at, |(_, at)| at)),
+                    Self::GivenUp { at, .. } | Self::Open { at, .. } => Some(*at),
+                    Self::None => None,
                 };
                 let is_forgotten = ended.is_some_and(|at| at < now - ago);
                 (if is_forgotten { Self::None } else { self }, Answer::Pruned(is_forgotten.into()))
@@ -242,7 +242,7 @@ async fn perform(ledger: &dyn Ledger, id: protocol::EventId, operation: &Operati
 /// What the ledger says of the message is what the model says.
 async fn compare(ledger: &dyn Ledger, id: protocol::EventId, state: &State) {
     let record = ledger.look_up(id).await.unwrap();
-    let overdue = ledger.overdue(&backend("b"), second(1000), 10).await.unwrap();
+    let overdue = ledger.overdue(&backend("b"), second(1000), 10).await.unwrap().readable;
     let of_overdue = overdue.first().map(|overdue| (overdue.open_since.map(ago), overdue.command.is_some()));
     let found = ledger.find(&[id]).await.unwrap().len();
     match (state, record) {

@@ -129,6 +129,33 @@ async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
     assert_eq!(sound, Claimed::Granted { at: second(0), life: 0 });
 }
 
+/// Longer than a claim may take.
+const LONG: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_may_take_longer_than_a_claim() {
+    let place = Place::postgres();
+    let store::Opened { accounts, ledger } = store::open_all(&place.url(), store::Settings::default()).await.unwrap();
+    let (other, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    other.batch_execute("BEGIN; LOCK TABLE account_entries, ledger_releases").await.unwrap();
+    let holding = async {
+        tokio::time::sleep(LONG).await;
+        other.batch_execute("COMMIT").await.unwrap();
+    };
+    let (account, forgotten, claimed, ()) = tokio::join!(
+        accounts.account(second(0)),
+        accounts.forget(second(0), second(0), 10),
+        ledger.claim(claim(message(), &session("s"), second(0))),
+        holding,
+    );
+    assert!(matches!(claimed, Err(LedgerError::Unavailable(_))), "{claimed:?}");
+    assert_eq!(account.unwrap(), store::Account::new());
+    assert_eq!(forgotten.unwrap(), 0);
+    ledger.ping().await.unwrap();
+}
+
 /// Uses every connection of the pool at once.
 async fn fill_pool(ledger: &Arc<dyn Ledger>) {
     let mut askers = JoinSet::new();
@@ -192,7 +219,7 @@ async fn a_newer_schema_is_refused() {
     let Place::Postgres(database) = &place else { panic!("not a database") };
     database.execute("UPDATE ledger_schema SET version = 7").unwrap();
     let newer = open(&place.url()).await.err().unwrap();
-    assert!(matches!(newer, OpenError::Newer { found: 7, known: 3 }), "{newer}");
+    assert!(matches!(newer, OpenError::Newer { found: 7, known: 4 }), "{newer}");
 }
 
 #[tokio::test]
@@ -256,7 +283,7 @@ async fn describe(url: &str) -> String {
         OpenError::Ledger(LedgerError::Denied(_)) => "denied",
         OpenError::Ledger(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) => "corrupt",
         OpenError::Ledger(LedgerError::Unavailable(_)) => "unavailable",
-        OpenError::Url | OpenError::Newer { .. } => "other",
+        OpenError::Url | OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::TooLong { .. } => "other",
     };
     let mut text = format!("{who} {error:?} {error}");
     let mut source = error.source();

@@ -1,11 +1,11 @@
 //! A ledger of an earlier version, opened by this one.
 
 use store::Outcome::{Sent, Unconfirmed};
-use store::{Claimed, Record, Release, Why, open};
+use store::{Claimed, LedgerError, OpenError, Record, Release, Settings, Why, open};
 
 use crate::place::{Place, backend, claim, give_up, overdue, release, second, session};
 
-on_both!(a_ledger_of_the_first_version_is_taken_over);
+on_both!(a_ledger_of_the_first_version_is_taken_over, who_only_looks_changes_no_schema,);
 
 /// As the first version made it, with a release that was settled and one that was not.
 const SQLITE: &str = "
@@ -52,8 +52,9 @@ const POSTGRES: &str = "
          '2023-11-14T22:13:20.123456Z', NULL, NULL);
 ";
 
-async fn a_ledger_of_the_first_version_is_taken_over(place: Place) {
-    match &place {
+/// Makes a ledger of the first version.
+fn make_first_version(place: &Place) {
+    match place {
         Place::Sqlite(folder) => {
             std::fs::create_dir(folder.path().join("made")).unwrap();
             place.execute(SQLITE);
@@ -62,13 +63,32 @@ async fn a_ledger_of_the_first_version_is_taken_over(place: Place) {
             place.execute(POSTGRES);
         }
     }
+}
+
+async fn who_only_looks_changes_no_schema(place: Place) {
+    let look = async || store::open_existing(&place.url(), Settings::default()).await;
+    make_first_version(&place);
+    for _ in 0..2 {
+        let older = look().await.err().unwrap();
+        assert!(matches!(older, OpenError::Older { found: 1, known: 4 }), "{older}");
+        assert!(older.to_string().contains("tropomq journal"), "{older}");
+    }
+    let ledger = open(&place.url()).await.unwrap();
+    let opened = look().await.unwrap();
+    assert_eq!(opened.ledger.count().await.unwrap(), ledger.count().await.unwrap());
+    assert_eq!(opened.accounts.account(second(0)).await.unwrap(), store::Account::new());
+    drop(ledger);
+}
+
+async fn a_ledger_of_the_first_version_is_taken_over(place: Place) {
+    make_first_version(&place);
     let ledger = open(&place.url()).await.unwrap();
     let (one, two) = ("6f08c07b-eb3b-5be3-9044-89bbde80e4f3", "d984dcb5-e985-5233-8e9e-7bce11f5b61c");
     let one = release(&claim(one.parse().unwrap(), &session("one"), second(0)));
     let two = release(&claim(two.parse().unwrap(), &session("two"), second(0)));
     let one = Release { outcome: Some(Sent), outcome_at: Some(second(1)), ..one };
     assert_eq!(ledger.look_up(one.message_id).await.unwrap(), Some(Record::Released(one.clone())));
-    assert_eq!(ledger.overdue(&backend("b"), second(9), 10).await.unwrap(), [overdue(&two)]);
+    assert_eq!(ledger.overdue(&backend("b"), second(9), 10).await.unwrap().readable, [overdue(&two)]);
 
     // What is new works on what was there.
     let refused = ledger.claim(claim(one.message_id, &session("late"), second(2))).await.unwrap();
@@ -81,4 +101,19 @@ async fn a_ledger_of_the_first_version_is_taken_over(place: Place) {
     assert_eq!(ledger.count().await.unwrap(), 3);
     drop(ledger);
     assert_eq!(open(&place.url()).await.unwrap().count().await.unwrap(), 3, "a second start changes nothing");
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_no_ledger() {
+    let place = Place::postgres();
+    let look = async |place: &Place| store::open_existing(&place.url(), Settings::default()).await.err().unwrap();
+    for _ in 0..2 {
+        let none = look(&place).await;
+        assert!(matches!(none, OpenError::Older { found: 0, known: 4 }), "{none}");
+    }
+    let place = Place::sqlite();
+    let none = look(&place).await;
+    assert!(matches!(none, OpenError::Ledger(LedgerError::Unavailable(_))), "{none}");
+    let Place::Sqlite(folder) = &place else { panic!("not a file") };
+    assert!(!folder.path().join("made").exists());
 }

@@ -146,7 +146,10 @@ fn what_was_looked_through_does_not_stay_in_memory() {
         queue.dispatch();
     }
     assert_eq!((queue.in_hand(), receiver.len()), (READY_MAX + 10, READY_MAX + 10));
+    queue.let_go();
+    assert_eq!(queue.in_hand(), READY_MAX + 10, "somebody looks through it still");
     assert!(queue.unsubscribe(0).is_empty());
+    queue.let_go();
     assert_eq!((queue.ready.len(), queue.beyond, queue.loaded_to()), (READY_MAX, 10, bound));
 }
 

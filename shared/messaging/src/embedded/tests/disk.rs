@@ -94,6 +94,33 @@ async fn a_full_disk_refuses_and_loses_nothing_until_there_is_room() {
 }
 
 #[tokio::test]
+async fn what_was_settled_while_the_disk_fails_does_not_come_again() {
+    let (directory, bus) = bus();
+    let letters = 0..300;
+    try_join_all(letters.clone().map(|body| bus.publish(message(Destination::Dead, body)))).await.unwrap();
+    bus.close().await;
+    let fails = "CREATE TRIGGER fails BEFORE DELETE ON message BEGIN SELECT RAISE(ABORT, 'a test'); END";
+    Connection::open(file(&directory)).unwrap().execute_batch(fails).unwrap();
+    let bus = open_in(&directory);
+    let mut looking = subscribe(&bus, "tropomq.dead", 1000).await;
+    for expected in letters.clone() {
+        let delivery = next(&mut looking).await;
+        assert_eq!(body(&delivery), expected);
+        // Behind those that stay in memory.
+        if expected == 290 {
+            delivery.settler.ack().await;
+        }
+    }
+    drop(looking);
+    // Nothing is written, and what was asked before is done.
+    bus.publish(to("work.a", 0)).await.unwrap_err();
+    let mut again = subscribe(&bus, "tropomq.dead", 1000).await;
+    for expected in letters.filter(|body| *body != 290) {
+        assert_eq!(body(&next(&mut again).await), expected);
+    }
+}
+
+#[tokio::test]
 async fn messages_of_a_record_that_grew_too_old_are_removed() {
     let (directory, bus) = bus();
     publish(&bus, "record", 0..2).await;

@@ -160,8 +160,8 @@ impl Bus for Broker {
         Box::pin(async { Ok(subscription) })
     }
 
-    fn depth<'a>(&'a self, _queue: &'a QueueName) -> BoxFuture<'a, Result<Option<u64>, SubscribeError>> {
-        Box::pin(async { Ok(None) })
+    fn depths<'a>(&'a self, _queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>> {
+        Box::pin(async { Ok(Depths::new()) })
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

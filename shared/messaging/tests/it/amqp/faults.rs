@@ -10,6 +10,7 @@ use messaging::{BusState, BusUrl, Environment, PublishError};
 use testkit::RabbitMq;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::contracts::dead::{letters, order};
 use crate::running::{DEADLINE, Running, message, next, within, work};
@@ -73,7 +74,8 @@ async fn connections_are_cut_in_a_replay(broker: &RabbitMq, running: &Running) {
                 }
             }
         };
-        let working = dead::work(&*running.bus, &environment, &replay, sender);
+        let stop = CancellationToken::new();
+        let working = dead::work(&*running.bus, &environment, &replay, &stop, sender);
         within("the work ends", async { futures::join!(hear, working) }).await.0
     };
     let told = cut(Some(20)).await;

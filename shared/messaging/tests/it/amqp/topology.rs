@@ -12,7 +12,7 @@ use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
 use testkit::Vhost;
 
 use super::OtherClient;
-use crate::running::{Place, Running, full_properties, message, next, within, work};
+use crate::running::{Place, Running, Taken, full_properties, message, next, within, work};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_with_other_settings_is_used_as_it_is_and_stops_nothing() {
@@ -43,6 +43,48 @@ async fn what_waited_for_a_queue_that_is_gone_is_unrouted_and_holds_nothing_up()
     running.publish(delayed("two", "here")).await;
     assert_eq!(running.take_ids("two", 1).await, ["here"]);
     assert_eq!(running.take("tropomq.unrouted", 40).await.len(), 40);
+    running.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_whose_queue_is_gone_is_unrouted_though_a_record_takes_it() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    let bound = Some(Bound { messages_max: 100, age_max: Duration::from_hours(1) });
+    let record = Queue { bound, ..work("record", "#") };
+    let running = Running::open(&Place::url(&vhost), &[work("one", "a"), work("two", "b"), record]).await;
+    other.delete("one").await;
+    for (key, id) in [("a", "gone"), ("b", "here"), ("c", "nobody's work")] {
+        running.publish(message(key, id)).await;
+    }
+    assert_eq!(running.take_ids("record", 3).await, ["gone", "here", "nobody's work"]);
+    assert_eq!(running.take_ids("two", 1).await, ["here"]);
+    // What is on record and was never anybody's work is no mistake.
+    running.publish(message("a", "gone too")).await;
+    assert_eq!(running.take_ids("tropomq.unrouted", 2).await, ["gone", "gone too"]);
+    // The queue comes back with its consumer, and gets its work again.
+    let mut one = running.subscribe("one", 1).await;
+    running.publish(message("a", "back")).await;
+    let delivery = next(&mut *one).await;
+    assert_eq!(delivery.properties.message_id.as_deref(), Some("back"));
+    delivery.settler.ack().await;
+    drop(one);
+    running.close().await;
+}
+
+/// As releases before the exchange of work bound them. The bindings stay: nobody knows who else relies on them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_bound_to_both_exchanges_gets_each_message_once() {
+    let vhost = Vhost::fresh();
+    let other = OtherClient::connect(Vhost::url(&vhost)).await;
+    let queues = [work("one", "message.send.*")];
+    Running::open(&Place::url(&vhost), &queues).await.close().await;
+    other.bind("one", "message.send.*").await;
+    let running = Running::open(&Place::url(&vhost), &queues).await;
+    running.publish(message("message.send.a", "a")).await;
+    running.publish(message("message.send.b", "b")).await;
+    let taken = running.take_up_to("one", "message.send.c").await;
+    assert_eq!(taken.iter().map(Taken::id).collect::<Vec<_>>(), ["a", "b"]);
     running.close().await;
 }
 

@@ -8,6 +8,7 @@ use messaging::headers::{ATTEMPT, DEAD_AT, ERROR, QUEUE, REASON, REPLAYED_AT, RO
 use messaging::{Destination, Environment, Message};
 use protocol::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::running::{Place, Running, full_properties, message, next, within, work};
 
@@ -58,7 +59,8 @@ impl Running {
                 }
             }
         };
-        let working = dead::work(&*self.bus, &environment, order, sender);
+        let stop = CancellationToken::new();
+        let working = dead::work(&*self.bus, &environment, order, &stop, sender);
         let (told, ()) = within("the work ends", async { futures::join!(hear, working) }).await;
         told
     }
@@ -70,9 +72,9 @@ impl Running {
 
     /// How many are ready on a queue, once it is so many: a bus may take back what was unsettled a little later.
     async fn reaches_depth(&self, queue: &str, expected: u64) {
-        let queue = queue.into();
+        let queues = [queue.into()];
         within(&format!("{queue} has {expected}"), async {
-            while self.bus.depth(&queue).await.unwrap() != Some(expected) {
+            while self.bus.depths(&queues).await.unwrap()[&queues[0]].ready != expected {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         })
@@ -211,7 +213,7 @@ pub(crate) async fn an_interrupted_replay_loses_nothing(place: &impl Place) {
     let running = Running::open(&place.url(), &[work("one", "x")]).await;
     let (all, ids) = letters("one", 40);
     running.bury(all).await;
-    let (environment, replay) = (Environment::system(), order(AT_ONCE));
+    let (environment, replay, stop) = (Environment::system(), order(AT_ONCE), CancellationToken::new());
     // The listener goes away, and then the work itself, wherever it stands.
     for heard in [10, 5] {
         let (sender, mut receiver) = mpsc::channel(1);
@@ -221,7 +223,7 @@ pub(crate) async fn an_interrupted_replay_loses_nothing(place: &impl Place) {
                 assert!(matches!(receiver.recv().await, Some(Told::Letter { outcome: Outcome::Replayed, .. })));
             }
         };
-        let working = dead::work(&*running.bus, &environment, &replay, sender);
+        let working = dead::work(&*running.bus, &environment, &replay, &stop, sender);
         if heard == 10 {
             within("the work ends", async { futures::join!(hear, working) }).await;
         } else {
@@ -243,6 +245,36 @@ pub(crate) async fn an_interrupted_replay_loses_nothing(place: &impl Place) {
     let twice = counts.values().sum::<usize>() - ids.len();
     assert!(twice <= 2, "each time nothing but what was under way is repeated: {counts:?}");
     running.reaches_depth("tropomq.dead", 0).await;
+    running.close().await;
+}
+
+pub(crate) async fn a_replay_that_is_stopped_tells_what_it_did(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    let (all, ids) = letters("one", 40);
+    running.bury(all).await;
+    let (sender, mut receiver) = mpsc::channel(1);
+    let (environment, replay, stop) = (Environment::system(), order(AT_ONCE), CancellationToken::new());
+    let hear = async {
+        let mut heard = 0;
+        loop {
+            match receiver.recv().await.unwrap() {
+                Told::Letter { outcome, .. } => assert_eq!(outcome, Outcome::Replayed),
+                Told::Done(summary) => panic!("it was not stopped: {summary:?}"),
+                Told::Failed { error, summary } => return (heard, error, summary),
+            }
+            heard += 1;
+            if heard == 10 {
+                stop.cancel();
+            }
+        }
+    };
+    let working = dead::work(&*running.bus, &environment, &replay, &stop, sender);
+    let ((heard, error, summary), ()) = within("the work ends", async { futures::join!(hear, working) }).await;
+    assert!(error.contains("stopped"), "{error}");
+    assert_eq!((summary.replayed, summary.seen, summary.kept), (heard, heard, 0));
+    let replayed = usize::try_from(heard).unwrap();
+    assert_eq!(running.take_ids("one", replayed).await, ids[..replayed]);
+    assert_eq!(running.look(&order(Action::Look)).await, ids[replayed..]);
     running.close().await;
 }
 
