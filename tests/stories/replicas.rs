@@ -1,13 +1,13 @@
 //! Two of each service on one RabbitMQ.
 
-use crate::crowd::{assert_answered, text_all};
+use crate::crowd::{assert_answered, patient, text_all};
 use crate::stage::{Bus, NUMBER, OTHER_NUMBER, Setup};
 
 /// Half of the texts come in at one ingress, half at the other. A message may be launched by one egress and called back
 /// for at the other.
 #[tokio::test]
 async fn two_replicas_of_each_service_share_the_work() {
-    let stage = Setup::new(Bus::RabbitMq).replicas(2).start().await;
+    let stage = patient(Setup::new(Bus::RabbitMq).replicas(2)).start().await;
     let phones = stage.phones(50);
     let texts = text_all(&phones, 10, |index| if index % 2 == 0 { NUMBER } else { OTHER_NUMBER }).await;
     for phone in &phones {

@@ -54,7 +54,8 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// [`Limits::drain_timeout`], and drops the rest. From the announcement of the shutdown on, each answer ends its
 /// connection (`connection: close`), so that clients which keep connections go elsewhere in time.
 ///
-/// When all places are taken and another client comes, the connection that has been idle longest is closed.
+/// When all places are taken and another client comes, the connection that has been idle longest is closed, once
+/// that was half a second.
 ///
 /// Handlers take the body with [`Body`], and find the peer in `axum::extract::ConnectInfo<SocketAddr>`. A handler that
 /// panics answers 500. A handler is dropped where it stands when its client goes away, when it takes longer than

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many bytes are thrown away meanwhile, at most.
 const LINGER_BYTES: usize = 1 << 20;
 
-/// Numbers the moments at which connections become idle, in their order.
-static IDLE_ORDER: AtomicU64 = AtomicU64::new(0);
+/// From when the moments are counted at which connections become idle.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What a connection is doing, so far as its peer's pace is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,8 @@ pub(super) struct Progress(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     stage: AtomicU8,
-    idle_order: AtomicU64,
+    /// In milliseconds after [`BEGINNING`].
+    idle_since: AtomicU64,
     cut_short: AtomicBool,
 }
 
@@ -50,7 +51,8 @@ struct Shared {
 impl Progress {
     pub(super) fn set(&self, stage: Stage) {
         if stage == Stage::Idle {
-            self.0.idle_order.store(IDLE_ORDER.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            let since = u64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.0.idle_since.store(since, Ordering::Relaxed);
         }
         self.0.stage.store(stage as u8, Ordering::Relaxed);
     }
@@ -63,9 +65,10 @@ impl Progress {
         }
     }
 
-    /// Where it is idle: the less, the longer.
-    pub(super) fn idle_order(&self) -> Option<u64> {
-        (self.stage() == Stage::Idle).then(|| self.0.idle_order.load(Ordering::Relaxed))
+    /// How long it has been idle, if it is.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let since = Duration::from_millis(self.0.idle_since.load(Ordering::Relaxed));
+        (self.stage() == Stage::Idle).then(|| BEGINNING.elapsed().saturating_sub(since))
     }
 
     /// The rest of a request will not be read.

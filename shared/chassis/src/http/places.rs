@@ -3,16 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::paced::Progress;
 
+/// How long a connection has to be idle before it is closed for another. A client that uses its connections all the time
+/// may have sent the next request already, and would not know what became of it.
+const IDLE_MIN: Duration = Duration::from_millis(500);
+
+/// How often who waits for a place looks for such a connection.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The places of one listener.
 ///
 /// A connection that is only kept for the next request gives up its place when another waits: the one that has been
-/// idle longest at once, and one that is busy with the end of its answer.
+/// idle longest, and one that is busy with the end of its answer.
 #[derive(Debug)]
 pub(super) struct Places {
     room: Arc<Semaphore>,
@@ -67,14 +75,21 @@ impl Places {
     async fn wait(&self) -> Option<OwnedSemaphorePermit> {
         self.waited_for.store(true, Ordering::SeqCst);
         let _waiting = Waiting(self);
-        self.close_idlest();
-        Arc::clone(&self.room).acquire_owned().await.ok()
+        loop {
+            self.close_idlest();
+            tokio::select! {
+                biased;
+                room = Arc::clone(&self.room).acquire_owned() => return room.ok(),
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+        }
     }
 
     fn close_idlest(&self) {
         let taken = self.lock();
-        let idle = taken.values().filter_map(|holder| Some((holder.progress.idle_order()?, &holder.leave)));
-        if let Some((_, leave)) = idle.filter(|(_, leave)| !leave.is_cancelled()).min_by_key(|(order, _)| *order) {
+        let idle = taken.values().filter_map(|holder| Some((holder.progress.idle_for()?, &holder.leave)));
+        let old = idle.filter(|(idle_for, leave)| IDLE_MIN <= *idle_for && !leave.is_cancelled());
+        if let Some((_, leave)) = old.max_by_key(|(idle_for, _)| *idle_for) {
             leave.cancel();
         }
     }
