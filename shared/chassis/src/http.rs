@@ -55,7 +55,7 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// connection (`connection: close`), so that clients which keep connections go elsewhere in time.
 ///
 /// When all places are taken and another client comes, the connection that has been idle longest is closed, once
-/// that was half a second.
+/// that was a quarter of [`Limits::idle_timeout`].
 ///
 /// Handlers take the body with [`Body`], and find the peer in `axum::extract::ConnectInfo<SocketAddr>`. A handler that
 /// panics answers 500. A handler is dropped where it stands when its client goes away, when it takes longer than
@@ -70,7 +70,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let address = listener.local_addr().context("find the address of a listener")?;
     info!(server.address = %address, "listening on {address}");
     let drain_timeout = limits.drain_timeout;
-    let places = Places::new(limits.connections_max);
+    let places = Places::new(limits.connections_max, limits.idle_timeout);
     let door = Door::new(router, limits, shutdown.clone());
     let connections = Crowd::default();
     loop {

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::paced::Progress;
 
-/// How long a connection has to be idle before it is closed for another. A client that uses its connections all the time
-/// may have sent the next request already, and would not know what became of it.
-const IDLE_MIN: Duration = Duration::from_millis(500);
+/// The share of its idle time that a connection has before it is closed for another. A client that uses its connections
+/// all the time may have sent the next request already, and would not know what became of it.
+const IDLE_SHARE: u32 = 4;
 
 /// How often who waits for a place looks for such a connection.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,6 +23,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// idle longest, and one that is busy with the end of its answer.
 #[derive(Debug)]
 pub(super) struct Places {
+    idle_min: Duration,
     room: Arc<Semaphore>,
     taken: Mutex<BTreeMap<u64, Holder>>,
     next: AtomicU64,
@@ -47,8 +48,9 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(connections_max: usize) -> Arc<Self> {
+    pub(super) fn new(connections_max: usize, idle_timeout: Duration) -> Arc<Self> {
         Arc::new(Self {
+            idle_min: idle_timeout / IDLE_SHARE,
             room: Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS))),
             taken: Mutex::default(),
             next: AtomicU64::default(),
@@ -88,7 +90,7 @@ impl Places {
     fn close_idlest(&self) {
         let taken = self.lock();
         let idle = taken.values().filter_map(|holder| Some((holder.progress.idle_for()?, &holder.leave)));
-        let old = idle.filter(|(idle_for, leave)| IDLE_MIN <= *idle_for && !leave.is_cancelled());
+        let old = idle.filter(|(idle_for, leave)| self.idle_min <= *idle_for && !leave.is_cancelled());
         if let Some((_, leave)) = old.max_by_key(|(idle_for, _)| *idle_for) {
             leave.cancel();
         }

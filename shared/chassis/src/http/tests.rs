@@ -311,7 +311,7 @@ async fn connections_beyond_the_bound_wait_their_turn() {
 
 #[tokio::test]
 async fn the_connection_that_is_idle_longest_makes_room_for_another() {
-    let server = start(Limits { connections_max: 2, ..patient() }).await;
+    let server = start(Limits { connections_max: 2, idle_timeout: Duration::from_secs(2), ..patient() }).await;
     let (mut first, mut second) = (server.connect().await, server.connect().await);
     for stream in [&mut second, &mut first] {
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
