@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::crowd::patient;
 use crate::stage::{Bus, NUMBER, OTHER_NUMBER, Setup, Stage, until};
 
 on_both_buses! {
@@ -43,7 +44,7 @@ async fn a_refused_token_ends_among_the_dead_letters(bus: Bus) {
 }
 
 async fn every_form_of_the_create_reply_is_coped_with(bus: Bus) {
-    let stage = Setup::new(bus).start().await;
+    let stage = patient(Setup::new(bus)).start().await;
     let mut count = 0;
     // Whatever is answered, a session that has called back has the message.
     for form in ["as_asked", "json", "xml", "form", "html", "garbage", "empty"] {
