@@ -1,11 +1,13 @@
 //! One attempt to get a message to Tropo.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use egress::SendError;
-use messaging::{Disposition, Settle};
-use protocol::{FailureReason, Kind, MessageExpired, MessageFailed, MessageLaunched, MessageReleased};
+use egress::{OnUnconfirmed, SendError};
+use messaging::{BoxFuture, Clock, Disposition, Environment, Settle};
+use protocol::{FailureReason, Kind, MessageExpired, MessageFailed, MessageLaunched, MessageReleased, Timestamp};
 use store::Claim;
+use tokio::sync::watch;
 
 use crate::stage::{Reply, Stage, backend, only, session};
 
@@ -103,9 +105,38 @@ async fn a_session_that_does_not_call_back_is_created_again_later() {
     assert_eq!(launched.head.correlation_id, Some(session("session-a")));
 }
 
+/// A clock in whose time a wait is over once the next has begun, and the last at once.
+#[derive(Debug)]
+struct Steps {
+    waits: watch::Sender<u32>,
+}
+
+const LAST: u32 = 3;
+
+impl Clock for Steps {
+    fn now(&self) -> Timestamp {
+        Environment::system().now()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let (mut begun, mut number) = (self.waits.subscribe(), 0);
+        self.waits.send_modify(|waits| {
+            *waits += 1;
+            number = *waits;
+        });
+        Box::pin(async move {
+            if number < LAST {
+                begun.wait_for(|begun| number < *begun).await.unwrap();
+            }
+        })
+    }
+}
+
 #[tokio::test]
 async fn a_copy_that_waits_for_the_session_of_another_does_not_keep_it_from_creating_the_next() {
-    let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
+    let waits = watch::Sender::new(0);
+    let environment = Environment { clock: Arc::new(Steps { waits: waits.clone() }), ..Environment::system() };
+    let stage = Stage::built(Reply::created(), Duration::from_secs(20), OnUnconfirmed::Hold, environment).await;
     let launches = || stage.tropo.tickets.lock().unwrap().len();
     let lane = stage.lane();
     let first = async {
@@ -117,7 +148,7 @@ async fn a_copy_that_waits_for_the_session_of_another_does_not_keep_it_from_crea
         stage.handle(&lane, stage.command()).await.0.unwrap_err();
     };
     let copy = async {
-        tokio::time::sleep(IMPATIENT / 2).await;
+        waits.subscribe().wait_for(|begun| *begun == 1).await.unwrap();
         stage.handle(&lane, stage.command()).await.0.unwrap_err();
     };
     tokio::join!(first, copy);
@@ -188,7 +219,7 @@ async fn no_message_is_sent_later_than_the_ledger_remembers() {
     let stage = Stage::new(Reply::created()).await;
     let mut command = stage.command();
     command.head.time = stage.environment.now().checked_sub(Duration::from_hours(25)).unwrap();
-    command.data.expires_at = Some(protocol::Timestamp::MAX);
+    command.data.expires_at = Some(Timestamp::MAX);
     let (result, _) = stage.handle(&stage.lane(), command).await;
     assert!(matches!(result.unwrap_err(), SendError::Expired { .. }));
 }
