@@ -117,13 +117,17 @@ impl Service {
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// Prints the end of its log, for whoever looks into a failure.
+    /// Prints the end of its log, for whoever looks into a failure; all of it goes into the folder `STORY_LOGS`, if set.
     pub(crate) fn print_log(&self) {
         let log = self.log_text();
         let lines: Vec<&str> = log.lines().collect();
         eprintln!("--- {} ({} lines, the last of them) ---", self.name, lines.len());
         for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
             eprintln!("{line}");
+        }
+        if let Some(folder) = std::env::var_os("STORY_LOGS").map(PathBuf::from) {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(format!("{}.log", self.name)), log).unwrap();
         }
     }
 

@@ -180,7 +180,7 @@ mod tests {
         let tally = Tally { sent: 1234, accepted: 1230, answered: 1230, lost_numbers: vec![7], ..Tally::default() };
         let table = report(tally, Some(1450)).table();
         for line in [
-            "egress-killed     12.3 s          1.4 s\n",
+            "egress-killed     12.3 s      0.9 s          1.4 s\n",
             "sent              1234  texts\n",
             "  answered        1230  one reply\n",
             "lost: texts [7]\n",

@@ -3,7 +3,11 @@
 //! What is declared exists already, as a rule, and stays as it is. Every queue is a durable quorum queue, and says
 //! every limit: RabbitMQ 4 has defaults where RabbitMQ 3 has none.
 
-use lapin::options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use std::time::{Duration, Instant};
+
+use lapin::options::{
+    ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, Error, ErrorKind, ExchangeKind};
@@ -17,10 +21,23 @@ use super::observe;
 /// RabbitMQ 3 knows no word for "none".
 const UNLIMITED: u32 = i32::MAX.unsigned_abs();
 
+/// Who has this queue creates queues. It belongs to one connection at a time, and goes with it.
+const TURN: &str = "tropomq.declaring";
+
+/// A turn lasts no longer than this without being renewed: its owner may have been cut short.
+const TURN_MAX: Duration = Duration::from_secs(3);
+
+/// How often the turn is asked for.
+const TURN_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Declares on one connection. A channel that a refused declaration closed is replaced.
+///
+/// What is not there yet is created by one process at a time: RabbitMQ 3.10 may answer INTERNAL_ERROR to one of two that
+/// create the same quorum queue at once, and leave behind a queue that nobody can consume from.
 pub(super) struct Declaring<'a> {
     connection: &'a Connection,
     channel: Channel,
+    has_turn: bool,
 }
 
 /// Why something could not be declared.
@@ -43,7 +60,7 @@ impl<'a> Declaring<'a> {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn on(connection: &'a Connection) -> Result<Self, String> {
-        Ok(Self { connection, channel: open(connection).await? })
+        Ok(Self { connection, channel: open(connection).await?, has_turn: false })
     }
 
     /// Declares everything. What exists with other settings is used as it is: one changed lane must not stop
@@ -51,7 +68,23 @@ impl<'a> Declaring<'a> {
     ///
     /// # Errors
     /// The reason, for people.
-    pub(super) async fn all(&mut self, topology: &Topology) -> Result<(), String> {
+    pub(super) async fn all(mut self, topology: &Topology) -> Result<(), String> {
+        let declared = self.declare_all(topology).await;
+        self.end_turn().await;
+        declared
+    }
+
+    /// Declares one queue, as far as it is ours: one that was deleted comes back, with its bindings.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn one(mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
+        let declared = self.declare_one(topology, name).await;
+        self.end_turn().await;
+        declared
+    }
+
+    async fn declare_all(&mut self, topology: &Topology) -> Result<(), String> {
         // What others refer to comes first: a message that is published meanwhile must find its way.
         for kept in [UNROUTED, DEAD] {
             self.kept(kept).await?;
@@ -78,11 +111,7 @@ impl<'a> Declaring<'a> {
         Ok(())
     }
 
-    /// Declares one queue, as far as it is ours: one that was deleted comes back, with its bindings.
-    ///
-    /// # Errors
-    /// The reason, for people.
-    pub(super) async fn one(&mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
+    async fn declare_one(&mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
         if let Some(queue) = topology.queues.iter().find(|queue| queue.name == *name) {
             for shared in [EXCHANGE, WORK, RETURN] {
                 self.exchange(shared).await?;
@@ -151,8 +180,51 @@ impl<'a> Declaring<'a> {
     }
 
     async fn queue(&mut self, name: &str, arguments: Arguments) -> Result<(), String> {
+        if !self.has_turn && !self.exists(name).await? {
+            self.take_turn().await?;
+        }
         let declared = self.channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
         self.accept(name, declared.map(drop).map_err(|error| explain(&format!("queue {name}"), &error))).await
+    }
+
+    async fn exists(&mut self, name: &str) -> Result<bool, String> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        match self.channel.queue_declare(short(name)?, options, FieldTable::default()).await {
+            Ok(_) => Ok(true),
+            Err(error) if is(&error, AMQPSoftError::NOTFOUND) => {
+                self.channel = open(self.connection).await?;
+                Ok(false)
+            }
+            Err(error) => Err(format!("cannot look for queue {name}: {error}")),
+        }
+    }
+
+    /// Waits for the turn. Who has it for too long is stuck; then it goes without.
+    async fn take_turn(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + 2 * TURN_MAX;
+        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        while Instant::now() < deadline {
+            let arguments = Arguments::default().number("x-expires", TURN_MAX.as_millis());
+            match self.channel.queue_declare(short(TURN)?, options, arguments.0).await {
+                Ok(_) => {
+                    self.has_turn = true;
+                    return Ok(());
+                }
+                Err(error) if is(&error, AMQPSoftError::RESOURCELOCKED) => {
+                    self.channel = open(self.connection).await?;
+                    tokio::time::sleep(TURN_INTERVAL).await;
+                }
+                Err(error) => return Err(format!("cannot declare queue {TURN}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes wrong with it ends with the turn's time, at the latest.
+    async fn end_turn(self) {
+        if let (true, Ok(turn)) = (self.has_turn, short(TURN)) {
+            let _ = self.channel.queue_delete(turn, QueueDeleteOptions::default()).await;
+        }
     }
 
     /// What exists with other settings is used as it is.
@@ -190,9 +262,7 @@ async fn open(connection: &Connection) -> Result<Channel, String> {
 /// Why a declaration failed, and what an operator does about it.
 fn explain(what: &str, error: &Error) -> Refused {
     match error.kind() {
-        ErrorKind::ProtocolError(refused)
-            if *refused.kind() == AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) =>
-        {
+        ErrorKind::ProtocolError(refused) if is(error, AMQPSoftError::PRECONDITIONFAILED) => {
             Refused::OtherSettings(format!(
                 "{what} exists with other settings: drain and delete it, or undo the change ({})",
                 refused.get_message()
@@ -200,6 +270,10 @@ fn explain(what: &str, error: &Error) -> Refused {
         }
         _ => Refused::Failed(format!("cannot declare {what}: {error}")),
     }
+}
+
+fn is(error: &Error, reason: AMQPSoftError) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(refused) if *refused.kind() == AMQPErrorKind::Soft(reason))
 }
 
 /// A name as AMQP takes it.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, Pool, PoolError, Runtime};
+use tokio::sync::Semaphore;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
@@ -20,14 +21,20 @@ use crate::{LedgerError, Settings};
 /// The longest wait for the answer to one operation, connecting and one retry included. Tropo waits for it.
 const ANSWER_MAX: Duration = Duration::from_millis(2500);
 /// The server gives up a statement before its caller does, and answers a commit only when it is on disk: a claim that
-/// was answered and then forgotten would let a second session have the message.
-const STATEMENT_OPTION: &str = "-c statement_timeout=2s -c synchronous_commit=on";
+/// was answered and then forgotten would let a second session have the message. A transaction whose owner is silent
+/// holds up the message's other sessions for no longer than that.
+const STATEMENT_OPTION: &str =
+    "-c statement_timeout=2s -c idle_in_transaction_session_timeout=2s -c synchronous_commit=on";
 
 /// The pool of connections.
 pub(super) struct Connections {
     pool: Pool,
     /// How many answers came, over all of them.
     answers: Arc<AtomicU64>,
+    /// How many answers there were when the server was last found mute: it is, until there is one more.
+    mute_since: AtomicU64,
+    /// Who asks a server that is mute. The others wait: they would only be in each other's way when it answers again.
+    scout: Semaphore,
 }
 
 /// Why one attempt at an operation failed.
@@ -65,7 +72,7 @@ impl Connections {
             .create_timeout(Some(ANSWER_MAX))
             .build()
             .map_err(LedgerError::corrupt)?;
-        Ok(Self { pool, answers: Arc::default() })
+        Ok(Self { pool, answers: Arc::default(), mute_since: AtomicU64::new(u64::MAX), scout: Semaphore::new(1) })
     }
 
     /// Does `work` over a connection, and once more over another if that was lost meanwhile: a server that was
@@ -74,10 +81,32 @@ impl Connections {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.perform_within(ANSWER_MAX, work).await
+        let before = self.answers.load(Ordering::Relaxed);
+        let in_turn = async {
+            let scout = match self.is_mute() {
+                true => self.scout.acquire().await.ok().filter(|_| self.is_mute()),
+                false => None,
+            };
+            let performed = self.attempts(work).await;
+            drop(scout);
+            performed
+        };
+        match tokio::time::timeout(ANSWER_MAX, in_turn).await {
+            Ok(performed) => performed,
+            Err(_) => {
+                if before == self.answers.load(Ordering::Relaxed) {
+                    self.mute_since.store(before, Ordering::Relaxed);
+                }
+                Err(LedgerError::unavailable(Fault::TimedOut(ANSWER_MAX)))
+            }
+        }
     }
 
-    /// As [`Connections::perform`], with another deadline.
+    fn is_mute(&self) -> bool {
+        self.mute_since.load(Ordering::Relaxed) == self.answers.load(Ordering::Relaxed)
+    }
+
+    /// As [`Connections::perform`], with another deadline, and whatever others have seen of the server.
     pub(super) async fn perform_within<T, F>(
         &self,
         deadline: Duration,
@@ -86,22 +115,25 @@ impl Connections {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let attempts = async {
-            let first = self.attempt(&work).await;
-            let last = match first {
-                Err(Failure::Lost(error)) => {
-                    debug!(error = %error, "lost a connection to the ledger, trying once more");
-                    self.attempt(&work).await
-                }
-                other => other,
-            };
-            last.map_err(|failure| match failure {
-                Failure::Lost(error) => LedgerError::unavailable(error),
-                Failure::Final(error) => error,
-            })
+        let performed = tokio::time::timeout(deadline, self.attempts(work)).await;
+        performed.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
+    }
+
+    async fn attempts<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let last = match self.attempt(&work).await {
+            Err(Failure::Lost(error)) => {
+                debug!(error = %error, "lost a connection to the ledger, trying once more");
+                self.attempt(&work).await
+            }
+            other => other,
         };
-        let answered = tokio::time::timeout(deadline, attempts).await;
-        answered.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
+        last.map_err(|failure| match failure {
+            Failure::Lost(error) => LedgerError::unavailable(error),
+            Failure::Final(error) => error,
+        })
     }
 
     async fn attempt<T, F>(&self, work: &impl Fn(Lent) -> F) -> Result<T, Failure>
@@ -118,13 +150,14 @@ impl Connections {
 
 /// A connection out of the pool.
 ///
-/// It goes back there unless it is unfit: the server behind it takes no writes, or its answer did not come in time, and
-/// on no other connection either: then something on the way has forgotten it. (A server that is slow answers on some
-/// of them. To connect anew would make it slower still.)
+/// It goes back there unless it is unfit: the server behind it takes no writes, or a transaction was begun and not
+/// committed, or its answer did not come in time, and on no other connection either: then something on the way has
+/// forgotten it. (A server that is slow answers on some of them. To connect anew would make it slower still.)
 pub(super) struct Lent {
     /// There until it is dropped.
     client: Option<Client>,
     takes_no_writes: AtomicBool,
+    in_transaction: AtomicBool,
     answers: Arc<AtomicU64>,
     /// How many answers there were when the one was asked for that did not come yet.
     awaited_since: Mutex<Option<u64>>,
@@ -132,8 +165,8 @@ pub(super) struct Lent {
 
 impl Lent {
     fn new(client: Client, answers: Arc<AtomicU64>) -> Self {
-        let (takes_no_writes, awaited_since) = (AtomicBool::new(false), Mutex::new(None));
-        Self { client: Some(client), takes_no_writes, answers, awaited_since }
+        let (takes_no_writes, in_transaction) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client: Some(client), takes_no_writes, in_transaction, answers, awaited_since: Mutex::new(None) }
     }
 
     fn await_since(&self, since: Option<u64>) {
@@ -143,7 +176,7 @@ impl Lent {
     fn is_unfit(&self) -> bool {
         let awaited_since = *self.awaited_since.lock().unwrap_or_else(PoisonError::into_inner);
         let is_mute = awaited_since.is_some_and(|since| since == self.answers.load(Ordering::Relaxed));
-        is_mute || self.takes_no_writes.load(Ordering::Relaxed)
+        is_mute || self.takes_no_writes.load(Ordering::Relaxed) || self.in_transaction.load(Ordering::Relaxed)
     }
 
     /// What the server answers.
@@ -163,6 +196,19 @@ impl Lent {
         self.answers.fetch_add(1, Ordering::Relaxed);
         self.takes_no_writes.store(answer.as_ref().is_err_and(takes_no_writes), Ordering::Relaxed);
         Ok(answer?)
+    }
+
+    /// Begins a transaction. Unless [`Lent::commit`] ends it, the connection is given up, and the server rolls back.
+    pub(super) async fn begin(&self) -> Result<(), Failure> {
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.answer(self.batch_execute("BEGIN")).await
+    }
+
+    /// Ends the transaction, and keeps what was done in it.
+    pub(super) async fn commit(&self) -> Result<(), Failure> {
+        self.answer(self.batch_execute("COMMIT")).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The server takes no writes: gives the connection up.

@@ -1,4 +1,4 @@
-//! The operations of the ledger in SQL. Each statement is a transaction of its own.
+//! The operations of the ledger in SQL. Each statement is a transaction of its own, but for a claim's.
 
 use std::time::SystemTime;
 
@@ -27,8 +27,11 @@ macro_rules! select {
     };
 }
 
+/// The claim is committed when its statement was answered, and not with it: a server that was frozen does what it finds
+/// in its sockets when it goes on, and would grant messages to sessions that nobody tells so any more.
 pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
     let command = claim.command.as_deref().map(row::write).transpose()?;
+    client.begin().await?;
     let granted = query(
         &client,
         concat!(
@@ -54,6 +57,7 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
         ],
     )
     .await?;
+    client.commit().await?;
     if let Some(granted) = granted.into_iter().next() {
         return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }

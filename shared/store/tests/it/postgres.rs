@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use store::{Claimed, Ledger, LedgerError, OpenError, open};
+use store::{Claim, Claimed, Ledger, LedgerError, OpenError, open};
 use testkit::{Postgres, Proxy};
 use tokio::task::JoinSet;
 
@@ -46,6 +46,47 @@ async fn while_the_server_is_away_it_is_unavailable_and_goes_on_after() {
     while ledger.ping().await.is_err() {
         assert!(started.elapsed() < Duration::from_secs(30), "never came back");
     }
+}
+
+/// A frozen server does what it finds in its sockets when it goes on. Whoever asked has given up by then, and hands out
+/// no document.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_nobody_waits_for_is_not_granted_behind_everybodys_back() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let ledger = open(&server.url()).await.unwrap();
+    // Every connection has prepared the statement.
+    let claims = |name: &str| (0..8).map(|_| claim(message(), &session(name), second(1))).collect::<Vec<_>>();
+    for granted in all_at_once(&ledger, &claims("before")).await {
+        granted.unwrap();
+    }
+
+    let given_up = claims("given-up");
+    server.pause().unwrap();
+    for refused in all_at_once(&ledger, &given_up).await {
+        assert!(matches!(refused, Err(LedgerError::Unavailable(_))), "{refused:?}");
+    }
+    server.resume().unwrap();
+
+    for given_up in given_up {
+        let other = claim(given_up.message_id, &session("other"), second(2));
+        let started = Instant::now();
+        let claimed = loop {
+            match ledger.claim(other.clone()).await {
+                Err(error) => assert!(started.elapsed() < Duration::from_secs(30), "never came back: {error}"),
+                Ok(claimed) => break claimed,
+            }
+        };
+        assert!(matches!(claimed, Claimed::Granted { .. }), "{claimed:?}");
+    }
+}
+
+async fn all_at_once(ledger: &Arc<dyn Ledger>, claims: &[Claim]) -> Vec<Result<Claimed, LedgerError>> {
+    let mut asked = JoinSet::new();
+    for claim in claims.iter().cloned() {
+        let ledger = ledger.clone();
+        asked.spawn(async move { ledger.claim(claim).await });
+    }
+    asked.join_all().await
 }
 
 /// A server behind a proxy, and the URL through it.
