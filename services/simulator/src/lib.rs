@@ -11,12 +11,15 @@ mod api;
 mod application;
 mod config;
 mod debugger;
+mod departures;
 mod dial;
 mod knobs;
 mod observe;
 mod phones;
 mod session;
 mod sessions;
+mod sms;
+mod texting;
 mod webhook;
 
 use std::fmt;
@@ -28,17 +31,23 @@ use std::time::Duration;
 use chassis::shutdown::Shutdown;
 use chassis::tasks::Crowd;
 use protocol::{Address, SessionId};
+use tokio::sync::Notify;
 
 pub use application::{Application, ApplicationError};
 pub use config::{ApplicationConfig, Config, EmptyToken, Token};
 pub use debugger::Line;
-pub use knobs::{BadToken, CreateReply, KnobError, Knobs, Share, Status};
-pub use phones::{PhoneMessage, PhoneSummary};
+pub use knobs::{
+    BadToken, Charset, CreateReply, KnobError, Knobs, Latency, LatencyError, LongTexts, PerSecond, Share, Status,
+};
+pub use phones::{Direction, PhoneMessage, PhoneSummary};
 pub use session::opening::OpeningError;
 pub use sessions::{Cause, Posted, SessionView, State};
+pub use sms::Encoding;
+pub use texting::{TextedError, Texted, Texting};
 
 use self::application::Applications;
 use self::debugger::Debugger;
+use self::departures::Departures;
 use self::knobs::Control;
 use self::phones::Phones;
 use self::sessions::Sessions;
@@ -48,8 +57,11 @@ use self::webhook::Poster;
 pub struct Simulator {
     applications: Applications,
     phones: Phones,
+    departures: Departures,
     sessions: Sessions,
     debugger: Debugger,
+    /// Rung when an application has answered a webhook.
+    answered: Notify,
     control: Control,
     poster: Poster,
     counters: Counters,
@@ -96,8 +108,10 @@ impl Simulator {
         let simulator = Self {
             applications: Applications::default(),
             phones: Phones::new(config.phone_messages),
+            departures: Departures::default(),
             sessions: Sessions::new(config.sessions_max, config.sessions_kept),
             debugger: Debugger::new(config.debugger_lines),
+            answered: Notify::new(),
             control: Control::new(config.knobs),
             poster: Poster::new(config.webhook_timeout).map_err(SimulatorError::Client)?,
             counters: Counters::default(),
@@ -192,6 +206,7 @@ impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
             .field("phones", &self.phones)
+            .field("departures", &self.departures)
             .field("sessions", &self.sessions)
             .field("debugger", &self.debugger)
             .finish_non_exhaustive()

@@ -1,8 +1,11 @@
 //! One session from its first webhook to its end, in a task of its own.
 
+mod mms;
 pub(crate) mod opening;
+mod payload;
 mod perform;
 mod result;
+mod strict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,8 +85,8 @@ impl Run {
             gate.cancelled().await;
         }
         let state = match start.plan {
-            CallBackPlan::Never => {
-                self.log(wording::ours("This session does not call back: drop_next_callbacks"));
+            CallBackPlan::Never(knob) => {
+                self.log(wording::ours(format_args!("This session does not call back: {knob}")));
                 State::Dropped
             }
             CallBackPlan::After(delay) => {
@@ -101,14 +104,17 @@ impl Run {
         loop {
             let document = self.ask_for_document(body).await;
             drop(answered.take());
-            let Some(document) = document else { return State::Failed };
-            let ending = self.perform(&document);
+            let Some((document, is_garbled)) = document else { return State::Failed };
+            let ending = match self.refuse(&document, is_garbled) {
+                Some(refused) => refused,
+                None => self.perform(&document),
+            };
             let (url, report, last) = match self.follow(&document, &ending) {
                 Follow::Report { url, report, last } => (url, report, last),
                 Follow::End(state) => return state,
             };
             self.url = url;
-            body = Bytes::from(report.to_body());
+            body = Bytes::from(self.report_body(*report));
             if let Some(state) = last {
                 // The call is gone: the answer changes nothing any more.
                 self.post(body).await;
@@ -121,20 +127,21 @@ impl Run {
         }
     }
 
-    /// Posts a webhook for the next document.
-    async fn ask_for_document(&mut self, body: Bytes) -> Option<Document> {
+    /// Posts a webhook for the next document; and whether its characters had to be guessed.
+    async fn ask_for_document(&mut self, body: Bytes) -> Option<(Document, bool)> {
         let (content_type, body) = self.post(body).await?;
         self.documents += 1;
         self.simulator.sessions.running(&self.id, self.documents);
         let charset = content_type.as_deref().and_then(charset::of_content_type);
-        if charset.is_none() && !body.is_ascii() {
+        let is_garbled = charset.is_none() && !body.is_ascii();
+        if is_garbled {
             self.log(wording::ours(
                 "The document names no charset and is not ASCII: it is read as ISO-8859-1. \
                  Answer with Content-Type: application/json; charset=utf-8",
             ));
         }
         match Document::read(&body, charset) {
-            Ok(document) => Some(document),
+            Ok(document) => Some((document, is_garbled)),
             Err(error) => {
                 self.log(wording::ours(format_args!("The session ends, its document cannot be used: {error}")));
                 None
@@ -144,13 +151,19 @@ impl Run {
 
     /// Posts a webhook to the current URL; none when the answer is no success.
     async fn post(&self, body: Bytes) -> Option<(Option<String>, Vec<u8>)> {
-        let WebhookPlan { latency, twice } = self.simulator.control.plan_webhook();
+        let WebhookPlan { latency, overtaken_within, twice, timeout } = self.simulator.control.plan_webhook();
         pause(latency).await;
+        if let Some(longest) = overtaken_within {
+            self.log(wording::ours("This webhook lets another one go first: reorder_webhooks"));
+            // Whether one came, or the time was over, it goes now.
+            let _ = tokio::time::timeout(longest, self.simulator.answered.notified()).await;
+        }
         self.log(wording::sending(&self.id, &self.url, &body));
         if twice {
-            self.post_again(body.clone());
+            self.post_again(body.clone(), timeout);
         }
-        let answered = self.simulator.poster.post(&self.url, body).await;
+        let answered = self.simulator.poster.post(&self.url, body, timeout).await;
+        self.simulator.answered.notify_waiters();
         let posted = answered.as_ref().map_or_else(PostError::posted, |answer| Posted::Answered(answer.status));
         self.simulator.sessions.posted(&self.id, posted);
         match answered {
@@ -172,11 +185,11 @@ impl Run {
     }
 
     /// Delivers a webhook a second time, at the same time. Nobody looks at the answer.
-    fn post_again(&self, body: Bytes) {
+    fn post_again(&self, body: Bytes, timeout: Option<Duration>) {
         self.log(wording::ours("This webhook is delivered twice: duplicate_webhooks"));
         let (simulator, url) = (Arc::clone(&self.simulator), self.url.clone());
         let again = async move {
-            if let Err(error) = simulator.poster.post(&url, body).await {
+            if let Err(error) = simulator.poster.post(&url, body, timeout).await {
                 observe::duplicate_failed(&error);
             }
         };

@@ -6,6 +6,7 @@
 
 pub mod charset;
 pub mod document;
+pub mod era;
 #[cfg(test)]
 mod fixtures;
 mod form;

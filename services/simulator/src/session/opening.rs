@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::{Address, MessageText, Network, SessionId, Timestamp};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
-use tropo::launch::LaunchRequest;
+use tropo::launch::{LaunchRequest, ReplyFormat};
 use tropo::session::{Channel, Party, Session, UserType};
 use tropo::shape::Headers;
 use uuid::Uuid;
@@ -16,7 +16,8 @@ use super::{Leg, Run, Start};
 use crate::Simulator;
 use crate::application::Application;
 use crate::debugger::wording::{self, digits};
-use crate::knobs::CallBackPlan;
+use crate::knobs::{CallBackPlan, LaunchPlan};
+use crate::phones::Delivery;
 use crate::sessions::{Cause, SessionView, State};
 
 /// How many characters of a text its header repeats.
@@ -25,8 +26,11 @@ const SMS_CHARS_MAX: usize = 160;
 /// Why a session cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
-    /// A text went to a number that nobody answers.
-    #[error("no application owns the number: GET /applications lists those that do, POST /applications adds one")]
+    /// A text went to a number that nobody has.
+    #[error(
+        "nobody has this number: no application owns it (GET /applications; POST /applications adds one), and no phone \
+         has used it yet (GET /phones)"
+    )]
     NoSuchNumber,
     /// Too many sessions are under way.
     #[error("too many sessions are under way: wait, or raise simulator.sessions_max")]
@@ -42,10 +46,12 @@ pub(crate) struct CallBack {
     pub(crate) gate: Option<CancellationToken>,
     /// Dropped when the call-back has been answered, or will not be.
     pub(crate) answered: DropGuard,
+    /// The format of that request.
+    pub(crate) format: ReplyFormat,
 }
 
 impl Simulator {
-    /// A phone texts a number. The session begins at once, in a task of its own.
+    /// A phone texts the number of an application. The session begins at once, in a task of its own.
     ///
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
@@ -59,6 +65,12 @@ impl Simulator {
         text: &MessageText,
         network: &Network,
     ) -> Result<SessionId, OpeningError> {
+        self.text_session(&Delivery::text(from.clone(), to.clone(), text.clone(), network.clone()))
+    }
+
+    /// The same, with a subject and media where it is an MMS.
+    pub(crate) fn text_session(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+        let Delivery { from, to, text, network, .. } = delivery;
         let application = self.applications.of_number(to).ok_or(OpeningError::NoSuchNumber)?;
         let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text)?;
         session.initial_text = Some(text.as_str().to_owned());
@@ -66,14 +78,15 @@ impl Simulator {
         session.to = Some(Party::text(digits(to), network.as_str()));
         session.from = Some(Party::text(digits(from), network.as_str()));
         session.headers = headers(&application, from, to, text, network);
+        run.take_mms(&mut session, delivery);
 
         run.call_id.clone_from(&session.call_id);
         run.leg = Some(Leg { us: to.clone(), them: from.clone(), network: network.clone() });
 
-        self.phones.texted(from);
+        self.phones.sent(Delivery { session_id: Some(run.id.clone()), ..delivery.clone() });
         run.log(wording::found(&application, &run.url, to));
         let start = Start { gate: None, plan: CallBackPlan::After(Duration::ZERO), answered: None };
-        self.begin(run, start, &session)
+        self.begin(run, start, session)
     }
 
     /// An application launches a session with its token. It calls back in a task of its own.
@@ -87,15 +100,23 @@ impl Simulator {
         request: &LaunchRequest,
         call_back: CallBack,
     ) -> Result<SessionId, OpeningError> {
-        let (run, mut session) = self.open(application, channel, Cause::Launch)?;
+        let (mut run, mut session) = self.open(application, channel, Cause::Launch)?;
         session.parameters.clone_from(&request.parameters);
-        session.parameters.insert("action".to_owned(), "create".to_owned());
-        session.parameters.insert("token".to_owned(), request.token.clone());
+        let CallBack { gate, answered, format } = call_back;
+        let LaunchPlan { echo_token, echo_format, call_id } = self.control.plan_launch();
+        if echo_token {
+            session.parameters.insert("action".to_owned(), "create".to_owned());
+            session.parameters.insert("token".to_owned(), request.token.clone());
+        }
+        if echo_format {
+            session.parameters.entry("format".to_owned()).or_insert_with(|| format_name(format).to_owned());
+        }
+        session.call_id = call_id.then(hex);
+        run.call_id.clone_from(&session.call_id);
 
         run.log(wording::create());
-        let CallBack { gate, answered } = call_back;
         let start = Start { gate, plan: self.control.plan_call_back(), answered: Some(answered) };
-        self.begin(run, start, &session)
+        self.begin(run, start, session)
     }
 
     /// Takes in a session, and says what all payloads have of it.
@@ -131,10 +152,11 @@ impl Simulator {
     }
 
     /// Starts the task of a session.
-    fn begin(&self, run: Run, start: Start, session: &Session) -> Result<SessionId, OpeningError> {
+    fn begin(&self, run: Run, start: Start, session: Session) -> Result<SessionId, OpeningError> {
         let id = run.id.clone();
         let span = tracing::info_span!(parent: None, "session", session.id = %id);
-        let task = run.run(start, session.to_body()).instrument(span);
+        let body = run.session_body(session);
+        let task = run.run(start, body).instrument(span);
         if self.spawn(task) { Ok(id) } else { Err(OpeningError::Stopping) }
     }
 }
@@ -166,6 +188,15 @@ fn headers(application: &Application, from: &Address, to: &Address, text: &Messa
     ]
     .into_iter()
     .collect()
+}
+
+/// What `format` said of a request.
+fn format_name(format: ReplyFormat) -> &'static str {
+    match format {
+        ReplyFormat::Json => "json",
+        ReplyFormat::Xml => "xml",
+        ReplyFormat::Form => "form",
+    }
 }
 
 /// Percent-encoded, in lower case as the gateway did it.

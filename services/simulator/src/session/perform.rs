@@ -1,12 +1,14 @@
 //! Does what a document says, action by action.
 
-use protocol::{Address, AddressError, MessageText, Network, TextError};
+use protocol::{Address, AddressError, Network, TextError};
 use tropo::document::{Action, Call, Document, Message, Say};
 use tropo::shape::OneOrMany;
 
+use super::mms::Words;
 use super::{Leg, Run};
 use crate::debugger::speak::Speak;
 use crate::debugger::wording;
+use crate::departures::Departure;
 use crate::dial::destination;
 use crate::phones::Delivery;
 
@@ -48,6 +50,8 @@ enum Failure {
     NobodyThere,
     #[error("its {0}")]
     Text(TextError),
+    #[error("too many texts wait for their turn already, as the knob sms_per_second_per_number has it")]
+    TooMany,
 }
 
 impl Run {
@@ -178,38 +182,64 @@ impl Run {
     /// Other networks than the telephone's know users, whom nobody owns here.
     fn sender(&self, from: Option<&str>, network: &Network) -> Result<Address, Failure> {
         let Some(from) = from.filter(|from| !from.trim().is_empty()) else {
-            return self.application.settings.numbers.first().cloned().ok_or(Failure::NoSender);
+            // On other networks than the telephone's, an application is known by a name, if it has one.
+            let numbers = &self.application.settings.numbers;
+            let fits = |number: &&Address| number.is_dialable() == is_telephone(network);
+            return numbers.iter().find(fits).or(numbers.first()).cloned().ok_or(Failure::NoSender);
         };
         let owned = |address: &Address| {
             let owner = self.simulator.applications.of_number(address);
             owner.is_some_and(|owner| owner.settings.account_id == self.application.settings.account_id)
         };
         let sender = destination(from, owned).map_err(|_| Failure::ForeignSender)?;
-        let on_telephone = matches!(network.as_str(), "SMS" | "MMS");
-        if owned(&sender) || !on_telephone { Ok(sender) } else { Err(Failure::ForeignSender) }
+        if owned(&sender) || !is_telephone(network) { Ok(sender) } else { Err(Failure::ForeignSender) }
     }
 
     /// Hands words to the gateway, which brings them to the phone.
     fn speak(&mut self, leg: &Leg, says: &OneOrMany<Say>) -> Result<(), Failure> {
-        let texts: Vec<MessageText> =
-            says.iter().map(|say| say.value.parse()).collect::<Result<_, _>>().map_err(Failure::Text)?;
+        let words: Vec<Words> = says
+            .iter()
+            .map(|say| self.words(say, leg.network.as_str()))
+            .collect::<Result<_, _>>()
+            .map_err(Failure::Text)?;
         if !leg.them.is_reachable() {
             return Err(Failure::Withheld);
         }
-        for text in texts {
-            if text.as_str().is_empty() {
+        for words in words {
+            if words.text.as_str().is_empty() && words.subject.is_none() && words.media.is_empty() {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
             }
-            let Leg { us, them, network } = leg;
-            let bot_key = &self.application.bot_key;
-            let speak = Speak { from: us, to: them, network, bot_key, text: text.as_str() };
-            // Whoever has the text finds these lines written.
-            for line in self.gateway.speak(&speak) {
-                self.log(line);
+            self.send(leg, words)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, leg: &Leg, words: Words) -> Result<(), Failure> {
+        let Leg { us, them, network } = leg;
+        if self.simulator.departures.is_full() {
+            return Err(Failure::TooMany);
+        }
+        let Words { text, subject, media } = words;
+        let bot_key = &self.application.bot_key;
+        let spoken = subject.as_ref().unwrap_or(&text);
+        let speak = Speak { from: us, to: them, network, bot_key, text: spoken.as_str() };
+        // Whoever has the text finds these lines written.
+        for line in self.gateway.speak(&speak) {
+            self.log(line);
+        }
+        let (from, to, network, session_id) = (us.clone(), them.clone(), network.clone(), Some(self.id.clone()));
+        let delivery = Delivery { from, to, text, subject, media, network, session_id };
+        if let Some((encoding, parts)) = delivery.counted().filter(|(_, parts)| 1 < *parts) {
+            let encoding = encoding.as_str();
+            self.log(wording::ours(format_args!("The text has {parts} parts, in {encoding}: each of them is billed")));
+        }
+        for delivery in delivery.into_messages(self.simulator.control.long_texts()) {
+            if let Departure::Behind(before) = self.simulator.depart(delivery) {
+                self.log(wording::ours(format_args!(
+                    "The text waits for its turn, {before} texts of its number are before it: sms_per_second_per_number"
+                )));
             }
-            let (from, network, session_id) = (us.clone(), network.clone(), self.id.clone());
-            self.simulator.phones.deliver(them, Delivery { from, text, network, session_id });
         }
         Ok(())
     }
@@ -222,4 +252,9 @@ impl Run {
         };
         self.judge("say", Some(false), said);
     }
+}
+
+/// Whether a network has numbers, and no names.
+fn is_telephone(network: &Network) -> bool {
+    matches!(network.as_str(), "SMS" | "MMS")
 }

@@ -10,7 +10,12 @@
 
 mod debugger;
 mod documents;
+mod eras;
 mod launches;
 mod misbehaviour;
+mod networks;
 mod phones;
+mod shape;
+mod sms;
 mod stage;
+mod streams;
