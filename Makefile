@@ -30,7 +30,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 
-# RabbitMQ and PostgreSQL from Debian's packages, for the tests.
+# RabbitMQ, PostgreSQL and Chromium from Debian's packages, for the tests.
 parts:
 	.ci/parts
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::{SessionId, Timestamp};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 /// The longest line that is kept whole, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -29,6 +30,12 @@ pub struct Line {
     pub at: Timestamp,
     /// The line itself.
     pub text: String,
+}
+
+impl Line {
+    fn is_of(&self, session_id: Option<&SessionId>) -> bool {
+        session_id.is_none_or(|wanted| self.session_id.as_ref() == Some(wanted))
+    }
 }
 
 /// Shows where it stands, and nothing of what it says.
@@ -50,6 +57,8 @@ impl fmt::Display for Line {
 /// The lines of all sessions, as many as there is room for.
 pub(crate) struct Debugger {
     ring: Mutex<Ring>,
+    /// Rung at every line.
+    bell: Notify,
     lines_max: usize,
 }
 
@@ -62,7 +71,7 @@ struct Ring {
 
 impl Debugger {
     pub(crate) fn new(lines_max: usize) -> Self {
-        Self { ring: Mutex::default(), lines_max }
+        Self { ring: Mutex::default(), bell: Notify::new(), lines_max }
     }
 
     /// Writes a line.
@@ -83,14 +92,49 @@ impl Debugger {
         {
             ring.bytes -= gone.text.len();
         }
+        drop(ring);
+        self.bell.notify_waiters();
     }
 
     /// The lines after a number, at most `limit`; of one session, or of all.
     pub(crate) fn lines(&self, session_id: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
         let ring = self.lock();
         let seen = ring.lines.partition_point(|line| line.line <= after);
-        let wanted = |line: &&Arc<Line>| session_id.is_none_or(|wanted| line.session_id.as_ref() == Some(wanted));
-        ring.lines.iter().skip(seen).filter(wanted).take(limit).cloned().collect()
+        ring.lines.iter().skip(seen).filter(|line| line.is_of(session_id)).take(limit).cloned().collect()
+    }
+
+    /// The last lines, at most `limit`; of one session, or of all.
+    pub(crate) fn latest(&self, session_id: Option<&SessionId>, limit: usize) -> Vec<Arc<Line>> {
+        let ring = self.lock();
+        let mut lines: Vec<_> =
+            ring.lines.iter().rev().filter(|line| line.is_of(session_id)).take(limit).cloned().collect();
+        drop(ring);
+        lines.reverse();
+        lines
+    }
+
+    /// The lines after a number, as soon as there is one. Where the number is from the future, as after a restart, all
+    /// that there are. Waits for ever.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is taken from the debugger.
+    pub(crate) async fn next_lines(&self, session_id: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
+        let mut seen = after;
+        loop {
+            // The bell is listened to before the lines are looked at, so that none comes unheard in between.
+            let rung = self.bell.notified();
+            let last = self.lock().last;
+            if last < seen {
+                seen = 0;
+            }
+            let lines = self.lines(session_id, seen, limit);
+            if !lines.is_empty() {
+                return lines;
+            }
+            // Lines of others are not looked at again.
+            seen = last;
+            rung.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -129,6 +173,25 @@ mod tests {
         assert_eq!(numbers(None, 1, 2), [2, 3]);
         let shown: Vec<_> = debugger.lines(None, 2, 10).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["00003 - 3", "00004 a 4\\r\\nx"]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_session_is_woken_by_its_lines_alone() {
+        let debugger = Debugger::new(10);
+        debugger.log(Some(&id("b")), "1".to_owned());
+        let a = id("a");
+        let wait = tokio::time::timeout(std::time::Duration::from_secs(10), debugger.next_lines(Some(&a), 0, 10));
+        let (lines, ()) = tokio::join!(wait, async {
+            tokio::task::yield_now().await;
+            debugger.log(Some(&id("b")), "2".to_owned());
+            tokio::task::yield_now().await;
+            debugger.log(Some(&id("a")), "3".to_owned());
+        });
+        assert_eq!(lines.unwrap().iter().map(|line| line.line).collect::<Vec<_>>(), [3]);
+        // A number that was never given out: the client knew another run of the simulator.
+        assert_eq!(debugger.next_lines(None, 4, 10).await.len(), 3);
+        let latest: Vec<_> = debugger.latest(Some(&id("b")), 1).iter().map(|line| line.line).collect();
+        assert_eq!(latest, [2]);
     }
 
     #[test]

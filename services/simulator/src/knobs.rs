@@ -1,29 +1,38 @@
-//! How the stand-in misbehaves: set by configuration and at run time, repeatable by seed.
+//! How the stand-in behaves and misbehaves: set by configuration and at run time, repeatable by seed.
 
+mod control;
 mod dice;
+mod latency;
+mod value;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use chassis::config::duration;
 use serde::{Deserialize, Serialize};
+use tropo::era::{Era, HeaderShape};
 
-use self::dice::Dice;
+pub(crate) use self::control::{CallBackPlan, Control, CreatePlan, LaunchPlan, WebhookPlan};
+pub use self::latency::{Latency, LatencyError};
+pub use self::value::{BadToken, Charset, CreateReply, KnobError, PerSecond, Share, Status};
+pub use crate::sms::LongTexts;
 
-/// How the stand-in misbehaves. As it stands by default, it is Tropo on a good day.
+/// How the stand-in behaves and misbehaves. As it stands by default, it is Tropo of 2013 on a good day.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Knobs {
     /// Where chance begins: the same seed and the same requests in the same order give the same mishaps.
     pub seed: u64,
+
     /// Calls back, and has the answer, before it answers the request for the session.
     pub callback_first: bool,
     /// How long after that answer it calls back.
-    #[serde(with = "duration")]
-    pub callback_delay: Duration,
+    pub callback_delay: Latency,
     /// So many of the next sessions never call back. Counts down.
     pub drop_next_callbacks: u32,
+    /// This share of the sessions never calls back.
+    pub dropped_callbacks: Share,
+
     /// How a token that launches nothing is answered.
     pub bad_token: BadToken,
     /// Every request for a session is answered with this status, and there is no session.
@@ -38,19 +47,50 @@ pub struct Knobs {
     #[serde(with = "duration::optional")]
     pub retry_after: Option<Duration>,
     /// How long a request for a session waits for its answer.
-    #[serde(with = "duration")]
-    pub create_hang: Duration,
+    pub create_hang: Latency,
     /// The form of the answer when there is a session.
     pub create_reply: CreateReply,
     /// Session ids in that answer end with CR LF, as real ones did.
     pub id_line_end: bool,
+
     /// How long each webhook is held back.
-    #[serde(with = "duration")]
-    pub webhook_latency: Duration,
+    pub webhook_latency: Latency,
+    /// The longest wait for an application to answer a webhook, instead of the configured one.
+    #[serde(with = "duration::optional")]
+    pub webhook_timeout: Option<Duration>,
     /// This share of the webhooks is delivered twice.
     pub duplicate_webhooks: Share,
+    /// This share of the webhooks lets another one go first.
+    pub reorder_webhooks: Share,
+    /// How long such a webhook waits for another one, at most.
+    #[serde(with = "duration")]
+    pub reorder_within: Duration,
     /// Whether results are posted to `next`. Where not, the session ends there.
     pub results: bool,
+
+    /// The year whose payloads are posted.
+    pub era: Era,
+    /// The form of the headers in them.
+    pub header_shape: HeaderShape,
+    /// The characters that they are written in.
+    pub webhook_charset: Charset,
+    /// Whether a launched session gets back the `token` and `action` of its request.
+    pub echo_token: bool,
+    /// Whether it gets back the format of its request as `format`, too.
+    pub echo_format: bool,
+    /// Whether it has a call id from the start, as in May 2010, and not `null`.
+    pub launch_call_id: bool,
+
+    /// Whether documents that Tropo would have made the best of are refused.
+    pub strict: bool,
+    /// What becomes of a text that is longer than one SMS.
+    pub long_texts: LongTexts,
+    /// How many texts may leave a North American number of ten digits in a second; the others wait in line.
+    ///
+    /// Tropo's cap was one. It is off by default: whoever tries an application by hand, or loads it, wants to see what
+    /// the application does, and not to wait for a carrier that is not there. Set it to 1 to see how long a crowd
+    /// waits.
+    pub sms_per_second_per_number: Option<PerSecond>,
 }
 
 impl Default for Knobs {
@@ -58,199 +98,35 @@ impl Default for Knobs {
         Self {
             seed: 0,
             callback_first: false,
-            callback_delay: Duration::ZERO,
+            callback_delay: Latency::ZERO,
             drop_next_callbacks: 0,
+            dropped_callbacks: Share(0.0),
             bad_token: BadToken::False,
             create_status: None,
             create_errors: Share(0.0),
             fail_next_creates: 0,
             create_error_status: Status(StatusCode::INTERNAL_SERVER_ERROR),
             retry_after: None,
-            create_hang: Duration::ZERO,
+            create_hang: Latency::ZERO,
             create_reply: CreateReply::AsAsked,
             id_line_end: false,
-            webhook_latency: Duration::ZERO,
+            webhook_latency: Latency::ZERO,
+            webhook_timeout: None,
             duplicate_webhooks: Share(0.0),
+            reorder_webhooks: Share(0.0),
+            reorder_within: Duration::from_secs(1),
             results: true,
+            era: Era::default(),
+            header_shape: HeaderShape::default(),
+            webhook_charset: Charset::Utf8,
+            echo_token: true,
+            echo_format: false,
+            launch_call_id: false,
+            strict: false,
+            long_texts: LongTexts::Joined,
+            sms_per_second_per_number: None,
         }
     }
-}
-
-/// How a token that launches nothing is answered. What Tropo did differs by source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum BadToken {
-    /// 200, `success` false and an `error`.
-    #[serde(rename = "false")]
-    False,
-    /// 200 and nothing else.
-    #[serde(rename = "empty")]
-    Empty,
-    /// 401 and an `error`.
-    #[serde(rename = "401")]
-    Unauthorized,
-    /// 403 and an `error`.
-    #[serde(rename = "403")]
-    Forbidden,
-}
-
-/// The form of the answer to a request that made a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CreateReply {
-    /// It follows the request, as Tropo's did.
-    AsAsked,
-    /// JSON.
-    Json,
-    /// XML.
-    Xml,
-    /// `success=true&token=...`.
-    Form,
-    /// A page for a person.
-    Html,
-    /// Bytes that are none of these.
-    Garbage,
-    /// Nothing.
-    Empty,
-}
-
-/// A share of all, from 0 to 1.
-#[derive(Clone, Copy, PartialEq, PartialOrd, Debug, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Share(f64);
-
-/// The status of an answer, 200 to 599.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(try_from = "u16", into = "u16")]
-pub struct Status(StatusCode);
-
-/// Why a knob cannot be set so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KnobError {
-    /// No share.
-    #[error("a share is a number from 0 to 1")]
-    Share,
-    /// No status of an answer.
-    #[error("a status is a whole number from 200 to 599")]
-    Status,
-}
-
-impl TryFrom<f64> for Share {
-    type Error = KnobError;
-
-    fn try_from(share: f64) -> Result<Self, KnobError> {
-        if (0.0..=1.0).contains(&share) { Ok(Self(share)) } else { Err(KnobError::Share) }
-    }
-}
-
-impl TryFrom<u16> for Status {
-    type Error = KnobError;
-
-    fn try_from(code: u16) -> Result<Self, KnobError> {
-        let status = StatusCode::from_u16(code).map_err(|_| KnobError::Status)?;
-        if (200..=599).contains(&code) { Ok(Self(status)) } else { Err(KnobError::Status) }
-    }
-}
-
-impl From<Status> for u16 {
-    fn from(status: Status) -> Self {
-        status.0.as_u16()
-    }
-}
-
-/// The knobs as they stand, and the dice that go with them.
-#[derive(Debug)]
-pub(crate) struct Control(Mutex<Set>);
-
-#[derive(Debug)]
-struct Set {
-    knobs: Knobs,
-    dice: Dice,
-}
-
-/// What is to become of one request for a session.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct CreatePlan {
-    /// There is no session, but this status and, perhaps, a `Retry-After`.
-    pub(crate) failure: Option<(StatusCode, Option<Duration>)>,
-    pub(crate) hang: Duration,
-    pub(crate) bad_token: BadToken,
-    pub(crate) reply: CreateReply,
-    pub(crate) id_line_end: bool,
-    pub(crate) callback_first: bool,
-}
-
-/// When a session calls back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CallBackPlan {
-    Never,
-    After(Duration),
-}
-
-/// What is to become of one webhook.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WebhookPlan {
-    pub(crate) latency: Duration,
-    pub(crate) twice: bool,
-}
-
-impl Control {
-    pub(crate) fn new(knobs: Knobs) -> Self {
-        Self(Mutex::new(Set { dice: Dice::new(knobs.seed), knobs }))
-    }
-
-    /// The knobs, counts as far as they have counted down.
-    pub(crate) fn knobs(&self) -> Knobs {
-        self.lock().knobs.clone()
-    }
-
-    /// Sets all of them; chance begins anew at the seed.
-    pub(crate) fn set(&self, knobs: Knobs) {
-        *self.lock() = Set { dice: Dice::new(knobs.seed), knobs };
-    }
-
-    pub(crate) fn plan_create(&self) -> CreatePlan {
-        let mut set = self.lock();
-        let Set { knobs, dice } = &mut *set;
-        let fails = take_one(&mut knobs.fail_next_creates) || dice.fall(knobs.create_errors.0);
-        let status = knobs.create_status.or(fails.then_some(knobs.create_error_status));
-        CreatePlan {
-            failure: status.map(|status| (status.0, knobs.retry_after)),
-            hang: knobs.create_hang,
-            bad_token: knobs.bad_token,
-            reply: knobs.create_reply,
-            id_line_end: knobs.id_line_end,
-            callback_first: knobs.callback_first,
-        }
-    }
-
-    pub(crate) fn plan_call_back(&self) -> CallBackPlan {
-        let mut set = self.lock();
-        if take_one(&mut set.knobs.drop_next_callbacks) {
-            return CallBackPlan::Never;
-        }
-        CallBackPlan::After(set.knobs.callback_delay)
-    }
-
-    pub(crate) fn plan_webhook(&self) -> WebhookPlan {
-        let mut set = self.lock();
-        let Set { knobs, dice } = &mut *set;
-        WebhookPlan { latency: knobs.webhook_latency, twice: dice.fall(knobs.duplicate_webhooks.0) }
-    }
-
-    pub(crate) fn posts_results(&self) -> bool {
-        self.lock().knobs.results
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Set> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts down; whether there was one left.
-fn take_one(count: &mut u32) -> bool {
-    let left = 0 < *count;
-    *count = count.saturating_sub(1);
-    left
 }
 
 #[cfg(test)]

@@ -12,12 +12,15 @@ mod application;
 mod config;
 mod cookies;
 mod debugger;
+mod departures;
 mod dial;
 mod knobs;
 mod observe;
 mod phones;
 mod session;
 mod sessions;
+mod sms;
+mod texting;
 mod webhook;
 
 use std::fmt;
@@ -29,19 +32,25 @@ use std::time::Duration;
 use chassis::shutdown::Shutdown;
 use chassis::tasks::Crowd;
 use protocol::{Address, Network, SessionId};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tropo::signal::SignalStatus;
 
 pub use application::{Application, ApplicationError};
 pub use config::{ApplicationConfig, Config, EmptyToken, Token};
 pub use debugger::Line;
-pub use knobs::{BadToken, CreateReply, KnobError, Knobs, Share, Status};
-pub use phones::{PhoneMessage, PhoneSummary};
+pub use knobs::{
+    BadToken, Charset, CreateReply, KnobError, Knobs, Latency, LatencyError, LongTexts, PerSecond, Share, Status,
+};
+pub use phones::{Direction, PhoneMessage, PhoneSummary};
 pub use session::opening::OpeningError;
 pub use sessions::{Cause, Posted, SessionView, State};
+pub use sms::Encoding;
+pub use texting::{Texted, TextedError, Texting};
 
 use self::application::Applications;
 use self::debugger::Debugger;
+use self::departures::Departures;
 use self::knobs::Control;
 use self::phones::Phones;
 use self::session::inbox::Inboxes;
@@ -52,11 +61,14 @@ use self::webhook::Poster;
 pub struct Simulator {
     applications: Applications,
     phones: Phones,
+    departures: Departures,
     sessions: Sessions,
     inboxes: Inboxes,
     /// The longest life of a session.
     session_max: Duration,
     debugger: Debugger,
+    /// Rung when an application has answered a webhook.
+    answered: Notify,
     control: Control,
     poster: Poster,
     counters: Counters,
@@ -105,10 +117,12 @@ impl Simulator {
         let simulator = Self {
             applications: Applications::default(),
             phones: Phones::new(config.phone_messages),
+            departures: Departures::default(),
             sessions: Sessions::new(config.sessions_max, config.sessions_kept),
             inboxes: Inboxes::default(),
             session_max: config.session_max,
             debugger: Debugger::new(config.debugger_lines),
+            answered: Notify::new(),
             control: Control::new(config.knobs),
             poster: Poster::new(config.webhook_timeout).map_err(SimulatorError::Client)?,
             counters: Counters::default(),
@@ -220,6 +234,7 @@ impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
             .field("phones", &self.phones)
+            .field("departures", &self.departures)
             .field("sessions", &self.sessions)
             .field("debugger", &self.debugger)
             .finish_non_exhaustive()

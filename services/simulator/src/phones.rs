@@ -1,15 +1,20 @@
-//! The virtual phones: what each has received.
+//! The virtual phones: what each has received and sent.
+
+mod message;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{Address, MessageText, Network, SessionId, Timestamp};
+use protocol::Address;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-/// All messages together may hold so many bytes of text.
+pub(crate) use self::message::Delivery;
+pub use self::message::{Direction, PhoneMessage};
+
+/// All messages that went one way may hold so many bytes of text together.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How many phones there may be; the one that came first is forgotten first.
@@ -17,23 +22,6 @@ const PHONES_MAX: usize = 100_000;
 
 /// Phones share the bells that wake whoever waits for their messages. More bells, fewer false alarms.
 const BELLS: usize = 256;
-
-/// A message that a phone received.
-#[derive(Clone, PartialEq, Serialize)]
-pub struct PhoneMessage {
-    /// Its place among the messages of all phones; those of one phone ascend, with gaps.
-    pub index: u64,
-    /// Who it came from.
-    pub from: Address,
-    /// What it says.
-    pub text: MessageText,
-    /// The network it came over.
-    pub network: Network,
-    /// The session that sent it.
-    pub session_id: SessionId,
-    /// When it came.
-    pub at: Timestamp,
-}
 
 /// A phone, as `GET /phones` lists it.
 #[derive(Clone, PartialEq, Serialize)]
@@ -48,14 +36,6 @@ pub struct PhoneSummary {
     pub last_index: u64,
 }
 
-/// Shows where it stands, and nobody's words.
-impl fmt::Debug for PhoneMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { index, session_id, .. } = self;
-        f.debug_struct("PhoneMessage").field("index", index).field("session_id", session_id).finish_non_exhaustive()
-    }
-}
-
 /// Shows the counts.
 impl fmt::Debug for PhoneSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,7 +45,7 @@ impl fmt::Debug for PhoneSummary {
     }
 }
 
-/// All phones. A number becomes one when it first texts or is texted.
+/// All phones. A number becomes one when it first texts, is texted, or is switched on.
 pub(crate) struct Phones {
     shelf: Mutex<Shelf>,
     bells: Vec<Notify>,
@@ -77,25 +57,30 @@ struct Shelf {
     phones: HashMap<Address, Phone>,
     /// The phones in order of their first use.
     came: VecDeque<Address>,
-    /// The messages in order, whose phones may be gone.
-    order: VecDeque<(u64, Address)>,
     last_index: u64,
-    text_bytes: usize,
+    received: Order,
+    /// What phones sent is bounded by itself, so that it costs none of what they received.
+    sent: Order,
+}
+
+/// The messages of all phones that went one way, in order. Their phones may be gone.
+#[derive(Default)]
+struct Order {
+    messages: VecDeque<(u64, Address)>,
+    bytes: usize,
 }
 
 #[derive(Default)]
 struct Phone {
-    sent: u64,
-    received: u64,
-    messages: VecDeque<PhoneMessage>,
+    received: Log,
+    sent: Log,
 }
 
-/// A message on its way to a phone.
-pub(crate) struct Delivery {
-    pub(crate) from: Address,
-    pub(crate) text: MessageText,
-    pub(crate) network: Network,
-    pub(crate) session_id: SessionId,
+/// What a phone received, or what it sent.
+#[derive(Default)]
+struct Log {
+    count: u64,
+    messages: VecDeque<PhoneMessage>,
 }
 
 impl Phones {
@@ -103,9 +88,9 @@ impl Phones {
         Self { shelf: Mutex::default(), bells: (0..BELLS).map(|_| Notify::new()).collect(), messages_max }
     }
 
-    /// A phone sent a text.
-    pub(crate) fn texted(&self, number: &Address) {
-        self.lock().phone(number).sent += 1;
+    /// A number is a phone from now on.
+    pub(crate) fn switch_on(&self, number: &Address) {
+        self.lock().phone(number);
     }
 
     /// Whether a number is a phone already.
@@ -113,22 +98,33 @@ impl Phones {
         self.lock().phones.contains_key(number)
     }
 
-    /// A phone receives a message.
-    pub(crate) fn deliver(&self, to: &Address, delivery: Delivery) {
-        let Delivery { from, text, network, session_id } = delivery;
+    /// A phone sent a message.
+    pub(crate) fn sent(&self, delivery: Delivery) {
+        self.keep(Direction::Sent, delivery.from.clone(), delivery);
+    }
+
+    /// A phone receives a message; its index.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> u64 {
+        self.keep(Direction::Received, delivery.to.clone(), delivery)
+    }
+
+    fn keep(&self, direction: Direction, phone: Address, delivery: Delivery) -> u64 {
         let mut shelf = self.lock();
         shelf.last_index += 1;
         let index = shelf.last_index;
-        shelf.text_bytes += text.as_str().len();
-        shelf.order.push_back((index, to.clone()));
-        let phone = shelf.phone(to);
-        phone.received += 1;
-        phone.messages.push_back(PhoneMessage { index, from, text, network, session_id, at: Timestamp::now() });
-        shelf.shrink(self.messages_max);
+        let message = PhoneMessage::new(index, direction, delivery);
+        let order = shelf.order(direction);
+        order.bytes += message.bytes();
+        order.messages.push_back((index, phone.clone()));
+        let log = shelf.phone(&phone).log(direction);
+        log.count += 1;
+        log.messages.push_back(message);
+        shelf.shrink(direction, self.messages_max);
         drop(shelf);
-        if let Some(bell) = self.bell(to) {
+        if let Some(bell) = self.bell(&phone) {
             bell.notify_waiters();
         }
+        index
     }
 
     /// All phones, in order of number.
@@ -140,23 +136,67 @@ impl Phones {
         all
     }
 
-    /// The messages of a phone after an index, at most `limit`.
-    pub(crate) fn messages(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
-        let shelf = self.lock();
-        let Some(phone) = shelf.phones.get(number) else { return Vec::new() };
-        let seen = phone.messages.partition_point(|message| message.index <= after);
-        phone.messages.iter().skip(seen).take(limit).cloned().collect()
+    /// One phone.
+    pub(crate) fn summary(&self, number: &Address) -> Option<PhoneSummary> {
+        self.lock().phones.get(number).map(|phone| phone.summary(number))
     }
 
-    /// The same, as soon as there is one. Waits for ever: give it a deadline.
+    /// What a phone received after an index, at most `limit`.
+    pub(crate) fn messages(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+        let shelf = self.lock();
+        shelf
+            .phones
+            .get(number)
+            .map(|phone| phone.received.after(after).take(limit).cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// What it received and sent after an index, in order, at most `limit`. Where the index is from the future, as
+    /// after a restart, all of it.
+    pub(crate) fn history(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+        let shelf = self.lock();
+        let after = if shelf.last_index < after { 0 } else { after };
+        let Some(phone) = shelf.phones.get(number) else { return Vec::new() };
+        let [received, sent] = [&phone.received, &phone.sent].map(|log| log.after(after).take(limit));
+        let mut messages: Vec<_> = received.chain(sent).cloned().collect();
+        drop(shelf);
+        messages.sort_by_key(|message| message.index);
+        messages.truncate(limit);
+        messages
+    }
+
+    /// What it received and sent last, in order.
+    pub(crate) fn latest(&self, number: &Address, limit: usize) -> Vec<PhoneMessage> {
+        let shelf = self.lock();
+        let Some(phone) = shelf.phones.get(number) else { return Vec::new() };
+        let [received, sent] = [&phone.received, &phone.sent].map(|log| log.messages.iter().rev().take(limit));
+        let mut messages: Vec<_> = received.chain(sent).cloned().collect();
+        drop(shelf);
+        messages.sort_by_key(|message| message.index);
+        messages.split_off(messages.len().saturating_sub(limit))
+    }
+
+    /// What it received, as soon as there is something after an index. Waits for ever: give it a deadline.
     ///
     /// # Cancel safety
     /// Safe: nothing is taken from the phone.
     pub(crate) async fn next_messages(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+        self.next(number, || self.messages(number, after, limit)).await
+    }
+
+    /// What it received and sent, as soon as there is something after an index. Waits for ever.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is taken from the phone.
+    pub(crate) async fn next_history(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+        self.next(number, || self.history(number, after, limit)).await
+    }
+
+    async fn next(&self, number: &Address, look: impl Fn() -> Vec<PhoneMessage>) -> Vec<PhoneMessage> {
         loop {
             // The bell is listened to before the shelf is looked at, so that nothing comes unheard in between.
             let rung = self.bell(number).map(Notify::notified);
-            let messages = self.messages(number, after, limit);
+            let messages = look();
             if !messages.is_empty() {
                 return messages;
             }
@@ -194,43 +234,67 @@ impl Shelf {
                 && let Some(oldest) = self.came.pop_front()
                 && let Some(gone) = self.phones.remove(&oldest)
             {
-                self.text_bytes -= gone.messages.iter().map(PhoneMessage::text_bytes).sum::<usize>();
+                self.received.bytes -= gone.received.bytes();
+                self.sent.bytes -= gone.sent.bytes();
             }
             self.came.push_back(number.clone());
         }
         self.phones.entry(number.clone()).or_default()
     }
 
+    fn order(&mut self, direction: Direction) -> &mut Order {
+        match direction {
+            Direction::Received => &mut self.received,
+            Direction::Sent => &mut self.sent,
+        }
+    }
+
     /// Forgets the oldest messages until there is room.
-    fn shrink(&mut self, messages_max: usize) {
-        while (messages_max < self.order.len() || TEXT_BYTES_MAX < self.text_bytes)
-            && let Some((index, number)) = self.order.pop_front()
-        {
+    fn shrink(&mut self, direction: Direction, messages_max: usize) {
+        loop {
+            let order = self.order(direction);
+            if order.messages.len() <= messages_max && order.bytes <= TEXT_BYTES_MAX {
+                return;
+            }
+            let Some((index, number)) = order.messages.pop_front() else { return };
             let Some(phone) = self.phones.get_mut(&number) else { continue };
             // A phone that was forgotten and came again has begun anew.
-            if phone.messages.front().is_some_and(|message| message.index == index)
-                && let Some(gone) = phone.messages.pop_front()
+            let log = phone.log(direction);
+            if log.messages.front().is_some_and(|message| message.index == index)
+                && let Some(gone) = log.messages.pop_front()
             {
-                self.text_bytes -= gone.text_bytes();
+                self.order(direction).bytes -= gone.bytes();
             }
         }
     }
 }
 
 impl Phone {
+    fn log(&mut self, direction: Direction) -> &mut Log {
+        match direction {
+            Direction::Received => &mut self.received,
+            Direction::Sent => &mut self.sent,
+        }
+    }
+
     fn summary(&self, number: &Address) -> PhoneSummary {
         PhoneSummary {
             number: number.clone(),
-            sent: self.sent,
-            received: self.received,
-            last_index: self.messages.back().map_or(0, |message| message.index),
+            sent: self.sent.count,
+            received: self.received.count,
+            last_index: self.received.messages.back().map_or(0, |message| message.index),
         }
     }
 }
 
-impl PhoneMessage {
-    fn text_bytes(&self) -> usize {
-        self.text.as_str().len()
+impl Log {
+    fn after(&self, index: u64) -> impl Iterator<Item = &PhoneMessage> {
+        let seen = self.messages.partition_point(|message| message.index <= index);
+        self.messages.iter().skip(seen)
+    }
+
+    fn bytes(&self) -> usize {
+        self.messages.iter().map(PhoneMessage::bytes).sum()
     }
 }
 

@@ -3,16 +3,19 @@
 mod ask;
 pub(crate) mod inbox;
 mod listen;
+mod mms;
 pub(crate) mod opening;
+mod payload;
 mod perform;
 mod result;
 mod secrecy;
+mod strict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use protocol::{Address, MessageText, Network, SessionId, Timestamp};
+use protocol::{Address, Network, SessionId, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -20,7 +23,6 @@ use tropo::charset;
 use tropo::document::Document;
 use url::Url;
 
-use self::inbox::Waiting;
 use self::result::{Collected, Follow, Payload};
 use crate::Simulator;
 use crate::application::Application;
@@ -29,6 +31,7 @@ use crate::debugger::speak::Gateway;
 use crate::debugger::wording;
 use crate::knobs::{CallBackPlan, WebhookPlan};
 use crate::observe;
+use crate::phones::Delivery;
 use crate::sessions::{Posted, State};
 use crate::webhook::{Answer, PostError};
 
@@ -88,6 +91,14 @@ pub(crate) struct Start {
     pub(crate) answered: Option<DropGuard>,
 }
 
+impl Leg {
+    /// The conversation that a text of a phone belongs to.
+    fn of(delivery: &Delivery) -> Self {
+        let Delivery { from, to, network, .. } = delivery;
+        Self { us: to.clone(), them: from.clone(), network: network.clone() }
+    }
+}
+
 impl Start {
     /// The first webhook goes out at once.
     fn at_once() -> Self {
@@ -137,8 +148,8 @@ impl Run {
             gate.cancelled().await;
         }
         let state = match start.plan {
-            CallBackPlan::Never => {
-                self.log(wording::ours("This session does not call back: drop_next_callbacks"));
+            CallBackPlan::Never(knob) => {
+                self.log(wording::ours(format_args!("This session does not call back: {knob}")));
                 State::Dropped
             }
             CallBackPlan::After(delay) => {
@@ -159,8 +170,11 @@ impl Run {
             self.has_heard = false;
             let document = self.ask_for_document(payload).await;
             drop(answered.take());
-            let Some(document) = document else { return State::Failed };
-            let ending = self.perform(&document).await;
+            let Some((document, is_garbled)) = document else { return State::Failed };
+            let ending = match self.refuse(&document, is_garbled) {
+                Some(refused) => refused,
+                None => self.perform(&document).await,
+            };
             let (url, report, last) = match self.follow(&document, ending).await {
                 Follow::Report { url, report, last } => (url, report, last),
                 Follow::End(state) => return state,
@@ -185,8 +199,8 @@ impl Run {
         }
     }
 
-    /// Posts a webhook for the next document.
-    async fn ask_for_document(&mut self, payload: Payload) -> Option<Document> {
+    /// Posts a webhook for the next document; and whether its characters had to be guessed.
+    async fn ask_for_document(&mut self, payload: Payload) -> Option<(Document, bool)> {
         let answer = self.post(payload).await?;
         self.documents += 1;
         self.simulator.sessions.running(&self.id, self.documents);
@@ -194,24 +208,31 @@ impl Run {
         let read = Document::read(&answer.body, charset);
         let shown = if read.as_ref().is_ok_and(secrecy::is_secret) { secrecy::HIDDEN } else { &answer.body };
         self.log(wording::received(&self.id, shown));
-        if let Some(doubt) = charset::doubt(&answer.body, charset) {
+        let doubt = charset::doubt(&answer.body, charset);
+        if let Some(doubt) = doubt {
             self.log(wording::ours(doubt));
         }
         if let Err(error) = &read {
             self.log(wording::ours(format_args!("The session ends, its document cannot be used: {error}")));
         }
-        read.ok()
+        Some((read.ok()?, doubt == Some(charset::Doubt::NoCharset)))
     }
 
     /// Posts a webhook to the current URL; none when the answer is no success.
     async fn post(&self, Payload { body, shown }: Payload) -> Option<Answer> {
-        let WebhookPlan { latency, twice } = self.simulator.control.plan_webhook();
+        let WebhookPlan { latency, overtaken_within, twice, timeout } = self.simulator.control.plan_webhook();
         pause(latency).await;
+        if let Some(longest) = overtaken_within {
+            self.log(wording::ours("This webhook lets another one go first: reorder_webhooks"));
+            // Whether one came, or the time was over, it goes now.
+            let _ = tokio::time::timeout(longest, self.simulator.answered.notified()).await;
+        }
         self.log(wording::sending(&self.id, &self.url, shown.as_ref().unwrap_or(&body)));
         if twice {
-            self.post_again(body.clone());
+            self.post_again(body.clone(), timeout);
         }
-        let answered = self.simulator.poster.post(&self.url, &self.cookies, body).await;
+        let answered = self.simulator.poster.post(&self.url, &self.cookies, body, timeout).await;
+        self.simulator.answered.notify_waiters();
         let posted = answered.as_ref().map_or_else(PostError::posted, |answer| Posted::Answered(answer.status));
         self.simulator.sessions.posted(&self.id, posted);
         match answered {
@@ -230,11 +251,11 @@ impl Run {
     }
 
     /// Delivers a webhook a second time, at the same time. Nobody looks at the answer.
-    fn post_again(&self, body: Bytes) {
+    fn post_again(&self, body: Bytes, timeout: Option<Duration>) {
         self.log(wording::ours("This webhook is delivered twice: duplicate_webhooks"));
         let (simulator, url, cookies) = (Arc::clone(&self.simulator), self.url.clone(), Arc::clone(&self.cookies));
         let again = async move {
-            if let Err(error) = simulator.poster.post(&url, &cookies, body).await {
+            if let Err(error) = simulator.poster.post(&url, &cookies, body, timeout).await {
                 observe::duplicate_failed(&error);
             }
         };
@@ -259,20 +280,20 @@ impl Run {
         self.simulator.sessions.ended(&self.id, state);
         observe::ended(&self.id, state, self.documents, self.began.elapsed());
         for text in unread {
-            self.hand_on(text);
+            self.hand_on(&text);
         }
     }
 
     /// A text that came to this session, which did not read it, begins one of its own.
-    fn hand_on(&self, Waiting { leg, text, .. }: Waiting) {
-        match self.simulator.text_again(&leg, &text) {
+    fn hand_on(&self, text: &Delivery) {
+        match self.simulator.text_again(text) {
             Ok(id) => self.log(wording::ours(format_args!("A text that nothing asked for begins session {id}"))),
             Err(error) => self.log(wording::ours(format_args!("A text that nothing asked for is lost: {error}"))),
         }
     }
 
     /// Somebody is on the line. The text that the session began with answers its first question.
-    fn connect(&mut self, leg: Leg, first: Option<&MessageText>) -> Option<Leg> {
+    fn connect(&mut self, leg: Leg, first: Option<&Delivery>) -> Option<Leg> {
         self.simulator.inboxes.connect(&self.id, &leg, first);
         self.leg.replace(leg)
     }

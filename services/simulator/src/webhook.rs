@@ -64,8 +64,6 @@ impl Poster {
     /// The system's TLS roots cannot be read.
     pub(crate) fn new(timeout: Duration) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
-            .connect_timeout(timeout)
-            .timeout(timeout)
             .pool_idle_timeout(IDLE_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -74,19 +72,27 @@ impl Poster {
         Ok(Self { http, timeout })
     }
 
-    /// Posts a webhook of a session and takes the answer. The cookies that it sets come with the next one.
+    /// Posts a webhook of a session and takes the answer, within another time than the configured one if that is given.
+    /// The cookies that it sets come with the next one.
     ///
     /// # Errors
     /// Anything but a 2xx answer in time and of bearable length.
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection; the application may have handled the webhook.
-    pub(crate) async fn post(&self, url: &Url, cookies: &Cookies, body: Bytes) -> Result<Answer, PostError> {
+    pub(crate) async fn post(
+        &self,
+        url: &Url,
+        cookies: &Cookies,
+        body: Bytes,
+        timeout: Option<Duration>,
+    ) -> Result<Answer, PostError> {
+        let timeout = timeout.unwrap_or(self.timeout);
         let mut request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         if let Some(cookies) = cookies.header(url) {
             request = request.header(COOKIE, cookies);
         }
-        let mut answer = request.send().await.map_err(|error| self.failure(error))?;
+        let mut answer = request.timeout(timeout).send().await.map_err(|error| failure(error, timeout))?;
         cookies.keep(url, answer.headers());
         if !answer.status().is_success() {
             return Err(PostError::Status(answer.status().as_u16()));
@@ -94,7 +100,7 @@ impl Poster {
         let status = answer.status().as_u16();
         let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failure(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(error, timeout))? {
             body.extend_from_slice(&chunk);
             if DOCUMENT_BYTES_MAX < body.len() {
                 return Err(PostError::TooLarge);
@@ -102,15 +108,15 @@ impl Poster {
         }
         Ok(Answer { status, content_type, body })
     }
+}
 
-    fn failure(&self, error: reqwest::Error) -> PostError {
-        if error.is_timeout() {
-            return PostError::TimedOut(self.timeout);
-        }
-        // The last cause says it best: "connection refused" and the like.
-        let error = error.without_url();
-        let causes = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
-        let cause = causes.last().map(ToString::to_string).unwrap_or_default();
-        if error.is_connect() { PostError::Unreachable(cause) } else { PostError::Cut(cause) }
+fn failure(error: reqwest::Error, timeout: Duration) -> PostError {
+    if error.is_timeout() {
+        return PostError::TimedOut(timeout);
     }
+    // The last cause says it best: "connection refused" and the like.
+    let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
+    let cause = causes.last().map(ToString::to_string).unwrap_or_default();
+    if error.is_connect() { PostError::Unreachable(cause) } else { PostError::Cut(cause) }
 }

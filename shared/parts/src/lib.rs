@@ -1,9 +1,10 @@
-//! Private servers for tests and drills: a RabbitMQ and a PostgreSQL that may be killed, and other children.
+//! Private servers for tests and drills: a RabbitMQ and a PostgreSQL that may be killed, a browser, and other children.
 //!
 //! The servers are those of Debian's packages, with ports, data and secrets of their own, on loopback alone. Whatever
 //! is started here ends with the process that started it, however that ends. Everything blocks: starting a server
 //! takes seconds.
 
+mod chromium;
 mod part;
 mod ports;
 mod postgres;
@@ -12,6 +13,7 @@ mod rabbitmq;
 mod wait;
 mod watchdog;
 
+pub use chromium::{Chromium, Tab};
 pub use part::{Part, PartError};
 pub use ports::{free_port, own_address, unique_name};
 pub use postgres::{Database, Postgres};

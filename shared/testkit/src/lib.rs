@@ -10,7 +10,7 @@ mod vhost;
 mod wait;
 
 pub use database::database;
-pub use parts::{Database, Management, PartError, Postgres, Proxy, RabbitMq, Watchdog};
+pub use parts::{Chromium, Database, Management, PartError, Postgres, Proxy, RabbitMq, Tab, Watchdog};
 pub use parts::{free_port, holds_within, own_address};
 pub use vhost::{Vhost, vhost};
 pub use wait::wait_until;

@@ -78,6 +78,24 @@ fn utf8(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(MARK).unwrap_or(body))
 }
 
+/// JSON in ISO-8859-1 instead of UTF-8. Beyond ASCII, JSON has characters within texts alone: those that ISO-8859-1 lacks
+/// are written as escapes, so that nothing is lost.
+#[must_use]
+pub fn json_in_latin1(json: &str) -> Vec<u8> {
+    let mut body = Vec::with_capacity(json.len());
+    for c in json.chars() {
+        match u8::try_from(c) {
+            Ok(byte) => body.push(byte),
+            Err(_) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    body.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                }
+            }
+        }
+    }
+    body
+}
+
 /// In ISO-8859-1 each byte is the character of that number.
 fn latin1(body: &[u8]) -> String {
     body.iter().copied().map(char::from).collect()
@@ -130,6 +148,14 @@ mod tests {
         ] {
             assert_eq!(doubt(body, charset), expected, "{charset:?}");
         }
+    }
+
+    #[test]
+    fn json_in_latin1_escapes_what_it_lacks() {
+        let body = json_in_latin1("\"né ж 🐘\"");
+        assert_eq!(body, b"\"n\xe9 \\u0436 \\ud83d\\udc18\"");
+        let read: String = serde_json::from_str(&utf8_or_latin1(&body)).unwrap();
+        assert_eq!(read, "né ж 🐘");
     }
 
     #[test]

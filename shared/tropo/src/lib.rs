@@ -7,6 +7,7 @@
 pub mod charset;
 pub mod choices;
 pub mod document;
+pub mod era;
 #[cfg(test)]
 mod fixtures;
 mod form;

@@ -1,14 +1,13 @@
 //! The result webhook: what a session reports to the handler of a document.
 
+mod written;
+
 use std::fmt;
 
 use protocol::SessionId;
-use serde::Serialize;
-use serde::ser::Serializer;
 use serde_json::Value;
 
-use crate::json;
-use crate::member::{Fields, Member, Writer, Wrong, members, open_words, tolerant};
+use crate::member::{Fields, Member, Wrong, members, open_words, tolerant};
 use crate::session::UserType;
 use crate::shape::{Extra, Headers};
 
@@ -85,6 +84,10 @@ members! {
         pub name: Option<String> = "name",
         /// How often the question was put.
         pub attempts: Option<u64> = "attempts",
+        /// Seconds that a transfer or conference lasted.
+        pub duration: Option<u64> = "duration",
+        /// Seconds since the second leg of a transfer answered.
+        pub connected_duration: Option<u64> = "connectedDuration",
         /// How it ended.
         pub disposition: Option<Disposition> = "disposition",
         /// How sure the platform is of what was said, 0 to 100; 100 for keys and texts.
@@ -99,10 +102,6 @@ members! {
         pub concept: Option<String> = "concept",
         /// The recogniser's own result, as NLSML.
         pub xml: Option<String> = "xml",
-        /// Seconds that a transfer or conference lasted.
-        pub duration: Option<u64> = "duration",
-        /// Seconds since the second leg of a transfer answered.
-        pub connected_duration: Option<u64> = "connectedDuration",
         /// When a transfer began.
         pub timestamp: Option<String> = "timestamp",
         /// The party that a transfer reached.
@@ -119,12 +118,6 @@ members! {
 }
 
 impl SessionReport {
-    /// The body of the webhook, as the platform posts it: `{"result":{...}}`.
-    #[must_use]
-    pub fn to_body(&self) -> Vec<u8> {
-        json::platform(&std::collections::BTreeMap::from([("result", self)]))
-    }
-
     /// Reads the value of the member `result`.
     pub(crate) fn gather(object: &Extra) -> Self {
         let mut fields = Fields::of(object);
@@ -177,30 +170,6 @@ impl Member for Vec<Action> {
 
     fn is_absent(&self) -> bool {
         self.is_empty()
-    }
-}
-
-/// Writes the members in the order of real payloads: `error` is null where there is none, one action stands by itself,
-/// several in an array, and without any the member is left out.
-impl Serialize for SessionReport {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = Writer::new(serializer.serialize_map(None)?, &self.extra);
-        map.present("sessionId", &self.session_id)?;
-        map.present("callId", &self.call_id)?;
-        map.present("state", &self.state)?;
-        map.present("sessionDuration", &self.session_duration)?;
-        map.present("sequence", &self.sequence)?;
-        map.present("complete", &self.complete)?;
-        map.always("error", &self.error)?;
-        map.present("calledid", &self.called_id)?;
-        map.present("userType", &self.user_type)?;
-        map.present("properties", &self.properties)?;
-        match self.actions.as_slice() {
-            [] => {}
-            [one] => map.always("actions", one)?,
-            several => map.always("actions", several)?,
-        }
-        map.end()
     }
 }
 

@@ -1,17 +1,15 @@
 //! The session webhook: what Tropo posts when a text or a call comes in, or when a launched session calls back.
 
 mod party;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::SessionId;
-use serde::Serialize;
-use serde::ser::Serializer;
 
 pub use self::party::{Channel, Party, is_text_network};
-use crate::json;
-use crate::member::{Fields, Member, Writer, Wrong, members, open_words, tolerant};
+use crate::member::{Fields, Member, Wrong, members, open_words, tolerant};
 use crate::shape::{Extra, Headers};
 
 /// A session as its webhook describes it (Tropo WebAPI: `session`).
@@ -69,12 +67,12 @@ members! {
     pub struct InitialMedia {
         /// `success` or `failure`.
         pub status: Option<String> = "status",
+        /// Why it could not be kept.
+        pub disposition: Option<String> = "disposition",
         /// Where the file is; its name alone when it could not be kept.
         pub media: Option<String> = "media",
         /// Words that came as a part.
         pub text: Option<String> = "text",
-        /// Why it could not be kept.
-        pub disposition: Option<String> = "disposition",
     }
 }
 
@@ -113,12 +111,6 @@ impl Session {
         party.is_text()
     }
 
-    /// The body of the webhook, as the platform posts it: `{"session":{...}}`.
-    #[must_use]
-    pub fn to_body(&self) -> Vec<u8> {
-        json::platform(&BTreeMap::from([("session", self)]))
-    }
-
     /// Reads the value of the member `session`. `None` without a valid id.
     pub(crate) fn gather(object: &Extra) -> Option<Self> {
         let mut fields = Fields::of(object);
@@ -155,28 +147,6 @@ impl Member for Vec<InitialMedia> {
 
     fn is_absent(&self) -> bool {
         self.is_empty()
-    }
-}
-
-/// Writes the members in the order of real payloads. `initialText` and `callId` are null where there is none, anything
-/// else is left out: client libraries stumble over the opposite.
-impl Serialize for Session {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = Writer::new(serializer.serialize_map(None)?, &self.extra);
-        map.always("id", &self.id)?;
-        map.always("accountId", &self.account_id)?;
-        map.present("applicationId", &self.application_id)?;
-        map.present("timestamp", &self.timestamp)?;
-        map.always("userType", &self.user_type)?;
-        map.always("initialText", &self.initial_text)?;
-        map.present("subject", &self.subject)?;
-        map.present("initialMedia", &self.initial_media)?;
-        map.always("callId", &self.call_id)?;
-        map.present("to", &self.to)?;
-        map.present("from", &self.from)?;
-        map.present("headers", &self.headers)?;
-        map.present("parameters", &self.parameters)?;
-        map.end()
     }
 }
 

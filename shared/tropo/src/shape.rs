@@ -170,6 +170,12 @@ impl Headers {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// One pair for each time that a name occurs, as they were written in 2010.
+    pub(crate) fn pairs(&self) -> Vec<BTreeMap<&str, &str>> {
+        let pairs = self.iter().flat_map(|(name, values)| values.split("\r\n").map(move |value| (name, value)));
+        pairs.map(|(name, value)| BTreeMap::from([("key", name), ("value", value)])).collect()
+    }
 }
 
 impl<N: Into<String>, V: AsRef<str>> FromIterator<(N, V)> for Headers {

@@ -74,7 +74,7 @@ async fn launch(
     let (create_answered, called_back) = (CancellationToken::new(), CancellationToken::new());
     let create_guard = create_answered.clone().drop_guard();
     let gate = (!plan.callback_first).then_some(create_answered);
-    let call_back = CallBack { gate, answered: called_back.clone().drop_guard() };
+    let call_back = CallBack { gate, answered: called_back.clone().drop_guard(), format };
     let id = match simulator.launch(&application, &channel, request, call_back) {
         Ok(id) => id,
         Err(error) => return refusal(StatusCode::SERVICE_UNAVAILABLE, format, &error.to_string()),

@@ -9,18 +9,27 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use protocol::SessionId;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::problem::Problem;
-use super::{ITEMS_MAX, sessions};
+use super::stream::{self, Resume};
+use super::{ITEMS_MAX, pages, sessions};
 use crate::{Line, Simulator};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Asked {
+    #[serde(deserialize_with = "session")]
     session: Option<SessionId>,
     after: u64,
     limit: usize,
+}
+
+/// A session's id; a form that was left empty asks for all of them.
+fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SessionId>, D::Error> {
+    let written = String::deserialize(deserializer)?;
+    let written = written.trim();
+    if written.is_empty() { Ok(None) } else { written.parse().map(Some).map_err(de::Error::custom) }
 }
 
 impl Default for Asked {
@@ -35,7 +44,36 @@ pub(super) async fn all(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(Asked { session, after, limit }) = asked?;
+    if pages::are_wanted(&headers) {
+        return Ok(pages::debugger(&simulator, session.as_ref()));
+    }
     Ok(written(&simulator.lines(session.as_ref(), after, limit.min(ITEMS_MAX)), &headers))
+}
+
+/// The same, always as a page.
+pub(super) async fn page(
+    State(simulator): State<Arc<Simulator>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(Asked { session, .. }) = asked?;
+    Ok(pages::debugger(&simulator, session.as_ref()))
+}
+
+/// The lines as they are written.
+pub(super) async fn stream(
+    State(simulator): State<Arc<Simulator>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    resume: Resume,
+) -> Result<Response, Problem> {
+    let Query(Asked { session, after, .. }) = asked?;
+    let shutdown = simulator.shutdown.clone();
+    Ok(stream::events("line", resume.after(after), shutdown, move |after| {
+        let (simulator, session) = (Arc::clone(&simulator), session.clone());
+        async move {
+            let lines = simulator.debugger.next_lines(session.as_ref(), after, stream::BATCH).await;
+            lines.into_iter().map(|line| (line.line, Arc::unwrap_or_clone(line))).collect()
+        }
+    }))
 }
 
 pub(super) async fn of_session(

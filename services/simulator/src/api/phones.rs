@@ -6,27 +6,24 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use chassis::config::duration;
 use chassis::http::{Body, BodyRejection};
-use protocol::{Address, MessageText, Network, SessionId};
-use serde::{Deserialize, Serialize};
+use protocol::{Address, Network};
+use serde::Deserialize;
 
+use super::pages;
 use super::problem::{self, Problem};
 use super::sessions::HungUp;
-use crate::{PhoneMessage, PhoneSummary, Simulator};
+use super::stream::{self, Resume};
+use crate::{PhoneMessage, PhoneSummary, Simulator, Texted, TextedError};
 
 /// The longest wait of one request for messages; a longer one is cut. Shorter than what listeners grant a request.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Texting {
-    to: Address,
-    text: MessageText,
-    #[serde(default = "Network::sms")]
-    network: Network,
-}
+/// What is said of a number that is no phone yet.
+const NOT_ON: &str = "no phone has this number yet: it is one once it texts, is texted, or has its page or stream open";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,17 +33,18 @@ pub(super) struct HangingUp {
     network: Option<Network>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Texted {
-    session_id: SessionId,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Asked {
     after: u64,
     #[serde(with = "duration")]
     wait: Duration,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Since {
+    after: u64,
 }
 
 impl Default for Asked {
@@ -65,9 +63,43 @@ pub(super) async fn text(
     body: Result<Body, BodyRejection>,
 ) -> Result<(StatusCode, Json<Texted>), Problem> {
     let from = phone(number)?;
-    let Texting { to, text, network } = problem::json(body)?;
-    let session_id = simulator.text(&from, &to, &text, &network)?;
-    Ok((StatusCode::ACCEPTED, Json(Texted { session_id })))
+    let texted = simulator.send(&from, problem::json(body)?)?;
+    Ok((StatusCode::ACCEPTED, Json(texted)))
+}
+
+/// The phone; as a page for a browser, which switches it on.
+pub(super) async fn one(
+    State(simulator): State<Arc<Simulator>>,
+    number: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let number = phone(number)?;
+    if pages::are_wanted(&headers) {
+        simulator.phones.switch_on(&number);
+        return Ok(pages::phone(&simulator, &number));
+    }
+    let summary = simulator.phones.summary(&number);
+    summary.map(|summary| Json(summary).into_response()).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NOT_ON))
+}
+
+/// What it receives and sends, as it happens. It is on from now on.
+pub(super) async fn stream(
+    State(simulator): State<Arc<Simulator>>,
+    number: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Since>, QueryRejection>,
+    resume: Resume,
+) -> Result<Response, Problem> {
+    let number = phone(number)?;
+    let Query(Since { after }) = asked?;
+    simulator.phones.switch_on(&number);
+    let shutdown = simulator.shutdown.clone();
+    Ok(stream::events("message", resume.after(after), shutdown, move |after| {
+        let (simulator, number) = (Arc::clone(&simulator), number.clone());
+        async move {
+            let messages = simulator.phones.next_history(&number, after, stream::BATCH).await;
+            messages.into_iter().map(|message| (message.index, message)).collect()
+        }
+    }))
 }
 
 pub(super) async fn hang_up(
@@ -95,7 +127,10 @@ pub(super) async fn messages(
     Ok(Json(simulator.messages(&number, after, wait.min(WAIT_MAX)).await))
 }
 
-fn phone(number: Result<Path<String>, PathRejection>) -> Result<Address, Problem> {
+/// The number in a path.
+pub(super) fn phone(number: Result<Path<String>, PathRejection>) -> Result<Address, Problem> {
     let Path(number) = number?;
-    number.parse().map_err(|error| Problem::bad_request(format_args!("that is no phone: {error}")))
+    let number: Address =
+        number.parse().map_err(|error| Problem::bad_request(format_args!("that is no phone: {error}")))?;
+    if number.is_reachable() { Ok(number) } else { Err(Problem::bad_request(TextedError::Withheld)) }
 }

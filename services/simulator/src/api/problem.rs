@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::application::ApplicationError;
 use crate::session::opening::OpeningError;
+use crate::texting::TextedError;
 
 /// A request that cannot be done.
 #[derive(Debug)]
@@ -34,6 +35,16 @@ impl Problem {
 
     pub(super) fn bad_request(error: impl Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error)
+    }
+}
+
+impl Problem {
+    /// The status and the words of the answer.
+    pub(super) fn told(&self) -> (StatusCode, String) {
+        match self {
+            Self::Unread(rejection) => (rejection.into_response().status(), rejection.to_string()),
+            Self::Refused { status, error } => (*status, error.clone()),
+        }
     }
 }
 
@@ -65,6 +76,15 @@ impl From<OpeningError> for Problem {
             OpeningError::Full | OpeningError::Unread | OpeningError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error)
+    }
+}
+
+impl From<TextedError> for Problem {
+    fn from(error: TextedError) -> Self {
+        match error {
+            TextedError::Opening(error) => error.into(),
+            TextedError::Withheld | TextedError::NotMms | TextedError::Media => Self::bad_request(error),
+        }
     }
 }
 

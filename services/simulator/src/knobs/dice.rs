@@ -19,7 +19,7 @@ impl Dice {
     }
 
     /// A number from 0, included, to 1, excluded.
-    fn unit(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,5 +27,12 @@ impl Dice {
         bits ^= bits >> 31;
         // 53 bits are what a float holds exactly.
         (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A number of the standard normal distribution (the Box-Muller transform).
+    pub(super) fn normal(&mut self) -> f64 {
+        // The logarithm of 0 is none.
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 }

@@ -6,14 +6,12 @@ fn number(written: &str) -> Address {
     written.parse().unwrap()
 }
 
+fn delivery(from: &str, to: &str, text: &str) -> Delivery {
+    Delivery::text(number(from), number(to), text.parse().unwrap(), "SMS".parse().unwrap())
+}
+
 fn deliver(phones: &Phones, to: &str, text: &str) {
-    let delivery = Delivery {
-        from: number("+15555550100"),
-        text: text.parse().unwrap(),
-        network: Network::sms(),
-        session_id: "9f0c4be1".parse().unwrap(),
-    };
-    phones.deliver(&number(to), delivery);
+    phones.deliver(delivery("+15555550100", to, text));
 }
 
 #[track_caller]
@@ -45,12 +43,57 @@ fn the_oldest_messages_are_forgotten_first() {
     check(&phones, "+15555550177", 0, &[(3, "c")]);
     check(&phones, "+15555550178", 0, &[(4, "d")]);
     let shelf = phones.lock();
-    assert_eq!((shelf.text_bytes, shelf.order.len()), (2, 2));
+    assert_eq!((shelf.received.bytes, shelf.received.messages.len()), (2, 2));
     drop(shelf);
-    phones.texted(&number("+15555550177"));
+    phones.sent(delivery("+15555550177", "+15555550100", "e"));
     let summaries = phones.all();
     let first = summaries.first().unwrap();
     assert_eq!((first.sent, first.received, first.last_index), (1, 2, 3));
+}
+
+#[test]
+fn what_a_phone_sent_is_in_its_history_and_costs_none_of_what_it_received() {
+    let phones = Phones::new(2);
+    deliver(&phones, "+15555550177", "a");
+    for text in ["b", "c", "d"] {
+        phones.sent(delivery("+15555550177", "+15555550100", text));
+    }
+    deliver(&phones, "+15555550177", "e");
+    check(&phones, "+15555550177", 0, &[(1, "a"), (5, "e")]);
+    let of = number("+15555550177");
+    let shown = |messages: Vec<PhoneMessage>| {
+        messages.iter().map(|message| (message.index, message.direction)).collect::<Vec<_>>()
+    };
+    let (received, sent) = (Direction::Received, Direction::Sent);
+    let all = [(1, received), (3, sent), (4, sent), (5, received)];
+    assert_eq!(shown(phones.history(&of, 0, 10)), all);
+    assert_eq!(shown(phones.history(&of, 3, 1)), all[2..3]);
+    assert_eq!(shown(phones.latest(&of, 2)), all[2..]);
+    // An index that was never given out: the client knew another run of the simulator.
+    assert_eq!(shown(phones.history(&of, 6, 10)), all);
+}
+
+#[test]
+fn a_number_is_a_phone_once_it_is_switched_on() {
+    let phones = Phones::new(2);
+    let of = number("+15555550177");
+    assert!(!phones.knows(&of) && phones.summary(&of).is_none());
+    phones.switch_on(&of);
+    assert!(phones.knows(&of) && phones.summary(&of).is_some_and(|summary| summary.received == 0));
+}
+
+#[test]
+fn the_bytes_are_those_of_what_is_kept_when_a_phone_is_forgotten() {
+    let phones = Phones::new(100);
+    deliver(&phones, "+15555550177", "abc");
+    phones.sent(delivery("+15555550177", "+15555550100", "de"));
+    let mut shelf = phones.lock();
+    for index in 1..PHONES_MAX {
+        shelf.phone(&number(&format!("+1{:010}", 2_000_000_000 + index)));
+    }
+    assert_eq!((shelf.received.bytes, shelf.sent.bytes, shelf.phones.len()), (3, 2, PHONES_MAX));
+    shelf.phone(&number("+15555550178"));
+    assert_eq!((shelf.received.bytes, shelf.sent.bytes, shelf.phones.len()), (0, 0, PHONES_MAX));
 }
 
 #[tokio::test]

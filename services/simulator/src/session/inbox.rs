@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tropo::signal::SignalStatus;
 
 use super::Leg;
+use crate::phones::Delivery;
 
 /// How many texts wait for one session.
 const TEXTS_MAX: usize = 100;
@@ -50,9 +51,8 @@ struct Inbox {
 }
 
 /// A text that waits for a question.
-pub(crate) struct Waiting {
-    pub(crate) leg: Leg,
-    pub(crate) text: MessageText,
+struct Waiting {
+    delivery: Delivery,
     /// The session began with it: it needs no other.
     is_first: bool,
 }
@@ -75,13 +75,13 @@ impl Inboxes {
     }
 
     /// A session has somebody on the line. The text that it began with, if it did, answers its first question.
-    pub(crate) fn connect(&self, id: &SessionId, leg: &Leg, first: Option<&MessageText>) {
+    pub(crate) fn connect(&self, id: &SessionId, leg: &Leg, first: Option<&Delivery>) {
         let mut registry = self.lock();
         let Some(inbox) = registry.sessions.get_mut(id) else { return };
         inbox.leg = Some(leg.clone());
-        let Some(text) = first.cloned() else { return };
-        let bytes = text.as_str().len();
-        inbox.texts.push_back(Waiting { leg: leg.clone(), text, is_first: true });
+        let Some(delivery) = first.cloned() else { return };
+        let bytes = delivery.bytes();
+        inbox.texts.push_back(Waiting { delivery, is_first: true });
         registry.text_bytes += bytes;
     }
 
@@ -95,33 +95,35 @@ impl Inboxes {
     }
 
     /// A phone texts in a conversation.
-    pub(crate) fn text(&self, leg: &Leg, text: &MessageText) -> Texted {
+    pub(crate) fn text(&self, delivery: &Delivery) -> Texted {
         let mut registry = self.lock();
-        let Some(id) = registry.askers.get(leg).and_then(|askers| askers.last()).cloned() else { return Texted::Free };
-        let has_room = registry.text_bytes + text.as_str().len() <= TEXT_BYTES_MAX;
+        let Some(id) = registry.askers.get(&Leg::of(delivery)).and_then(|askers| askers.last()).cloned() else {
+            return Texted::Free;
+        };
+        let has_room = registry.text_bytes + delivery.bytes() <= TEXT_BYTES_MAX;
         let Some(inbox) = registry.sessions.get_mut(&id) else { return Texted::Free };
         if !has_room || TEXTS_MAX <= inbox.texts.len() {
             return Texted::Full;
         }
-        inbox.texts.push_back(Waiting { leg: leg.clone(), text: text.clone(), is_first: false });
+        inbox.texts.push_back(Waiting { delivery: delivery.clone(), is_first: false });
         inbox.bell.notify_one();
-        registry.text_bytes += text.as_str().len();
+        registry.text_bytes += delivery.bytes();
         Texted::Taken(id)
     }
 
     /// Whether a text waits in a conversation of the session.
     pub(crate) fn has_text(&self, id: &SessionId, leg: &Leg) -> bool {
-        self.lock().sessions.get(id).is_some_and(|inbox| inbox.texts.iter().any(|waiting| waiting.leg == *leg))
+        self.lock().sessions.get(id).is_some_and(|inbox| inbox.texts.iter().any(|waiting| waiting.is_in(leg)))
     }
 
     /// The text that has waited longest in a conversation of the session.
     pub(crate) fn take_text(&self, id: &SessionId, leg: &Leg) -> Option<MessageText> {
         let mut registry = self.lock();
         let inbox = registry.sessions.get_mut(id)?;
-        let at = inbox.texts.iter().position(|waiting| waiting.leg == *leg)?;
-        let text = inbox.texts.remove(at)?.text;
-        registry.text_bytes -= text.as_str().len();
-        Some(text)
+        let at = inbox.texts.iter().position(|waiting| waiting.is_in(leg))?;
+        let delivery = inbox.texts.remove(at)?.delivery;
+        registry.text_bytes -= delivery.bytes();
+        Some(delivery.text)
     }
 
     /// A signal for a session.
@@ -166,16 +168,22 @@ impl Inboxes {
     }
 
     /// A session has ended; the texts that came to it and that it has not read.
-    pub(crate) fn close(&self, id: &SessionId) -> Vec<Waiting> {
+    pub(crate) fn close(&self, id: &SessionId) -> Vec<Delivery> {
         let mut registry = self.lock();
         registry.leave(id);
         let Some(inbox) = registry.sessions.remove(id) else { return Vec::new() };
-        registry.text_bytes -= inbox.texts.iter().map(|waiting| waiting.text.as_str().len()).sum::<usize>();
-        inbox.texts.into_iter().filter(|waiting| !waiting.is_first).collect()
+        registry.text_bytes -= inbox.texts.iter().map(|waiting| waiting.delivery.bytes()).sum::<usize>();
+        inbox.texts.into_iter().filter(|waiting| !waiting.is_first).map(|waiting| waiting.delivery).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_in(&self, leg: &Leg) -> bool {
+        Leg::of(&self.delivery) == *leg
     }
 }
 

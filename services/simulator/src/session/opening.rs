@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::{Address, MessageText, Network, SessionId, Timestamp};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
-use tropo::launch::LaunchRequest;
+use tropo::launch::{LaunchRequest, ReplyFormat};
 use tropo::session::{Channel, Party, Session, UserType};
 use tropo::shape::Headers;
 use uuid::Uuid;
@@ -16,6 +16,8 @@ use super::{Leg, Run, Start};
 use crate::Simulator;
 use crate::application::Application;
 use crate::debugger::wording::{self, digits};
+use crate::knobs::LaunchPlan;
+use crate::phones::Delivery;
 use crate::sessions::{Cause, SessionView, State};
 
 /// How many characters of a text its header repeats.
@@ -24,8 +26,11 @@ const SMS_CHARS_MAX: usize = 160;
 /// Why a session cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
-    /// A text went to a number that nobody answers.
-    #[error("no application owns the number: GET /applications lists those that do, POST /applications adds one")]
+    /// A text went to a number that nobody has.
+    #[error(
+        "nobody has this number: no application owns it (GET /applications; POST /applications adds one), and no phone \
+         has used it yet (GET /phones)"
+    )]
     NoSuchNumber,
     /// Too many sessions are under way.
     #[error("too many sessions are under way: wait, or raise simulator.sessions_max")]
@@ -53,11 +58,13 @@ pub(crate) struct CallBack {
     pub(crate) gate: Option<CancellationToken>,
     /// Dropped when the call-back has been answered, or will not be.
     pub(crate) answered: DropGuard,
+    /// The format of that request.
+    pub(crate) format: ReplyFormat,
 }
 
 impl Simulator {
-    /// A phone texts a number: the session that asks in this conversation has it, or one begins at once, in a task of
-    /// its own. Which one that is.
+    /// A phone texts the number of an application: the session that asks in this conversation has it, or one begins at
+    /// once, in a task of its own. Which one that is.
     ///
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
@@ -71,33 +78,39 @@ impl Simulator {
         text: &MessageText,
         network: &Network,
     ) -> Result<SessionId, OpeningError> {
-        let leg = Leg { us: to.clone(), them: from.clone(), network: network.clone() };
-        let session_id = match self.inboxes.text(&leg, text) {
-            Texted::Taken(session_id) => session_id,
-            Texted::Free => {
-                let (run, session) = self.open_with(&leg, text, Room::Needed)?;
-                // Before the session can answer: it may dial the number as the phone writes it.
-                self.phones.texted(from);
-                return self.begin(run, Start::at_once(), &session);
+        self.text_session(&Delivery::text(from.clone(), to.clone(), text.clone(), network.clone()))
+    }
+
+    /// The same, with a subject and media where it is an MMS.
+    pub(crate) fn text_session(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+        let sent = |id: &SessionId| self.phones.sent(Delivery { session_id: Some(id.clone()), ..delivery.clone() });
+        match self.inboxes.text(delivery) {
+            Texted::Taken(id) => {
+                sent(&id);
+                Ok(id)
             }
-            Texted::Full => return Err(OpeningError::Unread),
-        };
-        self.phones.texted(from);
-        Ok(session_id)
+            Texted::Free => {
+                let (run, session) = self.open_with(delivery, Room::Needed)?;
+                // Before the session can answer: it may dial the number as the phone writes it.
+                sent(&run.id);
+                self.begin(run, Start::at_once(), session)
+            }
+            Texted::Full => Err(OpeningError::Unread),
+        }
     }
 
     /// A text that a session has not read begins another.
     ///
     /// # Errors
     /// [`OpeningError::NoSuchNumber`] or [`OpeningError::Stopping`].
-    pub(super) fn text_again(self: &Arc<Self>, leg: &Leg, text: &MessageText) -> Result<SessionId, OpeningError> {
-        let (run, session) = self.open_with(leg, text, Room::Made)?;
-        self.begin(run, Start::at_once(), &session)
+    pub(super) fn text_again(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+        let (run, session) = self.open_with(delivery, Room::Made)?;
+        self.begin(run, Start::at_once(), session)
     }
 
     /// Takes in a session that a text begins.
-    fn open_with(self: &Arc<Self>, leg: &Leg, text: &MessageText, room: Room) -> Result<(Run, Session), OpeningError> {
-        let Leg { us: to, them: from, network } = leg;
+    fn open_with(self: &Arc<Self>, delivery: &Delivery, room: Room) -> Result<(Run, Session), OpeningError> {
+        let Delivery { from, to, text, network, .. } = delivery;
         let application = self.applications.of_number(to).ok_or(OpeningError::NoSuchNumber)?;
         let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text, room)?;
         session.initial_text = Some(text.as_str().to_owned());
@@ -105,10 +118,11 @@ impl Simulator {
         session.to = Some(Party::text(digits(to), network.as_str()));
         session.from = Some(Party::text(digits(from), network.as_str()));
         session.headers = headers(&application, from, to, text, network);
+        run.take_mms(&mut session, delivery);
 
         run.call_id.clone_from(&session.call_id);
         run.called = Some(to.clone());
-        run.connect(leg.clone(), Some(text));
+        run.connect(Leg::of(delivery), Some(delivery));
 
         run.log(wording::found(&application, &run.url, to));
         Ok((run, session))
@@ -125,15 +139,23 @@ impl Simulator {
         request: &LaunchRequest,
         call_back: CallBack,
     ) -> Result<SessionId, OpeningError> {
-        let (run, mut session) = self.open(application, channel, Cause::Launch, Room::Needed)?;
+        let (mut run, mut session) = self.open(application, channel, Cause::Launch, Room::Needed)?;
         session.parameters.clone_from(&request.parameters);
-        session.parameters.insert("action".to_owned(), "create".to_owned());
-        session.parameters.insert("token".to_owned(), request.token.clone());
+        let CallBack { gate, answered, format } = call_back;
+        let LaunchPlan { echo_token, echo_format, call_id } = self.control.plan_launch();
+        if echo_token {
+            session.parameters.insert("action".to_owned(), "create".to_owned());
+            session.parameters.insert("token".to_owned(), request.token.clone());
+        }
+        if echo_format {
+            session.parameters.entry("format".to_owned()).or_insert_with(|| format_name(format).to_owned());
+        }
+        session.call_id = call_id.then(hex);
+        run.call_id.clone_from(&session.call_id);
 
         run.log(wording::create());
-        let CallBack { gate, answered } = call_back;
         let start = Start { gate, plan: self.control.plan_call_back(), answered: Some(answered) };
-        self.begin(run, start, &session)
+        self.begin(run, start, session)
     }
 
     /// Takes in a session, and says what all payloads have of it.
@@ -177,10 +199,11 @@ impl Simulator {
     }
 
     /// Starts the task of a session.
-    fn begin(&self, run: Run, start: Start, session: &Session) -> Result<SessionId, OpeningError> {
+    fn begin(&self, run: Run, start: Start, session: Session) -> Result<SessionId, OpeningError> {
         let id = run.id.clone();
         let span = tracing::info_span!(parent: None, "session", session.id = %id);
-        let task = run.run(start, session.to_body()).instrument(span);
+        let body = run.session_body(session);
+        let task = run.run(start, body).instrument(span);
         if self.spawn(task) { Ok(id) } else { Err(OpeningError::Stopping) }
     }
 }
@@ -212,6 +235,15 @@ fn headers(application: &Application, from: &Address, to: &Address, text: &Messa
     ]
     .into_iter()
     .collect()
+}
+
+/// What `format` said of a request.
+fn format_name(format: ReplyFormat) -> &'static str {
+    match format {
+        ReplyFormat::Json => "json",
+        ReplyFormat::Xml => "xml",
+        ReplyFormat::Form => "form",
+    }
 }
 
 /// Percent-encoded, in lower case as the gateway did it.

@@ -1,12 +1,14 @@
 //! Does what a document says, action by action.
 
-use protocol::{Address, AddressError, MessageText, Network, TextError};
+use protocol::{Address, AddressError, Network, TextError};
 use tropo::document::{Action, Ask, Call, Document, Message, On, Say};
 use tropo::shape::OneOrMany;
 
+use super::mms::Words;
 use super::{Leg, Run, ask, secrecy};
 use crate::debugger::speak::Speak;
 use crate::debugger::wording;
+use crate::departures::Departure;
 use crate::dial::destination;
 use crate::phones::Delivery;
 
@@ -58,6 +60,8 @@ pub(super) enum Failure {
     NoAnswer,
     #[error("it has no answer that fits")]
     NoMatch,
+    #[error("too many texts wait for their turn already, as the knob sms_per_second_per_number has it")]
+    TooMany,
 }
 
 /// How many things a document may have done: actions, and what they say. Nobody reads more, and each leaves its lines.
@@ -257,15 +261,17 @@ impl Run {
     /// Other networks than the telephone's know users, whom nobody owns here.
     fn sender(&self, from: Option<&str>, network: &Network) -> Result<Address, Failure> {
         let Some(from) = from.filter(|from| !from.trim().is_empty()) else {
-            return self.application.settings.numbers.first().cloned().ok_or(Failure::NoSender);
+            // On other networks than the telephone's, an application is known by a name, if it has one.
+            let numbers = &self.application.settings.numbers;
+            let fits = |number: &&Address| number.is_dialable() == is_telephone(network);
+            return numbers.iter().find(fits).or(numbers.first()).cloned().ok_or(Failure::NoSender);
         };
         let owned = |address: &Address| {
             let owner = self.simulator.applications.of_number(address);
             owner.is_some_and(|owner| owner.settings.account_id == self.application.settings.account_id)
         };
         let sender = destination(from, owned).map_err(|_| Failure::ForeignSender)?;
-        let on_telephone = matches!(network.as_str(), "SMS" | "MMS");
-        if owned(&sender) || !on_telephone { Ok(sender) } else { Err(Failure::ForeignSender) }
+        if owned(&sender) || !is_telephone(network) { Ok(sender) } else { Err(Failure::ForeignSender) }
     }
 
     /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
@@ -276,28 +282,52 @@ impl Run {
         says: &OneOrMany<Say>,
         log_security: Option<&str>,
     ) -> Result<(), Failure> {
-        let texts: Vec<MessageText> =
-            says.iter().map(|say| say.value.parse()).collect::<Result<_, _>>().map_err(Failure::Text)?;
+        let words: Vec<Words> = says
+            .iter()
+            .map(|say| self.words(say, leg.network.as_str()))
+            .collect::<Result<_, _>>()
+            .map_err(Failure::Text)?;
         if !leg.them.is_reachable() {
             return Err(Failure::Withheld);
         }
-        for (text, say) in texts.into_iter().zip(says) {
-            if text.as_str().is_empty() {
+        for (words, say) in words.into_iter().zip(says) {
+            if words.text.as_str().is_empty() && words.subject.is_none() && words.media.is_empty() {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
             }
-            let Leg { us, them, network } = leg;
-            let bot_key = &self.application.bot_key;
             let is_hidden = self.hides_prompts
                 || [log_security, say.prompt_log_security.as_deref()].into_iter().any(secrecy::is_suppressed);
-            let shown = if is_hidden { secrecy::HIDDEN_WORDS } else { text.as_str() };
-            let speak = Speak { from: us, to: them, network, bot_key, text: shown };
-            // Whoever has the text finds these lines written.
-            for line in self.gateway.speak(&speak) {
-                self.log(line);
+            self.send(leg, words, is_hidden.then_some(secrecy::HIDDEN_WORDS))?;
+        }
+        Ok(())
+    }
+
+    /// Sends one message; the log may show something else instead.
+    fn send(&mut self, leg: &Leg, words: Words, instead: Option<&str>) -> Result<(), Failure> {
+        let Leg { us, them, network } = leg;
+        if self.simulator.departures.is_full() {
+            return Err(Failure::TooMany);
+        }
+        let Words { text, subject, media } = words;
+        let bot_key = &self.application.bot_key;
+        let spoken = subject.as_ref().unwrap_or(&text).as_str();
+        let speak = Speak { from: us, to: them, network, bot_key, text: instead.unwrap_or(spoken) };
+        // Whoever has the text finds these lines written.
+        for line in self.gateway.speak(&speak) {
+            self.log(line);
+        }
+        let (from, to, network, session_id) = (us.clone(), them.clone(), network.clone(), Some(self.id.clone()));
+        let delivery = Delivery { from, to, text, subject, media, network, session_id };
+        if let Some((encoding, parts)) = delivery.counted().filter(|(_, parts)| 1 < *parts) {
+            let encoding = encoding.as_str();
+            self.log(wording::ours(format_args!("The text has {parts} parts, in {encoding}: each of them is billed")));
+        }
+        for delivery in delivery.into_messages(self.simulator.control.long_texts()) {
+            if let Departure::Behind(before) = self.simulator.depart(delivery) {
+                self.log(wording::ours(format_args!(
+                    "The text waits for its turn, {before} texts of its number are before it: sms_per_second_per_number"
+                )));
             }
-            let (from, network, session_id) = (us.clone(), network.clone(), self.id.clone());
-            self.simulator.phones.deliver(them, Delivery { from, text, network, session_id });
         }
         Ok(())
     }
@@ -310,4 +340,9 @@ impl Run {
         };
         self.judge("say", Some(false), said);
     }
+}
+
+/// Whether a network has numbers, and no names.
+fn is_telephone(network: &Network) -> bool {
+    matches!(network.as_str(), "SMS" | "MMS")
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::perform::{Ending, Step};
 use super::{Run, opening};
 use crate::application::is_http;
-use crate::debugger::wording::{self, digits};
+use crate::debugger::wording;
 use crate::sessions::State;
 
 /// What follows a document.
@@ -133,13 +133,11 @@ impl Run {
             sequence: Some(self.documents),
             complete: Some(!matches!(ending, Ending::Incomplete | Ending::Error(_))),
             error: if let Ending::Error(reason) = ending { Some(reason.clone()) } else { None },
-            called_id: self.called.as_ref().map(|called| digits(called).to_owned()),
             actions,
             ..SessionReport::default()
         };
-        let body = Bytes::from(report.to_body());
-        let shown = has_secret.then(|| Bytes::from(SessionReport { actions: shown, ..report }.to_body()));
-        Payload { body, shown }
+        let shown = has_secret.then(|| self.report_body(SessionReport { actions: shown, ..report.clone() }));
+        Payload { body: Bytes::from(self.report_body(report)), shown: shown.map(Bytes::from) }
     }
 }
 

@@ -159,10 +159,12 @@ async fn a_redirect_comes_alone_and_first() {
 #[tokio::test]
 async fn the_number_that_was_dialled_or_reached_is_told() {
     let stage = Stage::with(json!([{"on": {"event": "continue", "next": "/c"}}])).await;
+    stage.set_knobs(json!({"era": "2017"})).await;
     stage.text(PHONE, "hi").await;
     assert_eq!(stage.result("/c").await["calledid"], "15555550100");
     let call = json!({"call": {"to": PHONE, "network": "SMS"}});
     let stage = Stage::with(json!([call, {"on": {"event": "continue", "next": "/c"}}])).await;
+    stage.set_knobs(json!({"era": "2017"})).await;
     stage.launched().await;
     assert_eq!(stage.result("/c").await["calledid"], "15555550177");
 }

@@ -30,6 +30,8 @@ pub(crate) struct Posted {
     pub(crate) target: String,
     pub(crate) content_type: String,
     pub(crate) cookie: Option<String>,
+    pub(crate) bytes: Bytes,
+    /// The same, whatever characters it is in.
     pub(crate) raw: String,
     pub(crate) body: Value,
 }
@@ -250,12 +252,13 @@ async fn serve(router: Router, shutdown: &Shutdown) -> SocketAddr {
 }
 
 async fn answer(State(application): State<Application>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let raw = String::from_utf8(body.to_vec()).unwrap();
+    let raw = String::from_utf8(body.to_vec()).unwrap_or_else(|_| body.iter().copied().map(char::from).collect());
     let posted = Posted {
         target: uri.to_string(),
         content_type: headers[header::CONTENT_TYPE].to_str().unwrap().to_owned(),
         cookie: headers.get(header::COOKIE).map(|cookie| cookie.to_str().unwrap().to_owned()),
         body: serde_json::from_str(&raw).unwrap(),
+        bytes: body,
         raw,
     };
     application.posted.lock().unwrap().push(posted.clone());

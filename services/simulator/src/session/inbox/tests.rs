@@ -12,6 +12,11 @@ fn text(words: &str) -> MessageText {
     words.parse().unwrap()
 }
 
+/// A text in a conversation.
+fn texting(leg: &Leg, words: &str) -> Delivery {
+    Delivery::text(leg.them.clone(), leg.us.clone(), text(words), leg.network.clone())
+}
+
 /// Two sessions with the same phone.
 fn two() -> (Inboxes, SessionId, SessionId, Leg) {
     let (inboxes, one, two, leg) = (Inboxes::default(), id("one"), id("two"), leg("+15555550177"));
@@ -25,21 +30,21 @@ fn two() -> (Inboxes, SessionId, SessionId, Leg) {
 #[test]
 fn a_text_is_whose_question_was_the_latest() {
     let (inboxes, one, two, leg) = two();
-    assert_eq!(inboxes.text(&leg, &text("1")), Texted::Free);
+    assert_eq!(inboxes.text(&texting(&leg, "1")), Texted::Free);
     inboxes.ask(&one, &leg);
-    assert_eq!(inboxes.text(&leg, &text("2")), Texted::Taken(one.clone()));
+    assert_eq!(inboxes.text(&texting(&leg, "2")), Texted::Taken(one.clone()));
     inboxes.ask(&two, &leg);
-    assert_eq!(inboxes.text(&leg, &text("3")), Texted::Taken(two.clone()));
+    assert_eq!(inboxes.text(&texting(&leg, "3")), Texted::Taken(two.clone()));
     inboxes.ask(&one, &leg);
-    assert_eq!(inboxes.text(&leg, &text("4")), Texted::Taken(one.clone()));
+    assert_eq!(inboxes.text(&texting(&leg, "4")), Texted::Taken(one.clone()));
     let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
-    assert_eq!(inboxes.text(&other, &text("5")), Texted::Free);
+    assert_eq!(inboxes.text(&texting(&other, "5")), Texted::Free);
 
-    let left: Vec<_> = inboxes.close(&one).into_iter().map(|waiting| waiting.text).collect();
+    let left: Vec<_> = inboxes.close(&one).into_iter().map(|unread| unread.text).collect();
     assert_eq!(left, [text("2"), text("4")]);
-    assert_eq!(inboxes.text(&leg, &text("6")), Texted::Taken(two.clone()));
+    assert_eq!(inboxes.text(&texting(&leg, "6")), Texted::Taken(two.clone()));
     assert_eq!((inboxes.close(&two).len(), inboxes.close(&two).len()), (2, 0));
-    assert_eq!(inboxes.text(&leg, &text("7")), Texted::Free);
+    assert_eq!(inboxes.text(&texting(&leg, "7")), Texted::Free);
     let registry = inboxes.lock();
     assert_eq!((registry.text_bytes, registry.askers.len(), registry.sessions.len()), (0, 0, 0));
 }
@@ -48,9 +53,9 @@ fn a_text_is_whose_question_was_the_latest() {
 fn texts_are_read_in_order_and_by_conversation() {
     let (inboxes, one, _, leg) = two();
     let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
-    inboxes.connect(&one, &leg, Some(&text("first")));
+    inboxes.connect(&one, &leg, Some(&texting(&leg, "first")));
     inboxes.ask(&one, &leg);
-    inboxes.text(&leg, &text("second"));
+    inboxes.text(&texting(&leg, "second"));
     inboxes.connect(&one, &other, None);
     assert!(!inboxes.has_text(&one, &other) && inboxes.has_text(&one, &leg));
     assert_eq!(inboxes.take_text(&one, &other), None);
@@ -63,7 +68,7 @@ fn texts_are_read_in_order_and_by_conversation() {
 #[test]
 fn the_text_that_a_session_began_with_begins_no_other() {
     let (inboxes, one, _, leg) = two();
-    inboxes.connect(&one, &leg, Some(&text("first")));
+    inboxes.connect(&one, &leg, Some(&texting(&leg, "first")));
     assert!(inboxes.close(&one).is_empty());
     assert_eq!(inboxes.lock().text_bytes, 0);
 }
@@ -90,12 +95,12 @@ fn what_waits_is_bounded() {
     let (inboxes, one, _, leg) = two();
     inboxes.ask(&one, &leg);
     for _ in 0..TEXTS_MAX {
-        assert_eq!(inboxes.text(&leg, &text("x")), Texted::Taken(one.clone()));
+        assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Taken(one.clone()));
     }
-    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Full);
+    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Full);
     assert!(inboxes.take_text(&one, &leg).is_some());
     inboxes.lock().text_bytes = TEXT_BYTES_MAX;
-    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Full);
+    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Full);
 }
 
 #[test]
@@ -105,12 +110,12 @@ fn who_hung_up_has_no_part_in_the_conversation_any_more() {
     inboxes.ask(&two, &leg);
     assert!(inboxes.hang_up(&two) && inboxes.has_hung_up(&two) && !inboxes.has_hung_up(&one));
     inboxes.ask(&two, &leg);
-    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Taken(one.clone()));
+    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Taken(one.clone()));
     let jabber = "JABBER".parse().unwrap();
     assert!(inboxes.hang_up_on(&leg.us, &leg.them, Some(&jabber)).is_empty());
     assert_eq!(inboxes.hang_up_on(&leg.us, &leg.them, None), std::slice::from_ref(&one));
     assert!(inboxes.hang_up_on(&leg.us, &leg.them, None).is_empty());
-    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Free);
+    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Free);
     assert_eq!(inboxes.close(&one).len(), 1);
     assert!(!inboxes.hang_up(&one));
 }
@@ -118,7 +123,7 @@ fn who_hung_up_has_no_part_in_the_conversation_any_more() {
 #[test]
 fn debug_shows_nobody() {
     let (inboxes, one, _, leg) = two();
-    inboxes.connect(&one, &leg, Some(&text("elephant")));
+    inboxes.connect(&one, &leg, Some(&texting(&leg, "elephant")));
     let shown = format!("{inboxes:?}");
     assert!(!shown.contains("elephant") && !shown.contains("555"), "{shown}");
 }

@@ -1,0 +1,85 @@
+// Keeps the list of a page live: appends what its stream brings. Texts are set as text, never as markup.
+"use strict";
+
+(() => {
+  const list = document.getElementById("live");
+  if (!list) return;
+  const state = document.getElementById("state");
+  const empty = document.getElementById("empty");
+  const { kind, stream } = list.dataset;
+  const most = Number(list.dataset.max);
+
+  const element = (name, className, text) => {
+    const made = document.createElement(name);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  const link = (href, text) => {
+    const made = element("a", "", text);
+    made.href = href;
+    return made;
+  };
+  const time = (at, digits) => {
+    const made = element("time", "", at.replace(/(?:\.(\d+))?Z$/, (_, f = "") => (digits ? `.${f.padEnd(digits, "0").slice(0, digits)}Z` : "Z")));
+    made.dateTime = at;
+    return made;
+  };
+  const sessionLink = (id, text) => link(`/debugger/page?session=${encodeURIComponent(id)}`, text);
+
+  const makers = {
+    line({ line, session_id, at, text }) {
+      const row = element("tr");
+      row.id = `line-${line}`;
+      const session = element("td");
+      session.append(link(`#${row.id}`, String(line).padStart(5, "0")), " ", session_id ? sessionLink(session_id, session_id) : "-");
+      const when = element("td");
+      when.append(time(at, 3));
+      row.append(session, when, element("td", "", text.replaceAll("\r", "\\r").replaceAll("\n", "\\n")));
+      return row;
+    },
+    message({ index, direction, from, to, text, subject, media, network, encoding, parts, session_id, at }) {
+      const item = element("li", direction);
+      item.id = `message-${index}`;
+      const [who, party] = direction === "sent" ? ["to", to] : ["from", from];
+      const about = element("p", "about", `${who} `);
+      about.append(link(`/phones/${encodeURIComponent(party)}`, party), " ", time(at, 0), ` ${network}`);
+      if (encoding) about.append(`, ${encoding}, ${parts} part${parts === 1 ? "" : "s"}`);
+      if (session_id) about.append(" ", sessionLink(session_id, "session"));
+      item.append(about);
+      if (subject) item.append(element("p", "subject", subject));
+      item.append(element("p", "text", text));
+      for (const file of media ?? []) item.append(element("p", "media", file));
+      return item;
+    },
+  };
+
+  const isAtEnd = () => {
+    const page = document.documentElement;
+    return page.scrollHeight - page.scrollTop - page.clientHeight < 100;
+  };
+  const end = () => (document.querySelector("form.write") ?? list).scrollIntoView({ block: "end" });
+
+  // The browser comes again by itself, and says which id it had last.
+  const source = new EventSource(stream);
+  source.addEventListener("open", () => { state.textContent = "Live."; });
+  source.addEventListener("error", () => { state.textContent = "The stream was cut off; trying again."; });
+  source.addEventListener(kind, (event) => {
+    const follows = isAtEnd();
+    const made = makers[kind](JSON.parse(event.data));
+    if (document.getElementById(made.id)) return;
+    list.append(made);
+    while (most < list.children.length) list.firstElementChild.remove();
+    if (empty) empty.hidden = true;
+    if (follows) end();
+  });
+  if (!location.hash && list.children.length) end();
+
+  // Enter sends, as on a phone; with Shift it begins a line.
+  document.getElementById("text")?.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      event.target.form.requestSubmit();
+    }
+  });
+})();

@@ -1,0 +1,251 @@
+//! A headless Chromium that tests can look through, driven over a pipe.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::part::PartError;
+use crate::watchdog::Watchdog;
+
+/// Debian's.
+const PROGRAM: &str = "/usr/bin/chromium";
+const NAME: &str = "chromium";
+
+/// The longest wait for one answer of the browser; the first one waits for its start.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// It asks nobody anything by itself, and keeps nothing.
+const ARGUMENTS: [&str; 14] = [
+    "--headless=new",
+    // Tests run as root in containers, where its sandbox cannot work; it loads pages of this machine alone.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-extensions",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--no-proxy-server",
+    "--remote-debugging-pipe",
+];
+
+/// A browser that runs as a child of this process, with an empty profile. Dropping it ends it and removes that.
+#[derive(Debug)]
+pub struct Chromium {
+    child: Child,
+    requests: ChildStdin,
+    answers: Receiver<Value>,
+    last_id: u64,
+    /// Kills the browser with all its processes, and removes the profile.
+    watchdog: Option<Watchdog>,
+}
+
+/// A page of the browser.
+#[derive(Debug)]
+pub struct Tab<'a> {
+    browser: &'a mut Chromium,
+    session: String,
+}
+
+impl Chromium {
+    /// Starts a browser; takes about a second.
+    ///
+    /// # Errors
+    /// [`PartError::Missing`] says what to install; the others why it did not start.
+    pub fn start() -> Result<Self, PartError> {
+        if !Path::new(PROGRAM).exists() {
+            return Err(PartError::Missing { part: "Chromium", package: "chromium" });
+        }
+        let profile = tempfile::Builder::new()
+            .prefix("tropomq-chromium-")
+            .tempdir()
+            .map_err(PartError::io("create a folder"))?
+            .keep();
+        // It reads requests from file 3 and writes answers to file 4, each ended by a NUL: here its standard input and
+        // output. When these close, because this process is gone, it ends by itself.
+        let script = "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>&1";
+        let mut child = Command::new("sh")
+            .args(["-c", script, PROGRAM])
+            .args(ARGUMENTS)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .current_dir(&profile)
+            .env("HOME", &profile)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(PartError::io("start Chromium"))?;
+        let ended = "kill -KILL -- \"-$1\" 2>/dev/null\n\
+                     for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$2\" && break; sleep 0.2; done";
+        let watchdog = Watchdog::start(ended, &[&child.id().to_string(), &profile.to_string_lossy()])
+            .map_err(PartError::io("start the watchdog of Chromium"))?;
+        let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(not_started("it has no pipes"));
+        };
+        let (sender, answers) = channel();
+        // Ends with the browser, or with whoever listens.
+        thread::spawn(move || {
+            let messages = BufReader::new(output).split(0).map_while(Result::ok);
+            for message in messages.filter_map(|message| serde_json::from_slice(&message).ok()) {
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut browser = Self { child, requests, answers, last_id: 0, watchdog: Some(watchdog) };
+        browser.ask("Browser.getVersion", &json!({}), None)?;
+        Ok(browser)
+    }
+
+    /// Opens a page and waits until it is loaded. Its window has so many pixels.
+    ///
+    /// # Errors
+    /// When the page cannot be loaded.
+    pub fn open(&mut self, url: &str, size: (u32, u32)) -> Result<Tab<'_>, PartError> {
+        let (width, height) = size;
+        let target = self.ask("Target.createTarget", &json!({"url": "about:blank"}), None)?;
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let attached = self.ask("Target.attachToTarget", &attach, None)?;
+        let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.ask("Emulation.setDeviceMetricsOverride", &metrics, Some(&session))?;
+        let navigated = self.ask("Page.navigate", &json!({"url": url}), Some(&session))?;
+        if let Some(error) = navigated["errorText"].as_str() {
+            return Err(PartError::Refused { request: format!("load {url}"), answer: error.to_owned() });
+        }
+        let mut tab = Tab { browser: self, session };
+        // The page before, which is blank, is complete as well.
+        tab.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'", ANSWER_MAX)?;
+        Ok(tab)
+    }
+
+    /// Sends a request and waits for its answer; what else the browser has to tell is passed over.
+    fn ask(&mut self, method: &str, parameters: &Value, session: Option<&str>) -> Result<Value, PartError> {
+        self.last_id += 1;
+        let mut request = json!({"id": self.last_id, "method": method, "params": parameters});
+        if let (Some(session), Some(request)) = (session, request.as_object_mut()) {
+            request.insert("sessionId".to_owned(), session.into());
+        }
+        let mut message = request.to_string().into_bytes();
+        message.push(0);
+        self.requests.write_all(&message).map_err(PartError::io(format!("ask Chromium for {method}")))?;
+        let deadline = Instant::now() + ANSWER_MAX;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut answer = match self.answers.recv_timeout(left) {
+                Ok(answer) => answer,
+                Err(RecvTimeoutError::Timeout) => return Err(not_started(&format!("no answer to {method} in time"))),
+                Err(RecvTimeoutError::Disconnected) => return Err(not_started(&format!("it ended at {method}"))),
+            };
+            if answer["id"] != self.last_id {
+                continue;
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(PartError::Refused { request: method.to_owned(), answer: error.to_string() });
+            }
+            return Ok(answer["result"].take());
+        }
+    }
+}
+
+impl Tab<'_> {
+    /// The value of an expression in the page, as JSON.
+    ///
+    /// # Errors
+    /// What the expression throws.
+    pub fn evaluate(&mut self, expression: &str) -> Result<Value, PartError> {
+        let parameters = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut answer = self.browser.ask("Runtime.evaluate", &parameters, Some(&self.session))?;
+        if let Some(thrown) = answer.get("exceptionDetails") {
+            return Err(PartError::Refused { request: expression.to_owned(), answer: thrown.to_string() });
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Waits until an expression is true in the page.
+    ///
+    /// # Errors
+    /// When it does not become so in time; the error has the text of the page.
+    pub fn wait_for(&mut self, expression: &str, deadline: Duration) -> Result<(), PartError> {
+        let mut failed = None;
+        let holds = crate::holds_within(deadline, || match self.evaluate(expression) {
+            Ok(value) => value == true,
+            // A page that is being loaded has no expressions for a moment.
+            Err(PartError::Refused { .. }) => false,
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        });
+        match failed {
+            Some(error) => Err(error),
+            None if holds => Ok(()),
+            None => {
+                let page = self.evaluate("document.documentElement.outerHTML")?;
+                let answer = format!("not in time; the page is {}", page.as_str().unwrap_or_default());
+                Err(PartError::Refused { request: expression.to_owned(), answer })
+            }
+        }
+    }
+
+    /// Writes into what has the focus, as the keyboard does.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn write(&mut self, text: &str) -> Result<(), PartError> {
+        self.browser.ask("Input.insertText", &json!({"text": text}), Some(&self.session)).map(drop)
+    }
+
+    /// Presses a key, such as `Enter` or `Tab`, and lets it go.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn press(&mut self, key: &str) -> Result<(), PartError> {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Tab" => (9, ""),
+            _ => (0, ""),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = text.into();
+            }
+            self.browser.ask("Input.dispatchKeyEvent", &event, Some(&self.session))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the reader has asked for a dark page.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn prefer_dark(&mut self, is_dark: bool) -> Result<(), PartError> {
+        let value = if is_dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
+        self.browser.ask("Emulation.setEmulatedMedia", &media, Some(&self.session)).map(drop)
+    }
+}
+
+fn not_started(output: &str) -> PartError {
+    PartError::NotStarted { part: NAME, output: output.to_owned() }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        drop(self.watchdog.take());
+        // The watchdog has killed it; this takes its exit status, so that no zombie is left.
+        let _ = self.child.wait();
+    }
+}
