@@ -118,12 +118,7 @@ impl Debugger {
     ///
     /// # Cancel safety
     /// Safe: nothing is taken from the debugger.
-    pub(crate) async fn next_lines(
-        &self,
-        session_id: Option<&SessionId>,
-        after: u64,
-        limit: usize,
-    ) -> Vec<Arc<Line>> {
+    pub(crate) async fn next_lines(&self, session_id: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
         let mut seen = after;
         loop {
             // The bell is listened to before the lines are looked at, so that none comes unheard in between.

@@ -43,7 +43,7 @@ pub use phones::{Direction, PhoneMessage, PhoneSummary};
 pub use session::opening::OpeningError;
 pub use sessions::{Cause, Posted, SessionView, State};
 pub use sms::Encoding;
-pub use texting::{TextedError, Texted, Texting};
+pub use texting::{Texted, TextedError, Texting};
 
 use self::application::Applications;
 use self::debugger::Debugger;

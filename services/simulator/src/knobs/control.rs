@@ -179,4 +179,3 @@ fn take_one(count: &mut u32) -> bool {
     *count = count.saturating_sub(1);
     left
 }
-

@@ -11,9 +11,11 @@
 mod debugger;
 mod documents;
 mod eras;
+mod knobs;
 mod launches;
 mod misbehaviour;
 mod networks;
+mod pages;
 mod phones;
 mod shape;
 mod sms;

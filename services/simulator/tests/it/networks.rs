@@ -116,10 +116,8 @@ async fn an_mms_goes_out_with_its_subject_and_media_and_other_networks_carry_non
         let message = json!({"to": PHONE, "network": network, "say": {"value": "holiday", "media": media}});
         json!({"tropo": [{"message": message}]})
     };
-    let stage = Stage::new(move |posted| {
-        Reply::document(&says(posted.body["session"]["initialText"].as_str().unwrap()))
-    })
-    .await;
+    let stage =
+        Stage::new(move |posted| Reply::document(&says(posted.body["session"]["initialText"].as_str().unwrap()))).await;
     stage.text(OTHER, "MMS").await;
     let message = stage.messages(PHONE, 1).await.remove(0);
     assert_eq!((&message["subject"], &message["text"]), (&json!("holiday"), &json!("inline words")));

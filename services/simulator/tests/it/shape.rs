@@ -55,9 +55,7 @@ impl fmt::Debug for Shape {
             Self::Value => f.write_str("_"),
             Self::Open => f.write_str("{..}"),
             Self::Array(items) => f.debug_list().entries(items).finish(),
-            Self::Object(members) => {
-                f.debug_map().entries(members.iter().map(|(name, shape)| (name, shape))).finish()
-            }
+            Self::Object(members) => f.debug_map().entries(members.iter().map(|(name, shape)| (name, shape))).finish(),
         }
     }
 }

@@ -89,10 +89,9 @@ mod tests {
 
     #[test]
     fn a_path_holds_any_number() {
-        for (number, path) in [
-            ("+15555550177", "/phones/%2B15555550177"),
-            ("a b/c?d#e%f@x", "/phones/a%20b%2Fc%3Fd%23e%25f%40x"),
-        ] {
+        for (number, path) in
+            [("+15555550177", "/phones/%2B15555550177"), ("a b/c?d#e%f@x", "/phones/a%20b%2Fc%3Fd%23e%25f%40x")]
+        {
             assert_eq!(phone_path(&number.parse().unwrap()), path);
         }
     }
