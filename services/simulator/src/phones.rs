@@ -100,15 +100,19 @@ impl Phones {
 
     /// A phone sent a message.
     pub(crate) fn sent(&self, delivery: Delivery) {
-        self.keep(Direction::Sent, delivery.from.clone(), delivery);
+        self.keep(Direction::Sent, delivery);
     }
 
     /// A phone receives a message; its index.
     pub(crate) fn deliver(&self, delivery: Delivery) -> u64 {
-        self.keep(Direction::Received, delivery.to.clone(), delivery)
+        self.keep(Direction::Received, delivery)
     }
 
-    fn keep(&self, direction: Direction, phone: Address, delivery: Delivery) -> u64 {
+    fn keep(&self, direction: Direction, delivery: Delivery) -> u64 {
+        let phone = match direction {
+            Direction::Received => delivery.to.clone(),
+            Direction::Sent => delivery.from.clone(),
+        };
         let mut shelf = self.lock();
         shelf.last_index += 1;
         let index = shelf.last_index;

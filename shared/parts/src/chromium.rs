@@ -86,7 +86,7 @@ impl Chromium {
             .process_group(0)
             .spawn()
             .map_err(PartError::io("start Chromium"))?;
-        let ended = "kill -KILL -- \"-$1\" 2>/dev/null\n\
+        let ended = "kill -s KILL -- \"-$1\"\n\
                      for attempt in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$2\" && break; sleep 0.2; done";
         let watchdog = Watchdog::start(ended, &[&child.id().to_string(), &profile.to_string_lossy()])
             .map_err(PartError::io("start the watchdog of Chromium"))?;
@@ -115,13 +115,13 @@ impl Chromium {
     pub fn open(&mut self, url: &str, size: (u32, u32)) -> Result<Tab<'_>, PartError> {
         let (width, height) = size;
         let target = self.ask("Target.createTarget", &json!({"url": "about:blank"}), None)?;
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let attach = json!({"targetId": target.get("targetId"), "flatten": true});
         let attached = self.ask("Target.attachToTarget", &attach, None)?;
-        let session = attached["sessionId"].as_str().unwrap_or_default().to_owned();
+        let session = attached.get("sessionId").and_then(Value::as_str).unwrap_or_default().to_owned();
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.ask("Emulation.setDeviceMetricsOverride", &metrics, Some(&session))?;
         let navigated = self.ask("Page.navigate", &json!({"url": url}), Some(&session))?;
-        if let Some(error) = navigated["errorText"].as_str() {
+        if let Some(error) = navigated.get("errorText").and_then(Value::as_str) {
             return Err(PartError::Refused { request: format!("load {url}"), answer: error.to_owned() });
         }
         let mut tab = Tab { browser: self, session };
@@ -148,13 +148,13 @@ impl Chromium {
                 Err(RecvTimeoutError::Timeout) => return Err(not_started(&format!("no answer to {method} in time"))),
                 Err(RecvTimeoutError::Disconnected) => return Err(not_started(&format!("it ended at {method}"))),
             };
-            if answer["id"] != self.last_id {
+            if answer.get("id").and_then(Value::as_u64) != Some(self.last_id) {
                 continue;
             }
             if let Some(error) = answer.get("error") {
                 return Err(PartError::Refused { request: method.to_owned(), answer: error.to_string() });
             }
-            return Ok(answer["result"].take());
+            return Ok(answer.get_mut("result").map(Value::take).unwrap_or_default());
         }
     }
 }
@@ -170,7 +170,7 @@ impl Tab<'_> {
         if let Some(thrown) = answer.get("exceptionDetails") {
             return Err(PartError::Refused { request: expression.to_owned(), answer: thrown.to_string() });
         }
-        Ok(answer["result"]["value"].take())
+        Ok(answer.pointer_mut("/result/value").map(Value::take).unwrap_or_default())
     }
 
     /// Waits until an expression is true in the page.
@@ -217,11 +217,8 @@ impl Tab<'_> {
             "Tab" => (9, ""),
             _ => (0, ""),
         };
-        for kind in ["keyDown", "keyUp"] {
-            let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
-            if kind == "keyDown" && !text.is_empty() {
-                event["text"] = text.into();
-            }
+        for (kind, text) in [("keyDown", text), ("keyUp", "")] {
+            let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
             self.browser.ask("Input.dispatchKeyEvent", &event, Some(&self.session))?;
         }
         Ok(())
@@ -246,6 +243,40 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         drop(self.watchdog.take());
         // The watchdog has killed it; this takes its exit status, so that no zombie is left.
+        let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Needs the browser; whoever lacks it is told what to install.
+    #[test]
+    fn a_browser_shows_a_page_takes_what_is_written_and_goes_with_its_owner() {
+        let mut browser = Chromium::start().unwrap_or_else(|error| panic!("{error}"));
+        let pid = browser.child.id();
+        let url = "data:text/html,<title>x</title><input autofocus onkeydown=\"document.title=event.key\">";
+        let mut tab = browser.open(url, (400, 300)).unwrap();
+        assert_eq!(tab.evaluate("[document.title, innerWidth]").unwrap(), json!(["x", 400]));
+        tab.write("é 🐘").unwrap();
+        tab.press("Enter").unwrap();
+        tab.wait_for("document.title === 'Enter'", ANSWER_MAX).unwrap();
+        assert_eq!(tab.evaluate("document.querySelector('input').value").unwrap(), "é 🐘");
+        assert!(matches!(tab.evaluate("nothing.at.all"), Err(PartError::Refused { .. })));
+        let error = tab.wait_for("document.title === 'y'", Duration::ZERO).unwrap_err().to_string();
+        assert!(error.contains("<title>Enter</title>"), "{error}");
+        drop(browser);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "it runs on");
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_loaded_is_told() {
+        let mut browser = Chromium::start().unwrap_or_else(|error| panic!("{error}"));
+        // A port that was just free, and that nobody listens on.
+        let url = format!("http://127.0.0.1:{}/", crate::free_port().unwrap());
+        let error = browser.open(&url, (400, 300)).unwrap_err().to_string();
+        assert!(error.contains("ERR_CONNECTION_REFUSED"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! A private RabbitMQ and PostgreSQL that a test may kill, and a place to itself on shared ones.
+//! A private RabbitMQ and PostgreSQL that a test may kill, a place to itself on shared ones, and a browser.
 //!
 //! A test that kills its broker starts its own: [`RabbitMq::start`], [`Postgres::start`]. A test that only needs a
 //! place to itself takes [`vhost`] or [`database`]: these use the servers that `testkit-parts run -- <command>` started for

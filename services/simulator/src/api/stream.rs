@@ -61,7 +61,7 @@ where
         }
     });
     // An item is written when the client takes it.
-    let items = batches.flat_map(|items| stream::iter(items));
+    let items = batches.flat_map(stream::iter);
     let events = items.filter_map(move |(id, item)| {
         // Our own types have string keys: they are always written.
         std::future::ready(Event::default().id(id.to_string()).event(name).json_data(item).ok())

@@ -96,11 +96,6 @@ async fn both(stage: &Stage) -> [Posted; 2] {
     [posted[0].clone(), posted[1].clone()]
 }
 
-#[track_caller]
-fn check(posted: &Posted, kind: &str, name: &str) {
-    assert_eq!(Shape::of(&posted.raw), Shape::of(&fixture(kind, name)), "{name}: {}", posted.raw);
-}
-
 #[tokio::test]
 async fn a_text_is_posted_in_the_shape_of_its_era() {
     for (knobs, name) in [

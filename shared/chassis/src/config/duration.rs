@@ -55,13 +55,16 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
 /// # Errors
 /// Anything but a duration.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let written = String::deserialize(deserializer)?;
-    parse(&written).ok_or_else(|| de::Error::custom("not a duration: write it as 250ms, 5s, 2m or 1h30m"))
+    read(&String::deserialize(deserializer)?)
+}
+
+fn read<E: de::Error>(written: &str) -> Result<Duration, E> {
+    parse(written).ok_or_else(|| E::custom("not a duration: write it as 250ms, 5s, 2m or 1h30m"))
 }
 
 /// The same for an optional duration.
 pub mod optional {
-    use super::{Deserializer, Duration, Serializer};
+    use super::{Deserialize, Deserializer, Duration, Serializer};
 
     /// For serde's `with`.
     ///
@@ -74,12 +77,12 @@ pub mod optional {
         }
     }
 
-    /// For serde's `with`; needs `#[serde(default)]` beside it.
+    /// For serde's `with`; needs `#[serde(default)]` beside it. Null is none, as it is written.
     ///
     /// # Errors
     /// Anything but a duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        super::deserialize(deserializer).map(Some)
+        Option::<String>::deserialize(deserializer)?.map(|written| super::read(&written)).transpose()
     }
 }
 
@@ -103,6 +106,22 @@ mod tests {
         for wrong in ["", "5", "s", "5 s", "-5s", "1.5s", "5S", "5x", "5s5", "99999999999999999999d", "é"] {
             check(wrong, None);
         }
+    }
+
+    #[test]
+    fn an_optional_duration_may_be_null() {
+        #[derive(Deserialize)]
+        struct Settings {
+            #[serde(default, with = "optional")]
+            wait: Option<Duration>,
+        }
+        let read = |text: &str| toml::from_str::<Settings>(text).map(|settings| settings.wait);
+        assert_eq!(read("").unwrap(), None);
+        assert_eq!(read("wait = '5s'").unwrap(), Some(Duration::from_secs(5)));
+        assert!(read("wait = '5'").unwrap_err().to_string().contains("not a duration"));
+        // As JSON has it: what none is written as reads back.
+        let null = de::value::UnitDeserializer::<de::value::Error>::new();
+        assert_eq!(optional::deserialize(null).unwrap(), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use protocol::Address;
+
 use super::html::{Escaped, Page, phone_path};
 use crate::Simulator;
 
@@ -54,7 +56,7 @@ fn applications(main: &mut String, simulator: &Simulator) {
     }
     main.push_str("<ul id=\"applications\">\n");
     for application in applications.iter().take(LISTED_MAX) {
-        let numbers: Vec<_> = application.settings.numbers.iter().map(|number| number.as_str()).collect();
+        let numbers: Vec<_> = application.settings.numbers.iter().map(Address::as_str).collect();
         let (name, numbers) = (Escaped(&application.name), Escaped(numbers.join(", ")));
         let _ = writeln!(main, "<li>{name} <small>{numbers}</small></li>");
     }
