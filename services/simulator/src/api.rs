@@ -6,11 +6,14 @@ mod debugger;
 mod knobs;
 mod phones;
 mod problem;
+mod provisioning;
 mod sessions;
+mod target;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_request;
 use axum::routing::{get, post};
 
 use crate::Simulator;
@@ -22,8 +25,16 @@ pub(crate) const ITEMS_MAX: usize = 10_000;
 const INDEX: &str = "\
 A stand-in for Tropo, with virtual phones.
 
-Tropo's session API (GET, or POST of JSON, XML or a form):
-  /1.0/sessions, /v1/sessions            token=T&action=create and your own parameters
+Tropo's own interfaces, under /1.0 and /v1 alike:
+  /1.0/sessions                          token=T&action=create and your own parameters; GET, or POST of JSON, XML or a form
+  /v1/applications                       GET, POST {\"name\": \"...\", \"messagingUrl\": \"http://...\"}
+  /v1/applications/{id}                  GET, PUT, DELETE
+  /v1/applications/{id}/addresses        GET, POST {\"type\": \"number\", \"prefix\": \"1407\"} or {\"type\": \"number\", \"number\":
+                                         \"...\"} or {\"type\": \"token\", \"channel\": \"messaging\"} or {\"type\": \"jabber\",
+                                         \"username\": \"...\"}; GET, DELETE .../{type}/{value}
+  /v1/addresses?available&prefix=1407    numbers that are free; /v1/exchanges: where there are any
+  /v1/webhooks                           GET, POST {\"event\": \"smsdlr\", \"targetUrl\": \"http://...\", \"resource\": \"sms\"}, or
+                                         event cdrCreated, cdrRated; GET, DELETE .../{id}
 
 Phones (any number is one; it may be written +15555550177 or 15555550177):
   POST /phones/{number}/texts            {\"to\": \"+15555550100\", \"text\": \"...\", \"network\": \"SMS\"}
@@ -46,13 +57,11 @@ How it misbehaves:
 ";
 
 pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
-    let create = get(create::create).post(create::create);
-    Router::new()
+    let tropo = provisioning::routes().route("/sessions", get(create::create).post(create::create));
+    let router = Router::new()
         .route("/", get(async || INDEX))
-        .route("/1.0/sessions", create.clone())
-        .route("/1.0/sessions/", create.clone())
-        .route("/v1/sessions", create.clone())
-        .route("/v1/sessions/", create)
+        .nest("/1.0", tropo.clone())
+        .nest("/v1", tropo)
         .route("/phones", get(phones::list))
         .route("/phones/{number}/texts", post(phones::text))
         .route("/phones/{number}/messages", get(phones::messages))
@@ -63,5 +72,7 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/knobs", get(knobs::get).put(knobs::put))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(simulator)
+        .with_state(simulator);
+    // What is done to a target has to be done before anything looks for a route.
+    Router::new().fallback_service(router).layer(map_request(target::plain))
 }

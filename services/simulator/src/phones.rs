@@ -1,13 +1,18 @@
 //! The virtual phones: what each has received.
 
+mod saved;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::{Address, MessageText, Network, SessionId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+
+pub(crate) use self::saved::SavedPhones;
+use crate::state::Changes;
 
 /// All messages together may hold so many bytes of text.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -19,7 +24,7 @@ const PHONES_MAX: usize = 100_000;
 const BELLS: usize = 256;
 
 /// A message that a phone received.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhoneMessage {
     /// Its place among the messages of all phones; those of one phone ascend, with gaps.
     pub index: u64,
@@ -70,6 +75,7 @@ pub(crate) struct Phones {
     shelf: Mutex<Shelf>,
     bells: Vec<Notify>,
     messages_max: usize,
+    changes: Changes,
 }
 
 #[derive(Default)]
@@ -99,13 +105,16 @@ pub(crate) struct Delivery {
 }
 
 impl Phones {
-    pub(crate) fn new(messages_max: usize) -> Self {
-        Self { shelf: Mutex::default(), bells: (0..BELLS).map(|_| Notify::new()).collect(), messages_max }
+    /// None yet. What becomes of them is told to `changes`.
+    pub(crate) fn new(messages_max: usize, changes: Changes) -> Self {
+        let bells = (0..BELLS).map(|_| Notify::new()).collect();
+        Self { shelf: Mutex::default(), bells, messages_max, changes }
     }
 
     /// A phone sent a text.
     pub(crate) fn texted(&self, number: &Address) {
         self.lock().phone(number).sent += 1;
+        self.changes.made();
     }
 
     /// Whether a number is a phone already.
@@ -126,6 +135,7 @@ impl Phones {
         phone.messages.push_back(PhoneMessage { index, from, text, network, session_id, at: Timestamp::now() });
         shelf.shrink(self.messages_max);
         drop(shelf);
+        self.changes.made();
         if let Some(bell) = self.bell(to) {
             bell.notify_waiters();
         }

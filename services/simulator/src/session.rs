@@ -3,6 +3,7 @@
 pub(crate) mod opening;
 mod perform;
 mod result;
+mod told;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::debugger::speak::Gateway;
 use crate::debugger::wording;
 use crate::knobs::{CallBackPlan, WebhookPlan};
 use crate::observe;
+use crate::reports::Asked;
 use crate::sessions::{Posted, State};
 use crate::webhook::PostError;
 
@@ -50,6 +52,8 @@ pub(crate) struct Leg {
     us: Address,
     them: Address,
     network: Network,
+    /// What the `call` that began it asked for.
+    asked: Asked,
 }
 
 /// When the first webhook goes out, and who waits for its answer.

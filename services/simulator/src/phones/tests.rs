@@ -25,7 +25,7 @@ fn check(phones: &Phones, of: &str, after: u64, expected: &[(u64, &str)]) {
 
 #[test]
 fn a_phone_has_its_own_messages_in_order() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     for (to, text) in [("+15555550177", "a"), ("+15555550178", "b"), ("1 555 555 0177", "c")] {
         deliver(&phones, to, text);
     }
@@ -38,7 +38,7 @@ fn a_phone_has_its_own_messages_in_order() {
 
 #[test]
 fn the_oldest_messages_are_forgotten_first() {
-    let phones = Phones::new(2);
+    let phones = Phones::new(2, Changes::default());
     for (to, text) in [("+15555550177", "a"), ("+15555550178", "b"), ("+15555550177", "c"), ("+15555550178", "d")] {
         deliver(&phones, to, text);
     }
@@ -55,7 +55,7 @@ fn the_oldest_messages_are_forgotten_first() {
 
 #[tokio::test]
 async fn who_waits_is_woken_by_the_message() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     let waited = number("+15555550177");
     let wait = tokio::time::timeout(Duration::from_secs(10), phones.next_messages(&waited, 0, 10));
     let (messages, ()) = tokio::join!(wait, async {
@@ -69,7 +69,7 @@ async fn who_waits_is_woken_by_the_message() {
 
 #[test]
 fn debug_shows_nobody() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     deliver(&phones, "+15555550177", "secret");
     let messages = phones.messages(&number("+15555550177"), 0, 1);
     let shown = format!("{messages:?} {:?} {phones:?}", phones.all());

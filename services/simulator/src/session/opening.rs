@@ -17,6 +17,7 @@ use crate::Simulator;
 use crate::application::Application;
 use crate::debugger::wording::{self, digits};
 use crate::knobs::CallBackPlan;
+use crate::reports::Asked;
 use crate::sessions::{Cause, SessionView, State};
 
 /// How many characters of a text its header repeats.
@@ -68,10 +69,11 @@ impl Simulator {
         session.headers = headers(&application, from, to, text, network);
 
         run.call_id.clone_from(&session.call_id);
-        run.leg = Some(Leg { us: to.clone(), them: from.clone(), network: network.clone() });
+        run.leg = Some(Leg { us: to.clone(), them: from.clone(), network: network.clone(), asked: Asked::default() });
 
         self.phones.texted(from);
         run.log(wording::found(&application, &run.url, to));
+        run.tell_received(from, to, network);
         let start = Start { gate: None, plan: CallBackPlan::After(Duration::ZERO), answered: None };
         self.begin(run, start, &session)
     }

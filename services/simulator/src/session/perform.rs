@@ -9,6 +9,7 @@ use crate::debugger::speak::Speak;
 use crate::debugger::wording;
 use crate::dial::destination;
 use crate::phones::Delivery;
+use crate::reports::Asked;
 
 /// How a document ended: the event that looks for its handler.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +67,9 @@ impl Run {
         match action {
             Action::Message(message) if message.is_text() => {
                 let sent = self.message(message);
+                if let Err(failure) = &sent {
+                    self.tell_refused(message, &failure.to_string());
+                }
                 self.judge("message", message.required, sent)
             }
             Action::Call(call) if call.is_text() => {
@@ -115,6 +119,7 @@ impl Run {
     fn call(&mut self, call: &Call) -> Result<(), Failure> {
         let Call { to, from, network, .. } = call;
         let leg = self.leg_to("call", to, from.as_deref(), network.as_deref())?;
+        let leg = Leg { asked: self.asked_by(call), ..leg };
         if self.leg.replace(leg).is_some() {
             self.log(wording::ours("The session was in a call already: what is said goes to the new one from here on"));
         }
@@ -171,14 +176,14 @@ impl Run {
         let network = network.filter(|network| !network.trim().is_empty());
         let network = network.map_or(Ok(Network::sms()), |network| network.trim().parse());
         let network = network.map_err(|_| Failure::Network)?;
-        Ok(Leg { us: self.sender(from, &network)?, them, network })
+        Ok(Leg { us: self.sender(from, &network)?, them, network, asked: Asked::default() })
     }
 
     /// Who a message comes from: a number of the account, the application's first where the document does not say.
     /// Other networks than the telephone's know users, whom nobody owns here.
     fn sender(&self, from: Option<&str>, network: &Network) -> Result<Address, Failure> {
         let Some(from) = from.filter(|from| !from.trim().is_empty()) else {
-            return self.application.settings.numbers.first().cloned().ok_or(Failure::NoSender);
+            return self.application.settings.sender_on(network).cloned().ok_or(Failure::NoSender);
         };
         let owned = |address: &Address| {
             let owner = self.simulator.applications.of_number(address);
@@ -201,7 +206,7 @@ impl Run {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
             }
-            let Leg { us, them, network } = leg;
+            let Leg { us, them, network, .. } = leg;
             let bot_key = &self.application.bot_key;
             let speak = Speak { from: us, to: them, network, bot_key, text: text.as_str() };
             // Whoever has the text finds these lines written.
@@ -210,6 +215,7 @@ impl Run {
             }
             let (from, network, session_id) = (us.clone(), network.clone(), self.id.clone());
             self.simulator.phones.deliver(them, Delivery { from, text, network, session_id });
+            self.tell_sent(leg);
         }
         Ok(())
     }

@@ -8,9 +8,13 @@
     reason = "in a test a panic is the report"
 )]
 
+mod careless;
 mod debugger;
 mod documents;
 mod launches;
 mod misbehaviour;
 mod phones;
+mod provisioning;
+mod reports;
 mod stage;
+mod state;
