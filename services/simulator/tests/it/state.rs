@@ -113,7 +113,7 @@ fn start(config: Config) -> Result<Arc<Simulator>, SimulatorError> {
 }
 
 fn error(config: Config) -> String {
-    let error = start(config).err().expect("it does not start");
+    let error = start(config).expect_err("it does not start");
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
