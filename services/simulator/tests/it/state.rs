@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::shutdown::Shutdown;
-use serde_json::json;
-use simulator::{ApplicationConfig, Config, Simulator, SimulatorError, Token};
+use serde_json::{Value, json};
+use simulator::{ApplicationConfig, Config, Simulator, SimulatorError, StateError, Token};
 use tokio::task::JoinSet;
 
 use crate::stage::{PHONE, Reply, Stage, until};
@@ -25,16 +25,15 @@ fn config(path: &Path) -> Config {
 }
 
 async fn stage(path: &Path) -> Stage {
-    let stage = Stage::set(config(path), |_| {
-        Box::pin(async { Reply::document(&json!({"tropo": [{"say": {"value": "hello"}}]})) })
-    })
-    .await;
-    assert_eq!(stage.simulator.session(&"none".parse().unwrap()), None);
-    stage
+    let document = json!({"tropo": [{"say": {"value": "hello"}}]});
+    Stage::set(config(path), move |_| Box::pin(std::future::ready(Reply::document(&document)))).await
 }
 
-/// Fills a simulator with one of everything; what it then shows.
-async fn fill(stage: &Stage) -> Vec<serde_json::Value> {
+/// A simulator that keeps its state and has one of everything; what keeps it, and what is shown of it.
+async fn filled(path: &Path) -> (Stage, JoinSet<Result<(), StateError>>, Vec<Value>) {
+    let stage = stage(path).await;
+    let mut kept = JoinSet::new();
+    kept.spawn(Arc::clone(&stage.simulator).keep_state());
     let made = json!({"name": "made", "messagingUrl": "http://127.0.0.1:9/", "partition": "production"});
     assert_eq!(stage.post("/v1/applications", &made).await.0, 200);
     for wanted in [
@@ -48,10 +47,11 @@ async fn fill(stage: &Stage) -> Vec<serde_json::Value> {
     assert_eq!(stage.post("/v1/webhooks", &webhook).await.0, 200);
     stage.text(PHONE, "hi").await;
     stage.messages(PHONE, 1).await;
-    shown(stage).await
+    let shown = shown(&stage).await;
+    (stage, kept, shown)
 }
 
-async fn shown(stage: &Stage) -> Vec<serde_json::Value> {
+async fn shown(stage: &Stage) -> Vec<Value> {
     let mut shown = Vec::new();
     for path in [
         "/v1/applications/500002",
@@ -72,10 +72,7 @@ async fn shown(stage: &Stage) -> Vec<serde_json::Value> {
 async fn a_clean_stop_keeps_everything() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.json");
-    let first = stage(&path).await;
-    let mut kept = JoinSet::new();
-    kept.spawn(Arc::clone(&first.simulator).keep_state());
-    let before = fill(&first).await;
+    let (first, mut kept, before) = filled(&path).await;
     first.simulator.stop(Duration::from_secs(5)).await;
     kept.join_next().await.unwrap().unwrap().unwrap();
     drop(first);
@@ -95,14 +92,10 @@ async fn a_clean_stop_keeps_everything() {
 async fn what_is_cut_off_has_what_changed_a_moment_before() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.json");
-    let first = stage(&path).await;
-    let mut kept = JoinSet::new();
-    kept.spawn(Arc::clone(&first.simulator).keep_state());
-    let before = fill(&first).await;
+    let (first, kept, before) = filled(&path).await;
     let last = r#""last_index":1"#;
     until(async || fs::read_to_string(&path).unwrap().contains(last).then_some(())).await;
     // No stop: all of it is dropped where it stands.
-    kept.abort_all();
     drop((kept, first));
     assert_eq!(shown(&stage(&path).await).await, before);
 }
@@ -138,14 +131,14 @@ async fn the_configuration_counts_for_more_than_what_was_left() {
     assert_eq!(application(&now, "three").await["numbers"], json!(["+15555550102"]));
 }
 
-async fn application(simulator: &Arc<Simulator>, name: &str) -> serde_json::Value {
+async fn application(simulator: &Arc<Simulator>, name: &str) -> Value {
     let routes = Arc::clone(simulator).routes();
     let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/applications", listener.local_addr().unwrap());
     let mut serving = JoinSet::new();
     let limits = chassis::http::Limits::default();
     serving.spawn(chassis::http::serve(listener, routes, limits, Shutdown::new()));
-    let all: Vec<serde_json::Value> = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let all: Vec<Value> = reqwest::get(url).await.unwrap().json().await.unwrap();
     all.into_iter().find(|application| application["name"] == name).expect("it is there")
 }
 
