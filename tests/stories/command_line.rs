@@ -133,6 +133,11 @@ async fn check_tells_what_is_wrong_and_names_the_key() {
     let (folder, _) = config(&format!("{backend}webhook_secret = \"0123456789abcdef\"\n"));
     check(&tropomq(folder.path(), &["check"]).await, 0, &["The configuration is good", "mine, webhooks show a secret"]);
     check(&tropomq(folder.path(), &["check", "--config", "nowhere.toml"]).await, 78, &["nowhere.toml"]);
+    let (folder, path) = config("[simulator]\nstate = \"state.json\"\n");
+    let check_state = async || tropomq(folder.path(), &["check", "--config", &path]).await;
+    check(&check_state().await, 0, &["remembers in state.json"]);
+    std::fs::write(folder.path().join("state.json"), "{}").unwrap();
+    check(&check_state().await, 78, &["simulator.state", "holds no state of a simulator"]);
     let cases = [
         ("[ingress]\nlissen = \"127.0.0.1:1\"\n".to_owned(), "ingress.lissen"),
         ("[egress]\nrequest_timeout = \"soon\"\n".to_owned(), "egress.request_timeout"),

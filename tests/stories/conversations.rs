@@ -1,10 +1,11 @@
 //! A text in, a reply out.
 
-use crate::stage::{Bus, NUMBER, Setup};
+use crate::stage::{Bus, NUMBER, Setup, until};
 
 on_both_buses! {
     a_text_is_answered_by_the_application_that_knows_it
     words_arrive_as_they_were_written
+    a_delivery_report_says_that_a_reply_arrived
 }
 
 async fn a_text_is_answered_by_the_application_that_knows_it(bus: Bus) {
@@ -71,4 +72,15 @@ async fn words_arrive_as_they_were_written(bus: Bus) {
     for (index, words) in words.iter().enumerate() {
         stage.phone(index).assert_has(&[words, words]).await;
     }
+}
+
+async fn a_delivery_report_says_that_a_reply_arrived(bus: Bus) {
+    let stage = Setup::new(bus).start().await;
+    stage.tropo.report_to(&stage.webhook_url("story")).await;
+    stage.phone(0).text("echo reported").await;
+    assert_eq!(stage.phone(0).reply().await.text, "reported");
+    let delivered = async || (0 < stage.metrics().await.published("message.delivered")).then_some(());
+    until("message.delivered is published", delivered).await;
+    stage.settle().await;
+    assert_eq!(stage.metrics().await.published("message.delivered"), 1);
 }

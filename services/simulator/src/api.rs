@@ -7,13 +7,16 @@ mod knobs;
 mod pages;
 mod phones;
 mod problem;
+mod provisioning;
 mod sessions;
 mod signals;
 mod stream;
+mod target;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_request;
 use axum::routing::{get, post};
 
 use crate::Simulator;
@@ -25,11 +28,17 @@ pub(crate) const ITEMS_MAX: usize = 10_000;
 pub(crate) const INDEX: &str = "\
 A stand-in for Tropo, with virtual phones.
 
-Tropo's session API (GET, or POST of JSON, XML or a form):
-  /1.0/sessions, /v1/sessions            token=T&action=create and your own parameters
-
-Tropo's signals (GET, or POST of JSON, XML or a form), which interrupt a session that is under way:
-  /1.0/sessions/{id}/signals             action=signal&value=NAME, or {\"signal\": \"NAME\"}
+Tropo's own interfaces, under /1.0 and /v1 alike:
+  /1.0/sessions                          token=T&action=create and your own parameters; GET, or POST of JSON, XML or a form
+  /1.0/sessions/{id}/signals             action=signal&value=NAME, or {\"signal\": \"NAME\"}: interrupts a session
+  /v1/applications                       GET, POST {\"name\": \"...\", \"messagingUrl\": \"http://...\"}
+  /v1/applications/{id}                  GET, PUT, DELETE
+  /v1/applications/{id}/addresses        GET, POST {\"type\": \"number\", \"prefix\": \"1407\"} or {\"type\": \"number\", \"number\":
+                                         \"...\"} or {\"type\": \"token\", \"channel\": \"messaging\"} or {\"type\": \"jabber\",
+                                         \"username\": \"...\"}; GET, DELETE .../{type}/{value}
+  /v1/addresses?available&prefix=1407    numbers that are free; /v1/exchanges: where there are any
+  /v1/webhooks                           GET, POST {\"event\": \"smsdlr\", \"targetUrl\": \"http://...\", \"resource\": \"sms\"}, or
+                                         event cdrCreated, cdrRated; GET, DELETE .../{id}
 
 Phones (any number is one; it may be written +15555550177 or 15555550177, and on JABBER it is a name):
   POST /phones/{number}/texts            {\"to\": \"+15555550100\", \"text\": \"...\", \"network\": \"SMS\"}; MMS also has
@@ -62,22 +71,16 @@ In a browser, / , /phones/{number} and /debugger are pages.
 ";
 
 pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
-    let create = get(create::create).post(create::create);
-    let signal = get(signals::signal).post(signals::signal);
-    Router::new()
+    let tropo = provisioning::routes()
+        .route("/sessions", get(create::create).post(create::create))
+        .route("/sessions/{id}/signals", get(signals::signal).post(signals::signal))
+        // The PHP client leaves `sessions/` out.
+        .route("/{id}/signals", get(signals::signal).post(signals::signal));
+    let router = Router::new()
         .route("/", get(pages::index))
         .merge(pages::router())
-        .route("/1.0/sessions", create.clone())
-        .route("/1.0/sessions/", create.clone())
-        .route("/v1/sessions", create.clone())
-        .route("/v1/sessions/", create)
-        .route("/1.0/sessions/{id}/signals", signal.clone())
-        .route("/1.0/sessions/{id}/signals/", signal.clone())
-        .route("/v1/sessions/{id}/signals", signal.clone())
-        .route("/v1/sessions/{id}/signals/", signal.clone())
-        // The PHP client leaves `sessions/` out.
-        .route("/1.0/{id}/signals", signal.clone())
-        .route("/v1/{id}/signals", signal)
+        .nest("/1.0", tropo.clone())
+        .nest("/v1", tropo)
         .route("/phones", get(phones::list))
         .route("/phones/{number}", get(phones::one).post(pages::send))
         .route("/phones/{number}/texts", post(phones::text))
@@ -93,5 +96,7 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/knobs", get(knobs::get).put(knobs::put).patch(knobs::patch))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(simulator)
+        .with_state(simulator);
+    // What is done to a target has to be done before anything looks for a route.
+    Router::new().fallback_service(router).layer(map_request(target::plain))
 }

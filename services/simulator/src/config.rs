@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::http::Limits;
-use protocol::Address;
-use serde::Deserialize;
+use protocol::{Address, Network};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::knobs::Knobs;
@@ -32,6 +34,10 @@ pub struct Config {
     pub debugger_lines: usize,
     /// How many messages all phones together keep; the oldest are forgotten first.
     pub phone_messages: usize,
+    /// The file in which applications, webhooks and phones outlive the process; without it they are in memory alone.
+    pub state: Option<PathBuf>,
+    /// `[simulator.provisioning]`: who may change applications over Tropo's REST API; anybody where left out.
+    pub provisioning: Option<Credentials>,
     /// `[simulator.applications.NAME]`: the applications that are there from the start.
     pub applications: BTreeMap<String, ApplicationConfig>,
     /// `[simulator.knobs]`: how it misbehaves from the start.
@@ -50,6 +56,8 @@ impl Default for Config {
             sessions_kept: 100_000,
             debugger_lines: 100_000,
             phone_messages: 100_000,
+            state: None,
+            provisioning: None,
             applications: BTreeMap::new(),
             knobs: Knobs::default(),
             // Launches by GET carry whole programs in their first line, and each virtual phone may hold a connection.
@@ -63,14 +71,25 @@ impl Default for Config {
     }
 }
 
+/// The name and password of an account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// The account's name.
+    pub name: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
 /// A Tropo application: where its webhooks go, what launches it, and which numbers it owns.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationConfig {
     /// Where text sessions, and sessions launched with the messaging token, are posted.
     pub messaging_url: Url,
-    /// The outbound token for messaging.
-    pub messaging_token: Token,
+    /// The outbound token for messaging; without it nothing can be launched.
+    #[serde(default)]
+    pub messaging_token: Option<Token>,
     /// The numbers it owns. Messages come from the first where they do not say.
     #[serde(default)]
     pub numbers: Vec<Address>,
@@ -83,6 +102,40 @@ pub struct ApplicationConfig {
     /// The account; applications of one account may send from each other's numbers.
     #[serde(default = "account")]
     pub account_id: String,
+    /// Who it is on other networks than the telephone's.
+    #[serde(default)]
+    pub im: Vec<ImUser>,
+    /// What Tropo billed it as. Nothing depends on it.
+    #[serde(default)]
+    pub partition: Partition,
+}
+
+/// A user of an instant messaging network.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImUser {
+    /// The network.
+    pub network: Network,
+    /// The name there.
+    pub name: Address,
+}
+
+/// Shows the network: the name may be a person's.
+impl fmt::Debug for ImUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImUser").field("network", &self.network).finish_non_exhaustive()
+    }
+}
+
+/// What Tropo billed an application as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Partition {
+    /// In development: free.
+    #[default]
+    Staging,
+    /// At work.
+    Production,
 }
 
 fn account() -> String {
@@ -93,7 +146,35 @@ impl ApplicationConfig {
     /// An application with a messaging URL, its token and its numbers, in the default account.
     #[must_use]
     pub fn new(messaging_url: Url, messaging_token: Token, numbers: Vec<Address>) -> Self {
-        Self { messaging_url, messaging_token, numbers, voice_url: None, voice_token: None, account_id: account() }
+        Self { messaging_token: Some(messaging_token), numbers, ..Self::at(messaging_url) }
+    }
+
+    /// An application that has a messaging URL and nothing else, in the default account.
+    pub(crate) fn at(messaging_url: Url) -> Self {
+        Self {
+            messaging_url,
+            messaging_token: None,
+            numbers: Vec::new(),
+            voice_url: None,
+            voice_token: None,
+            account_id: account(),
+            im: Vec::new(),
+            partition: Partition::default(),
+        }
+    }
+
+    /// All addresses that reach it.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.numbers.iter().chain(self.im.iter().map(|user| &user.name))
+    }
+
+    /// Who it is where a message does not say who it comes from.
+    pub(crate) fn sender_on(&self, network: &Network) -> Option<&Address> {
+        let user = self.im.iter().find(|user| user.network == *network).map(|user| &user.name);
+        // An application may own names as well as numbers.
+        let on_telephone = matches!(network.as_str(), "SMS" | "MMS");
+        let fitting = || self.numbers.iter().find(|number| number.is_dialable() == on_telephone);
+        user.or_else(fitting).or_else(|| self.numbers.first())
     }
 }
 
@@ -145,6 +226,8 @@ mod tests {
 
     const WRITTEN: &str = r#"{
         "webhook_timeout": "250ms",
+        "state": "/var/lib/tropo.json",
+        "provisioning": {"name": "me", "password": "PASSWORD"},
         "applications": {"demo": {"messaging_url": "http://127.0.0.1:9/s3cret", "messaging_token": "TESTTOKEN",
                                   "numbers": ["+1-555-555-0100"]}},
         "knobs": {"bad_token": "403", "create_errors": 0.5}
@@ -159,7 +242,9 @@ mod tests {
         for wrong in [
             r#"{"webhook_timout": "1s"}"#,
             r#"{"applications": {"demo": {"messaging_url": "http://h", "messaging_token": ""}}}"#,
-            r#"{"applications": {"demo": {"messaging_url": "http://h"}}}"#,
+            r#"{"applications": {"demo": {"messaging_token": "T"}}}"#,
+            r#"{"applications": {"demo": {"messaging_url": "http://h", "messaging_tokn": "T"}}}"#,
+            r#"{"provisioning": {"name": "n"}}"#,
         ] {
             assert!(serde_json::from_str::<Config>(wrong).is_err(), "{wrong}");
         }
@@ -168,7 +253,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret_and_nobody() {
         let shown = format!("{:?}", serde_json::from_str::<Config>(WRITTEN).unwrap());
-        for hidden in ["s3cret", "TESTTOKEN", "555555"] {
+        for hidden in ["s3cret", "TESTTOKEN", "555555", "PASSWORD"] {
             assert!(!shown.contains(hidden), "{shown}");
         }
     }

@@ -9,22 +9,29 @@
 
 mod api;
 mod application;
+mod applications;
 mod config;
 mod cookies;
 mod debugger;
 mod departures;
 mod dial;
+mod exchanges;
 mod knobs;
 mod observe;
 mod phones;
+mod reports;
 mod session;
 mod sessions;
 mod sms;
+mod state;
+mod subscriptions;
 mod texting;
 mod webhook;
 
 use std::fmt;
 use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tropo::signal::SignalStatus;
 
 pub use application::{Application, ApplicationError};
-pub use config::{ApplicationConfig, Config, EmptyToken, Token};
+pub use config::{ApplicationConfig, Config, Credentials, EmptyToken, ImUser, Partition, Token};
 pub use debugger::Line;
 pub use knobs::{
     BadToken, Charset, CreateReply, KnobError, Knobs, Latency, LatencyError, LongTexts, PerSecond, Share, Status,
@@ -46,22 +53,29 @@ pub use phones::{Direction, PhoneMessage, PhoneSummary};
 pub use session::opening::OpeningError;
 pub use sessions::{Cause, Posted, SessionView, State};
 pub use sms::Encoding;
+pub use state::{StateError, check_state};
 pub use texting::{Texted, TextedError, Texting};
 
-use self::application::Applications;
+use self::applications::{Applications, Draft};
 use self::debugger::Debugger;
 use self::departures::Departures;
 use self::knobs::Control;
 use self::phones::Phones;
+use self::reports::Reports;
 use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
+use self::state::Changes;
+use self::subscriptions::Subscriptions;
 use self::webhook::Poster;
 
-/// The stand-in: applications, phones, sessions and the debugger, all in memory.
+/// The stand-in: applications, phones, sessions and the debugger, all in memory; some of it outlives the process where
+/// there is a file for it.
 pub struct Simulator {
     applications: Applications,
     phones: Phones,
     departures: Departures,
+    subscriptions: Subscriptions,
+    reports: Reports,
     sessions: Sessions,
     inboxes: Inboxes,
     /// The longest life of a session.
@@ -72,6 +86,15 @@ pub struct Simulator {
     control: Control,
     poster: Poster,
     counters: Counters,
+    /// Who may change applications over Tropo's REST API, if not anybody.
+    provisioning: Option<Credentials>,
+    /// Where it is, as far as it knows.
+    listen: SocketAddr,
+    /// The file of what outlives the process, and what changed in it.
+    state: Option<PathBuf>,
+    changes: Changes,
+    /// Cancelled when no session goes on any more.
+    stopped: CancellationToken,
     /// The sessions under way; none once it has stopped.
     crowd: Mutex<Option<Crowd>>,
     /// Ends what sessions wait for.
@@ -91,6 +114,15 @@ pub enum SimulatorError {
         #[source]
         source: ApplicationError,
     },
+    /// What an earlier process left cannot be had, or nothing can be left.
+    #[error("simulator.state: {}", .path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StateError,
+    },
     /// The client that posts webhooks could not be made.
     #[error("cannot make an HTTP client")]
     Client(#[source] reqwest::Error),
@@ -105,8 +137,9 @@ struct Counters {
 }
 
 impl Simulator {
-    /// A simulator with the configured applications. It has no listener of its own: serve [`Simulator::routes`].
-    /// `shutdown` ends what waits for messages; sessions end with [`Simulator::stop`].
+    /// A simulator with the configured applications, and with what an earlier one left in the file of its state; where
+    /// both have an application of one name, a number or a token, the configuration's is there. It has no listener of its
+    /// own: serve [`Simulator::routes`]. `shutdown` ends what waits for messages; sessions end with [`Simulator::stop`].
     ///
     /// # Errors
     /// [`SimulatorError`].
@@ -114,10 +147,16 @@ impl Simulator {
     /// # Panics
     /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
     pub fn new(config: Config, shutdown: Shutdown) -> Result<Arc<Self>, SimulatorError> {
+        let at_fault = |source| SimulatorError::State { path: config.state.clone().unwrap_or_default(), source };
+        let mut saved = config.state.as_deref().map(state::read).transpose().map_err(at_fault)?.flatten();
+        let changes = Changes::default();
+        let webhooks = saved.as_mut().map(|saved| std::mem::take(&mut saved.webhooks)).unwrap_or_default();
         let simulator = Self {
-            applications: Applications::default(),
-            phones: Phones::new(config.phone_messages),
+            applications: Applications::new(changes.clone()),
+            phones: Phones::new(config.phone_messages, changes.clone()),
             departures: Departures::default(),
+            subscriptions: Subscriptions::new(webhooks, changes.clone()),
+            reports: Reports::default(),
             sessions: Sessions::new(config.sessions_max, config.sessions_kept),
             inboxes: Inboxes::default(),
             session_max: config.session_max,
@@ -126,13 +165,19 @@ impl Simulator {
             control: Control::new(config.knobs),
             poster: Poster::new(config.webhook_timeout).map_err(SimulatorError::Client)?,
             counters: Counters::default(),
+            provisioning: config.provisioning,
+            listen: config.listen,
+            state: config.state.clone(),
+            changes,
+            stopped: CancellationToken::new(),
             crowd: Mutex::new(Some(Crowd::default())),
             stopping: CancellationToken::new(),
             shutdown,
         };
-        for (name, settings) in config.applications {
-            let added = simulator.add_application(name.clone(), settings);
-            added.map_err(|source| SimulatorError::Application { name, source })?;
+        simulator.populate(config.applications, saved)?;
+        if let Some(path) = &config.state {
+            // What cannot be written shall be found out now.
+            simulator.save_now(path).map_err(at_fault)?;
         }
         Ok(Arc::new(simulator))
     }
@@ -154,6 +199,17 @@ impl Simulator {
         let application = self.applications.add(name, settings)?;
         observe::added(&application);
         Ok(application)
+    }
+
+    /// Changes an application, and gives it with what `change` gives. Sessions under way keep what they began with.
+    fn change_application<T, E: From<ApplicationError>>(
+        &self,
+        id: usize,
+        change: impl FnOnce(&mut Draft<'_>) -> Result<T, E>,
+    ) -> Result<(Arc<Application>, T), E> {
+        let (application, given) = self.applications.change(id, change)?;
+        observe::changed(&application);
+        Ok((application, given))
     }
 
     /// The messages of a phone after an index: at once if there are any, else as soon as one comes, else none when
@@ -211,10 +267,12 @@ impl Simulator {
     pub async fn stop(&self, deadline: Duration) -> usize {
         let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.stopping.cancel();
-        match crowd {
+        let dropped = match crowd {
             Some(crowd) => crowd.drain(deadline).await,
             None => 0,
-        }
+        };
+        self.stopped.cancel();
+        dropped
     }
 
     /// Starts a task; not when the simulator has stopped.

@@ -1,6 +1,7 @@
 //! The virtual phones: what each has received and sent.
 
 mod message;
+mod saved;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -13,6 +14,8 @@ use tokio::sync::Notify;
 
 pub(crate) use self::message::Delivery;
 pub use self::message::{Direction, PhoneMessage};
+pub(crate) use self::saved::SavedPhones;
+use crate::state::Changes;
 
 /// All messages that went one way may hold so many bytes of text together.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -50,6 +53,7 @@ pub(crate) struct Phones {
     shelf: Mutex<Shelf>,
     bells: Vec<Notify>,
     messages_max: usize,
+    changes: Changes,
 }
 
 #[derive(Default)]
@@ -84,13 +88,16 @@ struct Log {
 }
 
 impl Phones {
-    pub(crate) fn new(messages_max: usize) -> Self {
-        Self { shelf: Mutex::default(), bells: (0..BELLS).map(|_| Notify::new()).collect(), messages_max }
+    /// None yet. What becomes of them is told to `changes`.
+    pub(crate) fn new(messages_max: usize, changes: Changes) -> Self {
+        let bells = (0..BELLS).map(|_| Notify::new()).collect();
+        Self { shelf: Mutex::default(), bells, messages_max, changes }
     }
 
     /// A number is a phone from now on.
     pub(crate) fn switch_on(&self, number: &Address) {
         self.lock().phone(number);
+        self.changes.made();
     }
 
     /// Whether a number is a phone already.
@@ -125,6 +132,7 @@ impl Phones {
         log.messages.push_back(message);
         shelf.shrink(direction, self.messages_max);
         drop(shelf);
+        self.changes.made();
         if let Some(bell) = self.bell(&phone) {
             bell.notify_waiters();
         }

@@ -10,6 +10,7 @@ mod perform;
 mod result;
 mod secrecy;
 mod strict;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use crate::debugger::wording;
 use crate::knobs::{CallBackPlan, WebhookPlan};
 use crate::observe;
 use crate::phones::Delivery;
+use crate::reports::Asked;
 use crate::sessions::{Posted, State};
 use crate::webhook::{Answer, PostError};
 
@@ -75,11 +77,13 @@ pub(crate) struct Run {
 }
 
 /// Both ends of a conversation in text.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub(crate) struct Leg {
     us: Address,
     them: Address,
     network: Network,
+    /// What the `call` that began it asked for.
+    asked: Asked,
 }
 
 /// When the first webhook goes out, and who waits for its answer.
@@ -95,7 +99,7 @@ impl Leg {
     /// The conversation that a text of a phone belongs to.
     fn of(delivery: &Delivery) -> Self {
         let Delivery { from, to, network, .. } = delivery;
-        Self { us: to.clone(), them: from.clone(), network: network.clone() }
+        Self { us: to.clone(), them: from.clone(), network: network.clone(), asked: Asked::default() }
     }
 }
 

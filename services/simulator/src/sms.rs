@@ -11,7 +11,7 @@ const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// The alphabet of an SMS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Encoding {
     /// The GSM 7-bit default alphabet with its extension.
     #[serde(rename = "GSM-7")]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use chassis::config::ConfigError;
 use messaging::BusUrl;
 
 use crate::output::print;
@@ -22,6 +23,11 @@ pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
     if !(embedded && settings.ticket.keys.is_empty() && !settings.ticket.key_file.exists()) {
         settings.ticket.keyring()?;
     }
+    if let Some(path) = &settings.simulator.state {
+        simulator::check_state(path).map_err(|error| {
+            ConfigError::of_key("simulator.state", format!("is {}: {:#}", path.display(), anyhow::Error::new(error)))
+        })?;
+    }
     print(&summary(&settings));
     Ok(())
 }
@@ -35,6 +41,9 @@ fn summary(settings: &Settings) -> String {
     line("webhooks", format!("http://{}/tropo/BACKEND", settings.ingress.listen));
     line("admin", format!("http://{}", settings.admin.listen));
     line("answers", settings.router.applications.join(", then "));
+    if let Some(path) = &settings.simulator.state {
+        line("simulator", format!("http://{}, remembers in {}", settings.simulator.listen, path.display()));
+    }
     if settings.backends.is_empty() {
         line("backends", "none: `tropomq up` brings a simulated one".to_owned());
     }

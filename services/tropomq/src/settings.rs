@@ -187,6 +187,12 @@ impl Settings {
                 return Err(ConfigError::of_key(key(name), "must be an http or https address"));
             }
         }
+        if let Some(account) = &self.simulator.provisioning
+            && account.password.expose_secret().is_empty()
+        {
+            let told = "must not be empty: leave out simulator.provisioning for an interface that is open to anybody";
+            return Err(ConfigError::of_key("simulator.provisioning.password", told));
+        }
         let listeners = [
             ("ingress.listen", self.ingress.listen),
             ("egress.listen", self.egress.listen),

@@ -99,8 +99,8 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     settings.ticket.make_key_file(&environment)?;
     settings.ticket.keyring()?;
     let simulated = settings.backends.is_empty();
-    let services =
-        if simulated || !settings.simulator.applications.is_empty() { Services::ALL } else { Services::MISSION };
+    let has_simulator = !settings.simulator.applications.is_empty() || settings.simulator.state.is_some();
+    let services = if simulated || has_simulator { Services::ALL } else { Services::MISSION };
     run(settings, services, |settings| {
         // Whatever egress listens on, it is in this process.
         settings.ingress.egress = development::address(settings.egress.listen, "")?;
@@ -331,7 +331,11 @@ impl Running {
         let limits = config.limits.clone();
         let shutdown = self.doors.shutdown().clone();
         let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
-        self.listen("simulator", listener, Arc::clone(&simulator).routes(), limits);
+        let routes = Arc::clone(&simulator).routes();
+        let careless = http::serve_careless(listener, routes, limits, shutdown.clone());
+        self.doors.spawn("listen simulator", OnEnd::Essential, careless);
+        let kept = Arc::clone(&simulator).keep_state();
+        self.doors.spawn("simulator state", OnEnd::Essential, async { kept.await.context("write simulator.state") });
         self.doors.spawn("simulated sessions", OnEnd::Essential, async move {
             shutdown.requested().await;
             simulator.stop(SESSIONS_GRACE).await;

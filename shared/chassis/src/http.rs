@@ -25,6 +25,7 @@ mod connection;
 mod limits;
 mod paced;
 mod places;
+mod raw;
 
 pub use body::{Body, BodyRejection};
 pub use limits::Limits;
@@ -67,11 +68,33 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// # Cancel safety
 /// Dropping the future drops the listener and every connection where it stands.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: Shutdown) -> anyhow::Result<()> {
+    accept_all(listener, Door::new(router, limits, shutdown.clone()), shutdown).await
+}
+
+/// The same for careless clients, such as those of a stand-in: blanks, `#`, quotes, brackets and letters beyond ASCII
+/// may stand unescaped in the target of a request, as long as its connection carries only GET and HEAD without a body.
+/// Such a line may be as long as [`Limits::header_bytes_max`] says.
+///
+/// # Errors
+/// As [`serve`].
+///
+/// # Cancel safety
+/// As [`serve`].
+pub async fn serve_careless(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    accept_all(listener, Door::new(router, limits, shutdown.clone()).for_careless(), shutdown).await
+}
+
+async fn accept_all(listener: TcpListener, door: Door, shutdown: Shutdown) -> anyhow::Result<()> {
     let address = listener.local_addr().context("find the address of a listener")?;
     info!(server.address = %address, "listening on {address}");
+    let limits = door.limits();
     let drain_timeout = limits.drain_timeout;
     let places = Places::new(limits.connections_max, limits.idle_timeout);
-    let door = Door::new(router, limits, shutdown.clone());
     let connections = Crowd::default();
     loop {
         let Some((stream, peer)) = accept(&listener, &shutdown).await else { break };

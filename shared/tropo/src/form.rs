@@ -75,7 +75,7 @@ pub(crate) fn parameters(
     content_type: Option<&str>,
     body: &[u8],
 ) -> Result<BTreeMap<String, String>, RequestError> {
-    let mut parameters = pairs(query.unwrap_or_default().as_bytes());
+    let mut parameters = careless_pairs(query.unwrap_or_default().as_bytes());
     match method {
         "GET" => {}
         "POST" => parameters.extend(posted(content_type, body)?),
@@ -89,7 +89,7 @@ fn posted(content_type: Option<&str>, body: &[u8]) -> Result<BTreeMap<String, St
         return Ok(BTreeMap::new());
     }
     match ReplyFormat::of_body(content_type, body) {
-        ReplyFormat::Form => Ok(pairs(body)),
+        ReplyFormat::Form => Ok(careless_pairs(body)),
         ReplyFormat::Json => match serde_json::from_str(&charset::utf8_or_latin1(body)) {
             Ok(Value::Object(object)) => {
                 Ok(object.into_iter().filter_map(|(name, value)| Some((name, shape::text(&value)?))).collect())
@@ -103,6 +103,45 @@ fn posted(content_type: Option<&str>, body: &[u8]) -> Result<BTreeMap<String, St
 /// `name=value` pairs; `+` is a blank, which is why clients must escape it.
 pub(crate) fn pairs(encoded: &[u8]) -> BTreeMap<String, String> {
     form_urlencoded::parse(encoded).into_owned().collect()
+}
+
+/// The pairs that a careless client meant. A piece without `=` belongs to the value before it, because the client did not
+/// escape the `&` of a text; not to the token or the action, which hold none. Empty pieces are nothing.
+fn careless_pairs(encoded: &[u8]) -> BTreeMap<String, String> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for piece in encoded.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
+        let name_ends = piece.iter().position(|byte| *byte == b'=');
+        let (name, value) = piece.split_at(name_ends.unwrap_or(piece.len()));
+        match pairs.last_mut().filter(|(last, _)| name_ends.is_none() && !matches!(last.as_str(), "action" | "token")) {
+            Some((_, text)) => {
+                text.push('&');
+                text.push_str(&unescaped(piece));
+            }
+            None => pairs.push((unescaped(name), unescaped(value.get(1..).unwrap_or_default()))),
+        }
+    }
+    pairs.into_iter().collect()
+}
+
+/// Text of a form: `+` is a blank, `%` and two digits a byte. The bytes are UTF-8, or else ISO-8859-1, as clients were.
+fn unescaped(encoded: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(if *first == b'+' { b' ' } else { *first });
+                rest = tail;
+            }
+        }
+    }
+    charset::utf8_or_latin1(&bytes).into_owned()
 }
 
 /// `<session><token>T</token><var name="n" value="v"/></session>` or `<signal>NAME</signal>`. The tropo_message gem

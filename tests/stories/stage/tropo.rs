@@ -53,6 +53,13 @@ impl Tropo {
         assert!(answer.status().is_success(), "{knobs}: {}", answer.text().await.unwrap());
     }
 
+    /// Has what becomes of each text reported to an address.
+    pub(crate) async fn report_to(&self, url: &str) {
+        let webhook = json!({"event": "smsdlr", "resource": "sms", "targetUrl": url});
+        let answer = self.http.post(format!("{}/v1/webhooks", self.url)).json(&webhook).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
     /// A good day again.
     pub(crate) async fn behave(&self) {
         self.turn(json!({})).await;

@@ -29,8 +29,10 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Result<chassis::http::Body, BodyRejection>,
 ) -> Response {
-    let chassis::http::Body(body) = match body {
-        Ok(body) => body,
+    let body = match body {
+        // Whatever a client sends along with a GET, Tropo did not look at it.
+        _ if method == Method::GET => Bytes::new(),
+        Ok(chassis::http::Body(body)) => body,
         Err(rejection) => return rejection.into_response(),
     };
     let plan = simulator.control.plan_create();

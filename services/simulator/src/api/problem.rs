@@ -91,11 +91,16 @@ impl From<TextedError> for Problem {
 impl From<ApplicationError> for Problem {
     fn from(error: ApplicationError) -> Self {
         let status = match error {
-            ApplicationError::Name | ApplicationError::Url | ApplicationError::Number { .. } => StatusCode::BAD_REQUEST,
-            ApplicationError::NameTaken | ApplicationError::TokenTaken | ApplicationError::NumberTaken { .. } => {
-                StatusCode::CONFLICT
-            }
-            ApplicationError::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+            ApplicationError::Name
+            | ApplicationError::Url
+            | ApplicationError::Number { .. }
+            | ApplicationError::NoneFree => StatusCode::BAD_REQUEST,
+            ApplicationError::NameTaken
+            | ApplicationError::TokenTaken
+            | ApplicationError::NumberTaken { .. }
+            | ApplicationError::NameOnNetworkTaken => StatusCode::CONFLICT,
+            ApplicationError::TooMany | ApplicationError::TooManyAddresses => StatusCode::INSUFFICIENT_STORAGE,
+            ApplicationError::Unknown | ApplicationError::NoSuchAddress => StatusCode::NOT_FOUND,
         };
         Self::new(status, error)
     }

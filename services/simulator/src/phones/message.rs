@@ -3,12 +3,12 @@
 use std::fmt;
 
 use protocol::{Address, MessageText, Network, SessionId, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sms::{self, Encoding, LongTexts};
 
 /// Which way a message went, seen from its phone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The phone received it.
@@ -18,7 +18,7 @@ pub enum Direction {
 }
 
 /// A message that a phone received or sent.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhoneMessage {
     /// Its place among the messages of all phones; those of one phone ascend, with gaps.
     pub index: u64,
@@ -34,7 +34,7 @@ pub struct PhoneMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<MessageText>,
     /// The addresses of the files of an MMS.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
     /// The network it came over.
     pub network: Network,

@@ -23,7 +23,7 @@ fn check(phones: &Phones, of: &str, after: u64, expected: &[(u64, &str)]) {
 
 #[test]
 fn a_phone_has_its_own_messages_in_order() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     for (to, text) in [("+15555550177", "a"), ("+15555550178", "b"), ("1 555 555 0177", "c")] {
         deliver(&phones, to, text);
     }
@@ -36,7 +36,7 @@ fn a_phone_has_its_own_messages_in_order() {
 
 #[test]
 fn the_oldest_messages_are_forgotten_first() {
-    let phones = Phones::new(2);
+    let phones = Phones::new(2, Changes::default());
     for (to, text) in [("+15555550177", "a"), ("+15555550178", "b"), ("+15555550177", "c"), ("+15555550178", "d")] {
         deliver(&phones, to, text);
     }
@@ -53,7 +53,7 @@ fn the_oldest_messages_are_forgotten_first() {
 
 #[test]
 fn what_a_phone_sent_is_in_its_history_and_costs_none_of_what_it_received() {
-    let phones = Phones::new(2);
+    let phones = Phones::new(2, Changes::default());
     deliver(&phones, "+15555550177", "a");
     for text in ["b", "c", "d"] {
         phones.sent(delivery("+15555550177", "+15555550100", text));
@@ -75,7 +75,7 @@ fn what_a_phone_sent_is_in_its_history_and_costs_none_of_what_it_received() {
 
 #[test]
 fn a_number_is_a_phone_once_it_is_switched_on() {
-    let phones = Phones::new(2);
+    let phones = Phones::new(2, Changes::default());
     let of = number("+15555550177");
     assert!(!phones.knows(&of) && phones.summary(&of).is_none());
     phones.switch_on(&of);
@@ -84,7 +84,7 @@ fn a_number_is_a_phone_once_it_is_switched_on() {
 
 #[test]
 fn the_bytes_are_those_of_what_is_kept_when_a_phone_is_forgotten() {
-    let phones = Phones::new(100);
+    let phones = Phones::new(100, Changes::default());
     deliver(&phones, "+15555550177", "abc");
     phones.sent(delivery("+15555550177", "+15555550100", "de"));
     let mut shelf = phones.lock();
@@ -98,7 +98,7 @@ fn the_bytes_are_those_of_what_is_kept_when_a_phone_is_forgotten() {
 
 #[tokio::test]
 async fn who_waits_is_woken_by_the_message() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     let waited = number("+15555550177");
     let wait = tokio::time::timeout(Duration::from_secs(10), phones.next_messages(&waited, 0, 10));
     let (messages, ()) = tokio::join!(wait, async {
@@ -112,7 +112,7 @@ async fn who_waits_is_woken_by_the_message() {
 
 #[test]
 fn debug_shows_nobody() {
-    let phones = Phones::new(10);
+    let phones = Phones::new(10, Changes::default());
     deliver(&phones, "+15555550177", "secret");
     let messages = phones.messages(&number("+15555550177"), 0, 1);
     let shown = format!("{messages:?} {:?} {phones:?}", phones.all());

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Address, MessageText, Network, SessionId};
+use protocol::{Address, Network, SessionId};
 use tokio::sync::Notify;
 use tropo::signal::SignalStatus;
 
@@ -34,7 +34,7 @@ pub(crate) struct Inboxes(Mutex<Registry>);
 struct Registry {
     sessions: HashMap<SessionId, Inbox>,
     /// Who asks in a conversation: whose question is the latest stands last, and has what is texted.
-    askers: HashMap<Leg, Vec<SessionId>>,
+    askers: HashMap<Conversation, Vec<SessionId>>,
     text_bytes: usize,
 }
 
@@ -42,19 +42,27 @@ struct Registry {
 struct Inbox {
     /// Wakes the session; it alone waits for it.
     bell: Arc<Notify>,
-    leg: Option<Leg>,
+    conversation: Option<Conversation>,
     /// The conversation that it asks in.
-    asks_in: Option<Leg>,
+    asks_in: Option<Conversation>,
     texts: VecDeque<Waiting>,
     signals: VecDeque<String>,
     has_hung_up: bool,
 }
 
+/// What a text belongs to: a number, a phone, and the network between them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Conversation {
+    us: Address,
+    them: Address,
+    network: Network,
+}
+
 /// A text that waits for a question.
-struct Waiting {
-    delivery: Delivery,
+pub(crate) struct Waiting {
+    pub(crate) delivery: Delivery,
     /// The session began with it: it needs no other.
-    is_first: bool,
+    pub(crate) is_first: bool,
 }
 
 /// What became of a text.
@@ -78,7 +86,7 @@ impl Inboxes {
     pub(crate) fn connect(&self, id: &SessionId, leg: &Leg, first: Option<&Delivery>) {
         let mut registry = self.lock();
         let Some(inbox) = registry.sessions.get_mut(id) else { return };
-        inbox.leg = Some(leg.clone());
+        inbox.conversation = Some(Conversation::of(leg));
         let Some(delivery) = first.cloned() else { return };
         let bytes = delivery.bytes();
         inbox.texts.push_back(Waiting { delivery, is_first: true });
@@ -90,14 +98,15 @@ impl Inboxes {
         let mut registry = self.lock();
         registry.leave(id);
         let Some(inbox) = registry.sessions.get_mut(id).filter(|inbox| !inbox.has_hung_up) else { return };
-        inbox.asks_in = Some(leg.clone());
-        registry.askers.entry(leg.clone()).or_default().push(id.clone());
+        inbox.asks_in = Some(Conversation::of(leg));
+        registry.askers.entry(Conversation::of(leg)).or_default().push(id.clone());
     }
 
     /// A phone texts in a conversation.
     pub(crate) fn text(&self, delivery: &Delivery) -> Texted {
         let mut registry = self.lock();
-        let Some(id) = registry.askers.get(&Leg::of(delivery)).and_then(|askers| askers.last()).cloned() else {
+        let Some(id) = registry.askers.get(&Conversation::with(delivery)).and_then(|askers| askers.last()).cloned()
+        else {
             return Texted::Free;
         };
         let has_room = registry.text_bytes + delivery.bytes() <= TEXT_BYTES_MAX;
@@ -117,13 +126,13 @@ impl Inboxes {
     }
 
     /// The text that has waited longest in a conversation of the session.
-    pub(crate) fn take_text(&self, id: &SessionId, leg: &Leg) -> Option<MessageText> {
+    pub(crate) fn take_text(&self, id: &SessionId, leg: &Leg) -> Option<Waiting> {
         let mut registry = self.lock();
         let inbox = registry.sessions.get_mut(id)?;
         let at = inbox.texts.iter().position(|waiting| waiting.is_in(leg))?;
-        let delivery = inbox.texts.remove(at)?.delivery;
-        registry.text_bytes -= delivery.bytes();
-        Some(delivery.text)
+        let waiting = inbox.texts.remove(at)?;
+        registry.text_bytes -= waiting.delivery.bytes();
+        Some(waiting)
     }
 
     /// A signal for a session.
@@ -153,8 +162,10 @@ impl Inboxes {
     /// A phone hangs up on a number, on one network or on any; the sessions that hear of it.
     pub(crate) fn hang_up_on(&self, us: &Address, them: &Address, network: Option<&Network>) -> Vec<SessionId> {
         let mut registry = self.lock();
-        let is_meant = |leg: &Leg| leg.us == *us && leg.them == *them && network.is_none_or(|it| *it == leg.network);
-        let meant = |inbox: &Inbox| !inbox.has_hung_up && inbox.leg.as_ref().is_some_and(is_meant);
+        let is_meant = |in_it: &Conversation| {
+            in_it.us == *us && in_it.them == *them && network.is_none_or(|it| *it == in_it.network)
+        };
+        let meant = |inbox: &Inbox| !inbox.has_hung_up && inbox.conversation.as_ref().is_some_and(is_meant);
         let ids: Vec<_> =
             registry.sessions.iter().filter(|(_, inbox)| meant(inbox)).map(|(id, _)| id.clone()).collect();
         for id in &ids {
@@ -181,20 +192,33 @@ impl Inboxes {
     }
 }
 
+impl Conversation {
+    fn of(leg: &Leg) -> Self {
+        let Leg { us, them, network, .. } = leg;
+        Self { us: us.clone(), them: them.clone(), network: network.clone() }
+    }
+
+    /// The one that a text of a phone belongs to.
+    fn with(delivery: &Delivery) -> Self {
+        let Delivery { from, to, network, .. } = delivery;
+        Self { us: to.clone(), them: from.clone(), network: network.clone() }
+    }
+}
+
 impl Waiting {
     fn is_in(&self, leg: &Leg) -> bool {
-        Leg::of(&self.delivery) == *leg
+        Conversation::with(&self.delivery) == Conversation::of(leg)
     }
 }
 
 impl Registry {
     /// What is texted is the session's no more.
     fn leave(&mut self, id: &SessionId) {
-        let Some(leg) = self.sessions.get_mut(id).and_then(|inbox| inbox.asks_in.take()) else { return };
-        if let Some(askers) = self.askers.get_mut(&leg) {
+        let Some(left) = self.sessions.get_mut(id).and_then(|inbox| inbox.asks_in.take()) else { return };
+        if let Some(askers) = self.askers.get_mut(&left) {
             askers.retain(|asker| asker != id);
             if askers.is_empty() {
-                self.askers.remove(&leg);
+                self.askers.remove(&left);
             }
         }
     }

@@ -8,9 +8,11 @@ use tropo::document::Wait;
 use tropo::result::Disposition;
 use tropo::shape::{Number, OneOrMany};
 
+use super::inbox::Waiting;
 use super::perform::{Ending, Step};
 use super::{Leg, Run};
 use crate::debugger::wording;
+use crate::phones::Delivery;
 
 /// The longest wait that is counted; a session's life is over before.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -61,8 +63,12 @@ impl Run {
             if let Some(interruption) = self.interruption(allowed) {
                 return Heard::Interruption(interruption);
             }
-            if let Some(text) = leg.and_then(|leg| self.simulator.inboxes.take_text(&self.id, leg)) {
+            if let Some(waiting) = leg.and_then(|leg| self.simulator.inboxes.take_text(&self.id, leg)) {
                 self.has_heard = true;
+                let Waiting { delivery: Delivery { from, to, network, text, .. }, is_first } = waiting;
+                if !is_first {
+                    self.tell_received(&from, &to, &network);
+                }
                 return Heard::Text(text);
             }
             if self.simulator.stopping.is_cancelled() {

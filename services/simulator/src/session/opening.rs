@@ -125,6 +125,7 @@ impl Simulator {
         run.connect(Leg::of(delivery), Some(delivery));
 
         run.log(wording::found(&application, &run.url, to));
+        run.tell_received(from, to, network);
         Ok((run, session))
     }
 

@@ -11,6 +11,7 @@ use crate::debugger::wording;
 use crate::departures::Departure;
 use crate::dial::destination;
 use crate::phones::Delivery;
+use crate::reports::Asked;
 
 /// How a document ended: the event that looks for its handler.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,6 +124,9 @@ impl Run {
         match action {
             Action::Message(message) if message.is_text() => {
                 let sent = self.message(message);
+                if let Err(failure) = &sent {
+                    self.tell_refused(message, &failure.to_string());
+                }
                 self.judge("message", message.required, sent)
             }
             Action::Call(call) if call.is_text() => {
@@ -192,6 +196,7 @@ impl Run {
     fn call(&mut self, call: &Call) -> Result<(), Failure> {
         let Call { to, from, network, prompt_log_security, .. } = call;
         let leg = self.leg_to("call", to, from.as_deref(), network.as_deref())?;
+        let leg = Leg { asked: self.asked_by(call), ..leg };
         self.called = Some(leg.them.clone());
         self.hides_prompts = secrecy::is_suppressed(prompt_log_security.as_deref());
         if self.connect(leg, None).is_some() {
@@ -254,17 +259,14 @@ impl Run {
         let network = network.filter(|network| !network.trim().is_empty());
         let network = network.map_or(Ok(Network::sms()), |network| network.trim().parse());
         let network = network.map_err(|_| Failure::Network)?;
-        Ok(Leg { us: self.sender(from, &network)?, them, network })
+        Ok(Leg { us: self.sender(from, &network)?, them, network, asked: Asked::default() })
     }
 
     /// Who a message comes from: a number of the account, the application's first where the document does not say.
     /// Other networks than the telephone's know users, whom nobody owns here.
     fn sender(&self, from: Option<&str>, network: &Network) -> Result<Address, Failure> {
         let Some(from) = from.filter(|from| !from.trim().is_empty()) else {
-            // On other networks than the telephone's, an application is known by a name, if it has one.
-            let numbers = &self.application.settings.numbers;
-            let fits = |number: &&Address| number.is_dialable() == is_telephone(network);
-            return numbers.iter().find(fits).or(numbers.first()).cloned().ok_or(Failure::NoSender);
+            return self.application.settings.sender_on(network).cloned().ok_or(Failure::NoSender);
         };
         let owned = |address: &Address| {
             let owner = self.simulator.applications.of_number(address);
@@ -304,7 +306,7 @@ impl Run {
 
     /// Sends one message; the log may show something else instead.
     fn send(&mut self, leg: &Leg, words: Words, instead: Option<&str>) -> Result<(), Failure> {
-        let Leg { us, them, network } = leg;
+        let Leg { us, them, network, .. } = leg;
         if self.simulator.departures.is_full() {
             return Err(Failure::TooMany);
         }
@@ -329,6 +331,7 @@ impl Run {
                 )));
             }
         }
+        self.tell_sent(leg);
         Ok(())
     }
 

@@ -9,6 +9,7 @@
 )]
 
 mod asking;
+mod careless;
 mod cookies;
 mod debugger;
 mod documents;
@@ -21,9 +22,12 @@ mod misbehaviour;
 mod networks;
 mod pages;
 mod phones;
+mod provisioning;
+mod reports;
 mod secrecy;
 mod shape;
 mod signals;
 mod sms;
 mod stage;
+mod state;
 mod streams;

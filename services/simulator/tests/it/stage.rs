@@ -15,6 +15,7 @@ use chassis::shutdown::Shutdown;
 use chassis::tasks::{OnEnd, Tasks};
 use serde_json::{Value, json};
 use simulator::{ApplicationConfig, Config, Simulator, Token};
+use tokio::net::TcpListener;
 
 /// The number of the application, as the simulator's owner writes it.
 pub(crate) const NUMBER: &str = "+1-555-555-0100";
@@ -95,18 +96,27 @@ impl Stage {
         let application = Application { posted: Arc::clone(&posted), script: Arc::new(script) };
         let application = serve(Router::new().fallback(answer).with_state(application), &shutdown).await;
 
-        let simulator = Simulator::new(config, shutdown.clone()).unwrap();
         let url = format!("http://{application}/tropo/hook?auth=s3cret").parse().unwrap();
         let token = Token::try_from(TOKEN.to_owned()).unwrap();
         let settings = ApplicationConfig::new(url, token, vec![NUMBER.parse().unwrap()]);
-        simulator.add_application("demo".to_owned(), settings).unwrap();
-        let address = serve(Arc::clone(&simulator).routes(), &shutdown).await;
+        let mut config = config;
+        config.applications.insert("demo".to_owned(), settings);
+        let simulator = Simulator::new(config, shutdown.clone()).unwrap();
+        let (listener, address) = listen().await;
+        let routes = Arc::clone(&simulator).routes();
+        let serving = chassis::http::serve_careless(listener, routes, Limits::default(), shutdown.clone());
+        Tasks::new(shutdown.clone()).spawn("simulator", OnEnd::Helper, serving);
         let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap();
         Self { simulator, http, address, application, posted, shutdown }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// The address of the simulator, for clients of another kind.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The address of the application, for absolute URLs.
@@ -120,6 +130,14 @@ impl Stage {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         read(self.http.post(self.url(path)).json(body).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        read(self.http.put(self.url(path)).json(body).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        read(self.http.delete(self.url(path)).send().await.unwrap()).await
     }
 
     pub(crate) async fn set_knobs(&self, knobs: Value) {
@@ -243,9 +261,14 @@ pub(crate) async fn read(answer: reqwest::Response) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-async fn serve(router: Router, shutdown: &Shutdown) -> SocketAddr {
+async fn listen() -> (TcpListener, SocketAddr) {
     let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+async fn serve(router: Router, shutdown: &Shutdown) -> SocketAddr {
+    let (listener, address) = listen().await;
     let serving = chassis::http::serve(listener, router, Limits::default(), shutdown.clone());
     Tasks::new(shutdown.clone()).spawn("listener", OnEnd::Helper, serving);
     address

@@ -71,6 +71,8 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[egress]\nlisten = \"127.0.0.1:8080\"", "egress.listen", "ingress.listen");
     let application = "[simulator.applications.a]\nmessaging_token = \"t\"\nmessaging_url = \"ftp://x/\"";
     check_refused(application, "simulator.applications.a.messaging_url", "http");
+    let account = "[simulator.provisioning]\nname = \"me\"\npassword = \"\"";
+    check_refused(account, "simulator.provisioning.password", "leave out");
     check_refused("[egress.retry]\nfirst = \"0s\"", "egress.retry.first", "10ms");
     check_refused(&with("allow_from = [\"x\"]"), "allow_from", "network");
     let twin = BACKEND.replace("my-backend", "my_backend");

@@ -26,6 +26,7 @@ use super::body::{Answering, Bounded};
 use super::limits::Limits;
 use super::paced::{Paced, Progress, Stage};
 use super::places::Place;
+use super::raw::Mended;
 use crate::shutdown::Shutdown;
 
 /// hyper accepts no smaller buffer.
@@ -37,6 +38,7 @@ pub(super) struct Door {
     limits: Arc<Limits>,
     http: http1::Builder,
     shutdown: Shutdown,
+    mends_targets: bool,
 }
 
 impl Door {
@@ -51,7 +53,16 @@ impl Door {
             // hyper counts the time between two requests as the time of headers, so this is the bound of both
             // together; `Paced` keeps each of them.
             .header_read_timeout(limits.idle_timeout.saturating_add(limits.header_timeout));
-        Self { router, limits: Arc::new(limits), http, shutdown }
+        Self { router, limits: Arc::new(limits), http, shutdown, mends_targets: false }
+    }
+
+    /// Mends the targets of requests.
+    pub(super) fn for_careless(self) -> Self {
+        Self { mends_targets: true, ..self }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Serves one connection to its end. It has its place for as long.
@@ -62,7 +73,13 @@ impl Door {
         place: Place,
     ) -> impl Future<Output = ()> + Send + 'static {
         let progress = place.progress.clone();
-        let socket = TokioIo::new(Paced::new(stream, progress.clone(), &self.limits));
+        let paced = Paced::new(stream, progress.clone(), &self.limits);
+        let mended = if self.mends_targets {
+            Mended::new(paced, self.limits.header_bytes_max)
+        } else {
+            Mended::untouched(paced)
+        };
+        let socket = TokioIo::new(mended);
         let (router, limits, shutdown) = (self.router.clone(), Arc::clone(&self.limits), self.shutdown.clone());
         let (place, ending) = (Arc::new(place), self.shutdown.clone());
         let held = Arc::clone(&place);

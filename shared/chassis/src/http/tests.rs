@@ -46,6 +46,10 @@ fn patient() -> Limits {
 }
 
 async fn start(limits: Limits) -> Server {
+    start_for(limits, false).await
+}
+
+async fn start_for(limits: Limits, careless: bool) -> Server {
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (go, waiting) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -68,7 +72,11 @@ async fn start(limits: Limits) -> Server {
         );
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
-    tasks.spawn("listener", OnEnd::Essential, serve(listener, router, limits, shutdown.clone()));
+    if careless {
+        tasks.spawn("listener", OnEnd::Essential, serve_careless(listener, router, limits, shutdown.clone()));
+    } else {
+        tasks.spawn("listener", OnEnd::Essential, serve(listener, router, limits, shutdown.clone()));
+    }
     Server { address, shutdown, tasks, go, waiting }
 }
 
@@ -377,6 +385,21 @@ async fn a_handler_knows_its_peer() {
     stream.write_all(b"GET /peer HTTP/1.1\r\nconnection: close\r\n\r\n").await.unwrap();
     let own = stream.local_addr().unwrap().to_string();
     check(&to_end(&mut stream).await, 200, &format!("\r\n\r\n{own}"));
+}
+
+#[tokio::test]
+async fn only_a_listener_for_careless_clients_takes_what_is_not_escaped() {
+    let request = "GET /?a=b c#d HTTP/1.1\r\nconnection: close\r\n\r\n";
+    check(&start(patient()).await.exchange(request).await, 400, "");
+    let server = start_for(Limits { header_timeout: SHORT, ..patient() }, true).await;
+    check(&server.exchange(request).await, 200, "hello");
+    // Its limits hold all the same, and a line that is too long is not mended.
+    check(&server.exchange(format!("GET /?{} HTTP/1.1\r\n\r\n", "ab".repeat(9000))).await, 431, "");
+    check(&server.exchange(format!("GET /?{} HTTP/1.1\r\n\r\n", "a b".repeat(9000))).await, 400, "");
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET /?a=b c").await.unwrap();
+    let (answer, took) = drip(slow, "x").await;
+    assert!(answer.is_empty() && SHORT <= took, "{answer}");
 }
 
 #[tokio::test]

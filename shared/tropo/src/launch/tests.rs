@@ -69,6 +69,28 @@ fn every_client_is_understood() {
 }
 
 #[test]
+fn what_careless_clients_do_not_escape_is_understood() {
+    let query = |query: &str, expected: &[(&str, &str)]| {
+        check(("GET", &format!("action=create&token=TESTTOKEN&{query}"), "", ""), ReplyFormat::Xml, expected);
+    };
+    query("msg=you & me&to=+1555", &[("msg", "you & me"), ("to", " 1555")]);
+    query("msg=R&D & more&", &[("msg", "R&D & more")]);
+    query("&&msg=a&&b&&&", &[("msg", "a&b")]);
+    query("msg=a&amp;b=c", &[("msg", "a"), ("amp;b", "c")]);
+    query("msg=100%25&t=100%&u=%zz%4", &[("msg", "100%"), ("t", "100%"), ("u", "%zz%4")]);
+    query("msg=1=2&=x", &[("msg", "1=2"), ("", "x")]);
+    // What belongs to no value is a name.
+    query("flag&msg=a", &[("flag", ""), ("msg", "a")]);
+    query("msg=%E9t%E9&u=%C3%A9+é", &[("msg", "été"), ("u", "é é")]);
+    let form = "token=TESTTOKEN&msg=you & me&";
+    check(
+        ("POST", "action=create&", "application/x-www-form-urlencoded", form),
+        ReplyFormat::Form,
+        &[("msg", "you & me")],
+    );
+}
+
+#[test]
 fn what_asks_for_no_session_is_told_apart() {
     let refused =
         |method, query, body: &str| LaunchRequest::read(method, Some(query), None, body.as_bytes()).unwrap_err();

@@ -1,11 +1,19 @@
+use protocol::MessageText;
+
 use super::*;
+use crate::reports::Asked;
 
 fn id(written: &str) -> SessionId {
     written.parse().unwrap()
 }
 
 fn leg(them: &str) -> Leg {
-    Leg { us: "+15555550100".parse().unwrap(), them: them.parse().unwrap(), network: Network::sms() }
+    Leg {
+        us: "+15555550100".parse().unwrap(),
+        them: them.parse().unwrap(),
+        network: Network::sms(),
+        asked: Asked::default(),
+    }
 }
 
 fn text(words: &str) -> MessageText {
@@ -15,6 +23,11 @@ fn text(words: &str) -> MessageText {
 /// A text in a conversation.
 fn texting(leg: &Leg, words: &str) -> Delivery {
     Delivery::text(leg.them.clone(), leg.us.clone(), text(words), leg.network.clone())
+}
+
+/// The words of the next text of a conversation.
+fn taken(inboxes: &Inboxes, id: &SessionId, leg: &Leg) -> Option<MessageText> {
+    inboxes.take_text(id, leg).map(|waiting| waiting.delivery.text)
 }
 
 /// Two sessions with the same phone.
@@ -58,10 +71,10 @@ fn texts_are_read_in_order_and_by_conversation() {
     inboxes.text(&texting(&leg, "second"));
     inboxes.connect(&one, &other, None);
     assert!(!inboxes.has_text(&one, &other) && inboxes.has_text(&one, &leg));
-    assert_eq!(inboxes.take_text(&one, &other), None);
-    assert_eq!(inboxes.take_text(&one, &leg), Some(text("first")));
-    assert_eq!(inboxes.take_text(&one, &leg), Some(text("second")));
-    assert_eq!(inboxes.take_text(&one, &leg), None);
+    assert_eq!(taken(&inboxes, &one, &other), None);
+    assert_eq!(taken(&inboxes, &one, &leg), Some(text("first")));
+    assert_eq!(taken(&inboxes, &one, &leg), Some(text("second")));
+    assert_eq!(taken(&inboxes, &one, &leg), None);
     assert_eq!(inboxes.lock().text_bytes, 0);
 }
 

@@ -1,0 +1,60 @@
+//! The phones as they outlive the process.
+
+use protocol::Address;
+use serde::{Deserialize, Serialize};
+
+use super::{Direction, Phone, PhoneMessage, Phones};
+
+/// All phones, in order of their first use.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct SavedPhones {
+    last_index: u64,
+    phones: Vec<SavedPhone>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedPhone {
+    number: Address,
+    sent: u64,
+    received: u64,
+    /// What it sent, and what it received.
+    messages: Vec<PhoneMessage>,
+}
+
+impl Phones {
+    /// All of them, to be kept.
+    pub(crate) fn saved(&self) -> SavedPhones {
+        let shelf = self.lock();
+        let phones = shelf.came.iter().filter_map(|number| {
+            let Phone { sent, received } = shelf.phones.get(number)?;
+            let messages = sent.messages.iter().chain(&received.messages).cloned().collect();
+            Some(SavedPhone { number: number.clone(), sent: sent.count, received: received.count, messages })
+        });
+        SavedPhones { last_index: shelf.last_index, phones: phones.collect() }
+    }
+
+    /// Takes in those of an earlier life, as many of their messages as there is room for.
+    pub(crate) fn restore(&self, saved: SavedPhones) {
+        let mut shelf = self.lock();
+        shelf.last_index = saved.last_index;
+        let mut orders = [(Direction::Sent, Vec::new()), (Direction::Received, Vec::new())];
+        for SavedPhone { number, sent, received, mut messages } in saved.phones {
+            messages.sort_by_key(|message| message.index);
+            let phone = shelf.phone(&number);
+            (phone.sent.count, phone.received.count) = (sent, received);
+            for message in messages {
+                let (direction, bytes) = (message.direction, message.bytes());
+                for (_, order) in orders.iter_mut().filter(|(of, _)| *of == direction) {
+                    order.push((message.index, number.clone()));
+                }
+                shelf.order(direction).bytes += bytes;
+                shelf.phone(&number).log(direction).messages.push_back(message);
+            }
+        }
+        for (direction, mut order) in orders {
+            order.sort_unstable_by_key(|(index, _)| *index);
+            shelf.order(direction).messages = order.into();
+            shelf.shrink(direction, self.messages_max);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Tells of the texts of a session whoever wants to know: reports go out beside the session, which waits for none.
+
+use protocol::{Address, Network};
+use tropo::document::{Call, Message};
+use tropo::session::Channel;
+
+use super::{Leg, Run, opening};
+use crate::application::is_http;
+use crate::debugger::wording;
+use crate::reports::{Asked, Direction, Outcome, TextReport};
+
+/// Both ends of a text, as far as they are known.
+#[derive(Clone, Copy)]
+struct Ends<'a> {
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+    network: &'a Network,
+    asked: Option<&'a Asked>,
+}
+
+impl Run {
+    /// The text that began the session.
+    pub(super) fn tell_received(&mut self, from: &Address, to: &Address, network: &Network) {
+        let ends = Ends { from: Some(from.as_str()), to: Some(to.as_str()), network, asked: None };
+        self.tell(Direction::In, ends, Outcome::Done);
+    }
+
+    /// A text that reached its phone.
+    pub(super) fn tell_sent(&mut self, leg: &Leg) {
+        let Leg { us, them, network, asked } = leg;
+        let ends = Ends { from: Some(us.as_str()), to: Some(them.as_str()), network, asked: Some(asked) };
+        self.tell(Direction::Out, ends, Outcome::Done);
+    }
+
+    /// A message that was not sent.
+    pub(super) fn tell_refused(&mut self, message: &Message, reason: &str) {
+        let network = message.network.as_deref().and_then(|network| network.trim().parse().ok());
+        let network = network.unwrap_or_else(Network::sms);
+        let ends = Ends {
+            from: message.from.as_deref(),
+            to: message.to.first().map(String::as_str),
+            network: &network,
+            asked: None,
+        };
+        self.tell(Direction::Out, ends, Outcome::Refused(reason));
+    }
+
+    /// What a call asks for in its record.
+    pub(super) fn asked_by(&self, call: &Call) -> Asked {
+        let written = call.callback_url.as_deref().map(str::trim).filter(|written| !written.is_empty());
+        let callback_url = written.and_then(|written| self.url.join(written).ok()).filter(is_http);
+        if written.is_some() && callback_url.is_none() {
+            self.log(wording::ours("The callbackUrl of action call is no http address: its record is not posted"));
+        }
+        Asked { callback_url, label: call.label.clone() }
+    }
+
+    fn tell(&mut self, direction: Direction, ends: Ends<'_>, outcome: Outcome<'_>) {
+        let call_id = self.call_id.get_or_insert_with(opening::hex);
+        let Ends { from, to, network, asked } = ends;
+        self.simulator.report(&TextReport {
+            application: &self.application,
+            start_url: self.application.url(&Channel::Text),
+            session_id: &self.id,
+            call_id,
+            direction,
+            from,
+            to,
+            network,
+            outcome,
+            asked,
+        });
+    }
+}

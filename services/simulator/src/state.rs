@@ -1,0 +1,350 @@
+//! What outlives the process: one file of JSON, written whole and put in its place at once.
+//!
+//! Applications, webhooks, and phones with their messages are in it. Sessions and the debugger are not: no session goes
+//! on in another process.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::Address;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::application::Application;
+use crate::applications::Known;
+use crate::config::{ApplicationConfig, ImUser, Partition, Token};
+use crate::phones::SavedPhones;
+use crate::subscriptions::Listed;
+use crate::{Simulator, SimulatorError, observe};
+
+/// The form of the file. One that reads differently counts on.
+const VERSION: u32 = 1;
+
+/// After a write so many times its duration passes before the next: the rest of the time is for others.
+const REST: u32 = 20;
+
+/// The least time between two writes.
+const REST_MIN: Duration = Duration::from_millis(200);
+
+/// How long after a write that failed the next is tried.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Says that something changed that outlives the process. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes(Arc<Notify>);
+
+/// Why the state cannot be had or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file is there and cannot be read.
+    #[error("it cannot be read")]
+    Unreadable(#[source] io::Error),
+    /// It is something else.
+    #[error("it holds no state of a simulator, and is left as it is: move it away, or name another file")]
+    Foreign(#[source] serde_json::Error),
+    /// It was written by a newer version.
+    #[error(
+        "it is of version {version}, and this program knows none above {VERSION}: use the newer program, or name another file"
+    )]
+    Newer {
+        /// The version that it says.
+        version: u32,
+    },
+    /// It cannot be written.
+    #[error("it cannot be written")]
+    Unwritable(#[source] io::Error),
+}
+
+/// Everything that outlives the process.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Saved {
+    version: u32,
+    last_application: Option<usize>,
+    applications: Vec<SavedApplication>,
+    pub(crate) webhooks: Listed,
+    phones: SavedPhones,
+}
+
+/// An application with its secrets. They are written into this file and nowhere else.
+#[derive(Serialize, Deserialize)]
+struct SavedApplication {
+    name: String,
+    id: usize,
+    bot_key: String,
+    account_id: String,
+    messaging_url: Url,
+    messaging_token: Option<String>,
+    voice_url: Option<Url>,
+    voice_token: Option<String>,
+    numbers: Vec<Address>,
+    im: Vec<ImUser>,
+    partition: Partition,
+}
+
+/// The beginning of every version.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
+impl Changes {
+    pub(crate) fn made(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits for the next change; at once if there was one since.
+    async fn next(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Whether a simulator can begin with this file; also when it is not there.
+///
+/// # Errors
+/// [`StateError`]; the file is as it was.
+pub fn check_state(path: &Path) -> Result<(), StateError> {
+    read(path).map(drop)
+}
+
+/// Reads a file; nothing when it is not there.
+///
+/// # Errors
+/// [`StateError`]; the file is as it was.
+pub(crate) fn read(path: &Path) -> Result<Option<Saved>, StateError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StateError::Unreadable(error)),
+    };
+    let Head { version } = serde_json::from_slice(&bytes).map_err(StateError::Foreign)?;
+    if VERSION < version {
+        return Err(StateError::Newer { version });
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(StateError::Foreign)
+}
+
+/// Puts a file in place of the one that is there: whoever reads it, and whatever happens meanwhile, finds one or the
+/// other.
+fn write(path: &Path, saved: &Saved) -> Result<(), StateError> {
+    let put = || -> io::Result<()> {
+        let bytes = serde_json::to_vec(saved)?;
+        let mut name = path.as_os_str().to_owned();
+        name.push(".new");
+        let new = PathBuf::from(name);
+        // It holds tokens and what people wrote.
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        // The new name is on the disk when its directory is.
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(directory)?.sync_all()
+    };
+    put().map_err(StateError::Unwritable)
+}
+
+impl Saved {
+    /// What is known of an application of this name, whose settings come from elsewhere.
+    fn take_known(&mut self, name: &str) -> Option<Known> {
+        let at = self.applications.iter().position(|application| application.name == name)?;
+        let SavedApplication { id, bot_key, .. } = self.applications.remove(at);
+        Some(Known { id, bot_key })
+    }
+}
+
+impl SavedApplication {
+    fn of(application: &Application) -> Self {
+        let Application { name, id, settings, bot_key } = application;
+        let token = |token: &Option<Token>| token.as_ref().map(|token| token.expose().to_owned());
+        Self {
+            name: name.clone(),
+            id: *id,
+            bot_key: bot_key.clone(),
+            account_id: settings.account_id.clone(),
+            messaging_url: settings.messaging_url.clone(),
+            messaging_token: token(&settings.messaging_token),
+            voice_url: settings.voice_url.clone(),
+            voice_token: token(&settings.voice_token),
+            numbers: settings.numbers.clone(),
+            im: settings.im.clone(),
+            partition: settings.partition,
+        }
+    }
+
+    fn settled(self) -> (String, ApplicationConfig, Known) {
+        let token = |token: Option<String>| token.and_then(|token| Token::try_from(token).ok());
+        let settings = ApplicationConfig {
+            messaging_url: self.messaging_url,
+            messaging_token: token(self.messaging_token),
+            numbers: self.numbers,
+            voice_url: self.voice_url,
+            voice_token: token(self.voice_token),
+            account_id: self.account_id,
+            im: self.im,
+            partition: self.partition,
+        };
+        (self.name, settings, Known { id: self.id, bot_key: self.bot_key })
+    }
+}
+
+impl Simulator {
+    /// Takes in the configured applications, then what an earlier process left beside them.
+    pub(crate) fn populate(
+        &self,
+        configured: BTreeMap<String, ApplicationConfig>,
+        mut saved: Option<Saved>,
+    ) -> Result<(), SimulatorError> {
+        if let Some(saved) = &saved {
+            self.applications.skip_ids(saved.last_application);
+        }
+        let add = |name: String, settings, known| {
+            let added = self.applications.add_known(name.clone(), settings, known);
+            let application = added.map_err(|source| SimulatorError::Application { name, source })?;
+            observe::added(&application);
+            Ok::<_, SimulatorError>(())
+        };
+        for (name, settings) in configured {
+            let known = saved.as_mut().and_then(|saved| saved.take_known(&name));
+            add(name, settings, known)?;
+        }
+        let Some(Saved { applications, phones, .. }) = saved else { return Ok(()) };
+        for (name, mut settings, known) in applications.into_iter().map(SavedApplication::settled) {
+            if self.yields(&mut settings) {
+                observe::yielded(&name);
+            }
+            add(name, settings, Some(known))?;
+        }
+        self.phones.restore(phones);
+        Ok(())
+    }
+
+    /// Takes from an application what belongs to another already; whether there was anything.
+    fn yields(&self, settings: &mut ApplicationConfig) -> bool {
+        let before = settings.clone();
+        let is_free = |address: &Address| self.applications.of_number(address).is_none();
+        settings.numbers.retain(is_free);
+        settings.im.retain(|user| is_free(&user.name));
+        for token in [&mut settings.messaging_token, &mut settings.voice_token] {
+            token.take_if(|token| self.applications.of_token(token.expose()).is_some());
+        }
+        settings.numbers != before.numbers
+            || settings.im != before.im
+            || settings.messaging_token != before.messaging_token
+            || settings.voice_token != before.voice_token
+    }
+
+    /// Writes the state soon after each change, and once more when the simulator has stopped. Without a file to write it
+    /// to, it only waits for that.
+    ///
+    /// Writing takes a small share of the time, however much there is to write: a change may take so long to reach the
+    /// disk. What fails is tried again.
+    ///
+    /// # Errors
+    /// The last write failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the file as it was written last.
+    pub async fn keep_state(self: Arc<Self>) -> Result<(), StateError> {
+        let Some(path) = self.state.clone() else {
+            self.stopped.cancelled().await;
+            return Ok(());
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => break,
+                () = self.changes.next() => {}
+            }
+            let rest = match Arc::clone(&self).save(path.clone()).await {
+                Ok(took) => REST_MIN.max(took * REST),
+                Err(error) => {
+                    observe::not_saved(&error);
+                    self.changes.made();
+                    RETRY
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => break,
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+        self.save(path).await.map(drop)
+    }
+
+    /// Writes the state, and says how long that took. It may take long: no other task shall wait for it.
+    async fn save(self: Arc<Self>, path: PathBuf) -> Result<Duration, StateError> {
+        let began = Instant::now();
+        let written = tokio::task::spawn_blocking(move || self.save_now(&path)).await;
+        written.map_err(|error| StateError::Unwritable(io::Error::other(error)))??;
+        Ok(began.elapsed())
+    }
+
+    /// Writes the state.
+    ///
+    /// # Errors
+    /// [`StateError::Unwritable`]; what was written before is there still.
+    pub(crate) fn save_now(&self, path: &Path) -> Result<(), StateError> {
+        let applications = self.applications.all();
+        let saved = Saved {
+            version: VERSION,
+            last_application: self.applications.last_id(),
+            applications: applications.iter().map(|application| SavedApplication::of(application)).collect(),
+            webhooks: self.subscriptions.listed(),
+            phones: self.phones.saved(),
+        };
+        write(path, &saved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> Saved {
+        let (webhooks, phones) = (Listed::default(), SavedPhones::default());
+        Saved { version: VERSION, last_application: Some(7), applications: Vec::new(), webhooks, phones }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_another_takes_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        assert!(read(&path).unwrap().is_none());
+        write(&path, &saved()).unwrap();
+        write(&path, &Saved { last_application: Some(8), ..saved() }).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().last_application, Some(8));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        for (content, told) in [
+            ("", "holds no state"),
+            ("{}", "holds no state"),
+            ("{\"version\":1}", "holds no state"),
+            ("{\"version\":2,\"more\":[]}", "it is of version 2"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = read(&path).err().unwrap();
+            assert!(error.to_string().contains(told), "{content}: {error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert!(matches!(read(directory.path()).err(), Some(StateError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_place_where_nothing_can_be_written_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = write(&directory.path().join("missing/state.json"), &saved()).unwrap_err();
+        assert!(matches!(error, StateError::Unwritable(_)), "{error}");
+    }
+}
