@@ -94,7 +94,7 @@ impl Simulator {
             let index = Some(self.phones.deliver(delivery));
             return Ok(Texted { session_id: None, index, encoding, parts });
         }
-        let session_id = Some(self.text_session(&delivery)?);
+        let session_id = Some(self.text(&delivery)?);
         Ok(Texted { session_id, index: None, encoding, parts })
     }
 }

@@ -55,21 +55,7 @@ impl Simulator {
     ///
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn text(
-        self: &Arc<Self>,
-        from: &Address,
-        to: &Address,
-        text: &MessageText,
-        network: &Network,
-    ) -> Result<SessionId, OpeningError> {
-        self.text_session(&Delivery::text(from.clone(), to.clone(), text.clone(), network.clone()))
-    }
-
-    /// The same, with a subject and media where it is an MMS.
-    pub(crate) fn text_session(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+    pub(crate) fn text(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
         let Delivery { from, to, text, network, .. } = delivery;
         let application = self.applications.of_number(to).ok_or(OpeningError::NoSuchNumber)?;
         let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text)?;
