@@ -32,7 +32,8 @@ pub struct Config {
     pub sessions_kept: usize,
     /// How many lines the debugger keeps; the oldest are forgotten first.
     pub debugger_lines: usize,
-    /// How many messages all phones together keep; the oldest are forgotten first.
+    /// How many messages all phones together keep of those that they received, and of those that they sent; the oldest
+    /// are forgotten first.
     pub phone_messages: usize,
     /// The file in which applications, webhooks and phones outlive the process; without it they are in memory alone.
     pub state: Option<PathBuf>,

@@ -38,7 +38,7 @@ pub struct Texting {
 /// What became of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Texted {
-    /// The session that it began. None where it went to a phone.
+    /// The session that has it: one that asks this phone something, or one that it began. None where it went to a phone.
     pub session_id: Option<SessionId>,
     /// Its index among the messages of the phone that it went to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ impl Simulator {
             let index = Some(self.phones.deliver(delivery));
             return Ok(Texted { session_id: None, index, encoding, parts });
         }
-        let session_id = Some(self.text_session(&delivery)?);
+        let session_id = Some(self.text(&delivery)?);
         Ok(Texted { session_id, index: None, encoding, parts })
     }
 }

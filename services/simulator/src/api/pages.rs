@@ -66,10 +66,12 @@ pub(super) fn phone(simulator: &Simulator, number: &Address) -> Response {
     phone::page(simulator, number, &Draft::first(simulator), None).into_response()
 }
 
-/// A phone sends what its form says, and shows itself again.
+/// A phone sends what its form says, and shows itself again. Whoever is no browser, and meant another path perhaps, is
+/// told in JSON what was wrong.
 pub(super) async fn send(
     State(simulator): State<Arc<Simulator>>,
     number: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     body: Result<Body, BodyRejection>,
 ) -> Result<Response, Problem> {
     let number = phones::phone(number)?;
@@ -78,6 +80,7 @@ pub(super) async fn send(
     let sent = draft.texting().and_then(|texting| simulator.send(&number, texting).map_err(Problem::from));
     match sent {
         Ok(_) => Ok(Redirect::to(&html::phone_path(&number)).into_response()),
+        Err(problem) if !are_wanted(&headers) => Err(problem),
         Err(problem) => {
             let (status, error) = problem.told();
             Ok((status, phone::page(&simulator, &number, &draft, Some(&error))).into_response())

@@ -63,6 +63,7 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// A text that nothing else goes with.
+    #[cfg(test)]
     pub(crate) fn text(from: Address, to: Address, text: MessageText, network: Network) -> Self {
         Self { from, to, text, subject: None, media: Vec::new(), network, session_id: None }
     }

@@ -68,21 +68,7 @@ impl Simulator {
     ///
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn text(
-        self: &Arc<Self>,
-        from: &Address,
-        to: &Address,
-        text: &MessageText,
-        network: &Network,
-    ) -> Result<SessionId, OpeningError> {
-        self.text_session(&Delivery::text(from.clone(), to.clone(), text.clone(), network.clone()))
-    }
-
-    /// The same, with a subject and media where it is an MMS.
-    pub(crate) fn text_session(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+    pub(crate) fn text(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
         let sent = |id: &SessionId| self.phones.sent(Delivery { session_id: Some(id.clone()), ..delivery.clone() });
         match self.inboxes.text(delivery) {
             Texted::Taken(id) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::Network;
 use serde_json::{Value, json};
-use simulator::Config;
+use simulator::{Config, Texting};
 
 use crate::stage::{NUMBER, PHONE, Posted, Reply, Stage, assert_line, until};
 
@@ -353,11 +353,13 @@ async fn two_thousand_sessions_wait_at_once_and_each_gets_its_own_answer() {
         Box::pin(std::future::ready(Reply::document(&json!({"tropo": actions}))))
     })
     .await;
-    let number = NUMBER.parse().unwrap();
+    let number: protocol::Address = NUMBER.parse().unwrap();
     let phones: Vec<protocol::Address> =
         (0..SESSIONS).map(|index| format!("+1555556{index:04}").parse().unwrap()).collect();
     let text = |phone: &protocol::Address, text: &str| {
-        stage.simulator.text(phone, &number, &text.parse().unwrap(), &Network::sms()).unwrap()
+        let (to, text, network) = (number.clone(), text.parse().unwrap(), Network::sms());
+        let texting = Texting { to, text, network, subject: None, media: Vec::new() };
+        stage.simulator.send(phone, texting).unwrap().session_id.unwrap()
     };
     let wait = Duration::from_secs(60);
     let mut sessions = Vec::new();

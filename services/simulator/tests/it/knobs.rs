@@ -62,22 +62,14 @@ fn every_knob_is_documented_with_its_default() {
 }
 
 #[tokio::test]
-async fn latencies_spread_as_the_knob_says_and_repeat_by_seed() {
+async fn latencies_are_spread_as_the_knobs_say() {
     let stage = Stage::new(silent).await;
-    let drawn = async || {
-        let delay = json!({"min": "1ms", "max": "60ms"});
-        stage.set_knobs(json!({"seed": 3, "create_hang": delay})).await;
-        let mut shortest = Duration::MAX;
+    stage.set_knobs(json!({"create_hang": {"min": "10ms", "max": "60ms"}})).await;
+    for _ in 0..6 {
         let began = Instant::now();
-        for _ in 0..6 {
-            let began = Instant::now();
-            assert_eq!(stage.launch().await.status(), 200);
-            shortest = shortest.min(began.elapsed());
-        }
-        (began.elapsed(), shortest)
-    };
-    let (all, shortest) = drawn().await;
-    assert!(Duration::from_millis(6) <= all && Duration::from_millis(1) <= shortest, "{all:?} {shortest:?}");
+        assert_eq!(stage.launch().await.status(), 200);
+        assert!(Duration::from_millis(10) <= began.elapsed());
+    }
     for (knob, least) in [("webhook_latency", 30), ("callback_delay", 30)] {
         stage.set_knobs(json!({knob: {"median": "30ms", "p99": "30ms"}})).await;
         let began = Instant::now();

@@ -92,7 +92,7 @@ async fn a_form_texts_and_comes_back_to_the_phone() {
     let stage = Stage::new(echo).await;
     let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let post = async |body: &'static str| {
-        let request = http.post(stage.url(&format!("/phones/{PHONE}")));
+        let request = http.post(stage.url(&format!("/phones/{PHONE}"))).header(ACCEPT, "text/html");
         request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).send().await.unwrap()
     };
     let sent = post("to=%2B15555550100&text=one%0D%0Atwo&network=SMS&subject=&media=").await;
@@ -108,6 +108,9 @@ async fn a_form_texts_and_comes_back_to_the_phone() {
         assert!(found == status && html.contains("role=\"alert\""), "{body}: {found} {html}");
         assert!(words.iter().all(|word| html.contains(word)), "{body} has not {words:?}: {html}");
     }
+    // A program that meant to text, at the wrong path, gets no page.
+    let (status, answer) = stage.post(&format!("/phones/{PHONE}"), &json!({"to": "+15555550100", "text": "hi"})).await;
+    assert!(status == 400 && answer["error"].is_string(), "{status} {answer}");
     let opened = http.get(stage.url("/pages/phone?number=1-555-555-0178")).send().await.unwrap();
     assert_eq!(opened.headers()[LOCATION], "/phones/%2B15555550178");
 }

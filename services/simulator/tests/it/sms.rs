@@ -69,9 +69,13 @@ async fn texts_of_one_number_leave_in_order_at_its_rate_and_the_session_does_not
     // Eleven turns of 50 ms; the session ended before the last of them.
     assert!(Duration::from_millis(550) <= began.elapsed());
     let last = stage.messages(PHONE, 12).await.pop().unwrap();
-    assert!(ended["ended_at"].as_str().unwrap() < last["at"].as_str().unwrap());
+    let moment = |value: &Value| value.as_str().unwrap().parse::<protocol::Timestamp>().unwrap();
+    assert!(moment(&ended["ended_at"]) < moment(&last["at"]));
     let lines = stage.lines(&session).await;
-    assert!(lines.iter().any(|line| line.contains("10 texts of its number are before it")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains(" texts of its number are before it: sms_per_second_per_number")),
+        "{lines:#?}"
+    );
     let announced = lines.iter().filter(|line| line.starts_with("#MRCP#: (o)ANNOUNCE")).count();
     assert_eq!(announced, 12);
 }
@@ -95,4 +99,23 @@ async fn a_rate_that_is_lifted_lets_the_line_go_and_short_codes_have_none() {
     let expected: Vec<_> = (1..=30).map(|number| number.to_string()).collect();
     assert_eq!(stage.texts(PHONE, 30).await, expected);
     assert!(began.elapsed() < Duration::from_secs(15), "30 texts at one a second take longer");
+}
+
+#[tokio::test]
+async fn a_line_that_is_full_takes_no_more_and_loses_none() {
+    let stage = Stage::new(counts).await;
+    stage.set_knobs(json!({"sms_per_second_per_number": 1})).await;
+    // One leaves at once, ten thousand wait, and one is too many. A turn or two may pass meanwhile.
+    let session = stage.text(PHONE, "10100").await;
+    assert_eq!(stage.ended(&session).await["state"], "failed");
+    let lines = stage.simulator.lines(Some(&session.parse().unwrap()), 0, usize::MAX);
+    let has = |words: &str| lines.iter().any(|line| line.text.contains(words));
+    assert!(has("too many texts wait for their turn already") && has("it was required, so the document is incomplete"));
+    let announced = lines.iter().filter(|line| line.text.starts_with("#MRCP#: (o)ANNOUNCE")).count();
+    assert!((10_001..10_100).contains(&announced), "{announced}");
+    // What was taken arrives, all of it and in order, once the rate is lifted.
+    stage.set_knobs(json!({})).await;
+    let texts = stage.texts(PHONE, announced).await;
+    let expected: Vec<_> = (1..=announced).map(|number| number.to_string()).collect();
+    assert_eq!(texts, expected);
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::era::{Era, Style};
 use crate::fixtures::{self, any_text};
 use crate::webhook::Webhook;
 
@@ -122,4 +123,18 @@ proptest! {
     fn a_written_report_reads_back_the_same(report in any_report()) {
         prop_assert!(reread(&report.to_body()) == report);
     }
+}
+
+#[test]
+fn the_first_year_had_no_value_and_put_blanks_between_digits() {
+    let written = |era: Era| {
+        let report = fixture("2017-one-action");
+        let body: Value = serde_json::from_slice(&report.to_body_in(Style { era, ..Style::default() })).unwrap();
+        body["result"]["actions"].clone()
+    };
+    let first = written(Era::Year2010);
+    assert_eq!(first["utterance"], "4 7 1 1");
+    assert!(first.get("value").is_none() && first.get("xml").is_none(), "{first}");
+    let later = written(Era::Year2011);
+    assert_eq!((&later["utterance"], &later["value"]), (&Value::from("4711"), &Value::from("4711")));
 }

@@ -76,7 +76,7 @@ pub(super) fn page(simulator: &Simulator, number: &Address, draft: &Draft, error
     let mut main = format!(
         "<p id=\"state\" role=\"status\">As it was when the page was loaded.</p>\n\
          <p id=\"empty\"{hidden}>No message yet.</p>\n\
-         <ol id=\"live\" class=\"messages\" role=\"log\" data-kind=\"message\" data-max=\"{MESSAGES_MAX}\" \
+         <ol id=\"live\" class=\"messages\" aria-live=\"polite\" data-kind=\"message\" data-max=\"{MESSAGES_MAX}\" \
          data-stream=\"{path}/stream?after={last}\">\n"
     );
     for message in &messages {
