@@ -66,7 +66,7 @@ pub(super) enum Failure {
 }
 
 /// How many things a document may have done: actions, and what they say. Nobody reads more, and each leaves its lines.
-const THINGS_MAX: usize = 10_000;
+const THINGS_MAX: usize = 20_000;
 
 /// How many things an action has done.
 fn things(action: &Action) -> usize {
