@@ -65,6 +65,8 @@ pub(crate) struct TextReport<'a> {
     pub(crate) outcome: Outcome<'a>,
     /// What the `call` that it was said in asked for.
     pub(crate) asked: Option<&'a Asked>,
+    /// How many parts it has, each of which a carrier counts.
+    pub(crate) parts: usize,
 }
 
 /// What a `call` asks for in its record (Tropo WebAPI: `call`, `callbackUrl` and `label`).

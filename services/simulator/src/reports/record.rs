@@ -105,7 +105,7 @@ impl TextReport<'_> {
             "from": self.from,
             "to": self.to,
             "label": label,
-            "messageCount": 1,
+            "messageCount": self.parts,
             "initiationTime": time,
             "startTime": time,
             "endTime": time,

@@ -320,7 +320,8 @@ impl Run {
         }
         let (from, to, network, session_id) = (us.clone(), them.clone(), network.clone(), Some(self.id.clone()));
         let delivery = Delivery { from, to, text, subject, media, network, session_id };
-        if let Some((encoding, parts)) = delivery.counted().filter(|(_, parts)| 1 < *parts) {
+        let counted = delivery.counted();
+        if let Some((encoding, parts)) = counted.filter(|(_, parts)| 1 < *parts) {
             let encoding = encoding.as_str();
             self.log(wording::ours(format_args!("The text has {parts} parts, in {encoding}: each of them is billed")));
         }
@@ -331,7 +332,7 @@ impl Run {
                 )));
             }
         }
-        self.tell_sent(leg);
+        self.tell_sent(leg, counted.map_or(1, |(_, parts)| parts));
         Ok(())
     }
 

@@ -16,19 +16,20 @@ struct Ends<'a> {
     to: Option<&'a str>,
     network: &'a Network,
     asked: Option<&'a Asked>,
+    parts: usize,
 }
 
 impl Run {
     /// The text that began the session.
     pub(super) fn tell_received(&mut self, from: &Address, to: &Address, network: &Network) {
-        let ends = Ends { from: Some(from.as_str()), to: Some(to.as_str()), network, asked: None };
+        let ends = Ends { from: Some(from.as_str()), to: Some(to.as_str()), network, asked: None, parts: 1 };
         self.tell(Direction::In, ends, Outcome::Done);
     }
 
-    /// A text that reached its phone.
-    pub(super) fn tell_sent(&mut self, leg: &Leg) {
+    /// A text that went out in so many parts.
+    pub(super) fn tell_sent(&mut self, leg: &Leg, parts: usize) {
         let Leg { us, them, network, asked } = leg;
-        let ends = Ends { from: Some(us.as_str()), to: Some(them.as_str()), network, asked: Some(asked) };
+        let ends = Ends { from: Some(us.as_str()), to: Some(them.as_str()), network, asked: Some(asked), parts };
         self.tell(Direction::Out, ends, Outcome::Done);
     }
 
@@ -41,6 +42,7 @@ impl Run {
             to: message.to.first().map(String::as_str),
             network: &network,
             asked: None,
+            parts: 0,
         };
         self.tell(Direction::Out, ends, Outcome::Refused(reason));
     }
@@ -57,7 +59,7 @@ impl Run {
 
     fn tell(&mut self, direction: Direction, ends: Ends<'_>, outcome: Outcome<'_>) {
         let call_id = self.call_id.get_or_insert_with(opening::hex);
-        let Ends { from, to, network, asked } = ends;
+        let Ends { from, to, network, asked, parts } = ends;
         self.simulator.report(&TextReport {
             application: &self.application,
             start_url: self.application.url(&Channel::Text),
@@ -69,6 +71,7 @@ impl Run {
             network,
             outcome,
             asked,
+            parts,
         });
     }
 }

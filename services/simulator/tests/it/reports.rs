@@ -134,6 +134,16 @@ async fn texts_have_records_either_way_and_calls_name_who_gets_theirs() {
 }
 
 #[tokio::test]
+async fn a_long_text_counts_by_its_parts() {
+    let stage = stage_with(json!([message(&json!({"say": {"value": "x".repeat(161)}}))])).await;
+    register(&stage, "cdrRated", "/rated", json!({})).await;
+    register(&stage, "smsdlr", "/dlr", json!({})).await;
+    stage.launched().await;
+    assert_eq!(reports(&stage, "/rated", 1).await[0].body["data"]["messageCount"], 2);
+    assert_eq!(reports(&stage, "/dlr", 1).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_report_is_tried_three_times_in_six_seconds_and_holds_up_nobody() {
     let stage = stage_with(json!([message(&json!({}))])).await;
     register(&stage, "smsdlr", "/broken", json!({})).await;
