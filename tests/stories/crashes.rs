@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use protocol::{BackendName, EventId, Kind};
-use store::{Ledger, Outcome, Release};
 use tokio::task::JoinSet;
 
 use crate::stage::{Bus, Phone, Setup, Stage, until};
+use crate::steady::{assert_unconfirmed, release};
 
 /// How often it is killed.
 const KILLS: u32 = 10;
@@ -106,7 +105,7 @@ async fn text_until(ended: Arc<AtomicBool>, index: usize, phone: Phone) -> Vec<T
         let session = phone.text(&format!("echo {words}")).await;
         texted.push(Texted { phone: index, words, session });
         // A person's pace, and not a flood.
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     texted
 }
@@ -135,27 +134,12 @@ async fn judge(stage: &Stage, phones: &[Phone], texted: &[Texted]) {
         let release = release(&*ledger, session).await;
         if replies == 0 {
             unanswered += 1;
-            assert_eq!(release.outcome, Some(Outcome::Unconfirmed), "{words}: no reply, and it is on record as sent");
-            let holder = stage.tropo.session(release.session_id.as_str()).await;
-            assert_eq!(holder.state, "failed", "{words}: Tropo was handed the document, and the phone has no reply");
+            assert_unconfirmed(stage, &release, words).await;
         }
     }
     eprintln!("{} texts, {acknowledged} acknowledged, {unanswered} of those released without a reply", texted.len());
     assert!(u64::from(KILLS) * 2 < acknowledged, "too few texts to tell anything");
     assert!(unanswered * 4 < acknowledged, "more than what can have been on its way at the kills");
-}
-
-/// What the ledger says of the answer to a text, once it says how it ended.
-async fn release(ledger: &dyn Ledger, session: &str) -> Release {
-    let backend: BackendName = "story".parse().unwrap();
-    let received = EventId::of_webhook(&backend, &session.parse().unwrap(), Kind::MessageReceived, "");
-    let message = received.derive(Kind::MessageSend, 0);
-    until(&format!("the ledger knows how message {message} ended"), async || {
-        let mut found = ledger.find(&[message]).await.unwrap();
-        assert_eq!(found.len(), 1, "the text of session {session} was acknowledged, and no answer was ever released");
-        found.pop().filter(|release| release.outcome.is_some())
-    })
-    .await
 }
 
 /// A step of SplitMix64: the same seed gives the same kills.

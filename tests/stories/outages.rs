@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::stage::{Bus, Setup, Stage, tropomq, until};
-use crate::steady::Load;
+use crate::steady::{Load, assert_unconfirmed, release};
 
 /// What needs the broker, whatever else it can do without.
 const NEED_BROKER: [&str; 2] = ["router-0", "egress-0"];
+
+/// How many connections to the database egress has, as long as nobody configures another number.
+const CONNECTIONS: usize = 8;
 
 /// The queue that a story deletes.
 const TEXTS: &str = "router.message.received";
@@ -56,6 +59,7 @@ async fn a_failing_broker_loses_and_repeats_nothing() {
     assert_ready(&mut stage, Instant::now()).await;
 
     let told = load.end(&stage).await;
+    assert_eq!(told.unanswered, []);
     assert!(20 < told.accepted, "too few texts to tell anything");
 }
 
@@ -84,7 +88,7 @@ async fn a_queue_deleted_under_its_consumer_is_back_with_its_consumer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_database_loses_and_repeats_nothing() {
     let setup = Setup::new(Bus::RabbitMq).own_servers("").with("egress.callback_timeout", "2s");
-    let mut stage = setup.start().await;
+    let mut stage = setup.with("egress.result_timeout", "3s").start().await;
     let load = Load::begin(&stage);
     a_while().await;
 
@@ -103,6 +107,16 @@ async fn a_failing_database_loses_and_repeats_nothing() {
 
     let told = load.end(&stage).await;
     assert_eq!(told.refused, 0, "ingress has no need of the database");
+    // A claim that the server was about to commit when it was frozen may be answered when its session has given up.
+    assert!(
+        told.unanswered.len() <= CONNECTIONS,
+        "more than can have been about to be committed: {:?}",
+        told.unanswered
+    );
+    let ledger = store::open(&stage.ledger_url()).await.unwrap();
+    for (words, session) in &told.unanswered {
+        assert_unconfirmed(&stage, &release(&*ledger, session).await, words).await;
+    }
     assert!(20 < told.accepted, "too few texts to tell anything");
 }
 

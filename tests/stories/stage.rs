@@ -144,6 +144,11 @@ impl Stage {
         &mut self.own_servers().1
     }
 
+    /// The ledger of its services, in PostgreSQL.
+    pub(crate) fn ledger_url(&self) -> String {
+        self.broker.as_ref().expect("a stage with RabbitMQ has a PostgreSQL").database_url()
+    }
+
     fn own_servers(&mut self) -> &mut (RabbitMq, Postgres) {
         self.broker.as_mut().and_then(|broker| broker.own.as_mut()).expect("servers of its own")
     }

@@ -1,10 +1,11 @@
 //! Where ingress forwards call-backs to: claim the message for the session, and only then hand out the document.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use messaging::trace;
@@ -58,8 +59,12 @@ async fn call_back(
     headers: HeaderMap,
     chassis::http::Body(body): chassis::http::Body,
 ) -> Response {
-    let reply_to = headers.get(forward::REPLY_TO).and_then(|value| value.to_str().ok());
-    match egress.answer_call_back(&backend, reply_to, &body).await {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let wait = text(forward::WAIT).and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
+    // A wait without an end is none.
+    let asked =
+        Asked { until: wait.and_then(|wait| Instant::now().checked_add(wait)), reply_to: text(forward::REPLY_TO) };
+    match egress.answer_call_back(&backend, asked, &body).await {
         Ok(document) => ([(header::CONTENT_TYPE, document::CONTENT_TYPE)], document.to_body()).into_response(),
         Err(error) => {
             observe::call_back_refused(&error);
@@ -69,11 +74,19 @@ async fn call_back(
     }
 }
 
+/// What ingress says beside the call-back itself.
+struct Asked<'a> {
+    /// Until when it waits for the answer.
+    until: Option<Instant>,
+    /// What the document's addresses are relative to.
+    reply_to: Option<&'a str>,
+}
+
 impl Egress {
     async fn answer_call_back(
         &self,
         backend: &str,
-        reply_to: Option<&str>,
+        Asked { until, reply_to }: Asked<'_>,
         body: &[u8],
     ) -> Result<Document, CallBackError> {
         let backend: BackendName = backend.parse().map_err(|_| CallBackError::UnknownBackend)?;
@@ -96,7 +109,7 @@ impl Egress {
             trace::adopt(&span, context);
         }
         async {
-            if !self.claim(&ticket, &session, settings).await? {
+            if !self.claim(&ticket, &session, settings, until).await? {
                 return Ok(Document::hangup());
             }
             let reply_to = reply_to.unwrap_or(backend.as_str());
@@ -107,7 +120,13 @@ impl Egress {
     }
 
     /// Claims the message for the session; whether it may have the document.
-    async fn claim(&self, ticket: &Ticket, session: &Session, settings: &Backend) -> Result<bool, CallBackError> {
+    async fn claim(
+        &self,
+        ticket: &Ticket,
+        session: &Session,
+        settings: &Backend,
+        until: Option<Instant>,
+    ) -> Result<bool, CallBackError> {
         let claim = Claim {
             message_id: ticket.message_id,
             session_id: session.id.clone(),
@@ -119,6 +138,7 @@ impl Egress {
                 OnUnconfirmed::Resend => Some(Box::new(command(ticket))),
             },
             at: self.environment.now(),
+            until,
         };
         let claimed = self.ledger.claim(claim.clone()).await.map_err(CallBackError::Ledger)?;
         observe::claimed(&claim, &claimed);

@@ -158,6 +158,7 @@ impl Forwarder {
             .timeout(timeout)
             .header(header::CONTENT_TYPE, "application/json")
             .header(protocol::forward::REPLY_TO, reply_to)
+            .header(protocol::forward::WAIT, timeout.as_millis().to_string())
             .body(body.clone());
         if let Some(context) = trace::current() {
             request = request.header(messaging::headers::TRACEPARENT, context.traceparent);

@@ -9,6 +9,10 @@ pub const ROUTE: &str = "/callback/{backend}";
 /// writes into a document is relative to it.
 pub const REPLY_TO: &str = "tropomq-reply-to";
 
+/// The header that tells for how many milliseconds ingress waits for the answer. A message that is granted later is
+/// granted to a session that gets no document.
+pub const WAIT: &str = "tropomq-wait";
+
 /// The path, below the address of egress, that takes the call-backs of a backend.
 #[must_use]
 pub fn path(backend: &BackendName) -> String {

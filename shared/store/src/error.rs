@@ -104,6 +104,10 @@ pub(crate) enum Fault {
     ReadOnly,
     #[error("no answer within {0:?}")]
     TimedOut(std::time::Duration),
+    #[error("the database has been silent, and is asked by one at a time until it answers")]
+    Mute,
+    #[error("whoever claims the message would not wait for the answer")]
+    TooLate,
     #[error("the thread that writes the ledger has ended")]
     WriterEnded,
     #[error("the transaction was rolled back")]

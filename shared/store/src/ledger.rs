@@ -1,6 +1,7 @@
 //! What a release ledger promises, whatever database keeps it.
 
 use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use protocol::{BackendName, EventId, MessageSend, SessionId, Timestamp};
 
@@ -27,6 +28,19 @@ pub struct Claim {
     pub command: Option<Box<MessageSend>>,
     /// Now.
     pub at: Timestamp,
+    /// Until when whoever asks waits, if that is known. Nothing is granted so late that the answer may miss it: the
+    /// session would have the message, and no document.
+    pub until: Option<Instant>,
+}
+
+impl Claim {
+    /// The longest that a commit takes, as a rule.
+    const COMMIT_MAX: Duration = Duration::from_millis(500);
+
+    /// Whether somebody still waits when it has been committed.
+    pub(crate) fn is_in_time(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() + Self::COMMIT_MAX <= until)
+    }
 }
 
 /// What became of a claim.

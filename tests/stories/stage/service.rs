@@ -125,7 +125,8 @@ impl Service {
         for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
             eprintln!("{line}");
         }
-        if let Some(folder) = std::env::var_os("STORY_LOGS").map(PathBuf::from) {
+        if let Some(logs) = std::env::var_os("STORY_LOGS") {
+            let folder = Path::new(&logs).join(self.folder.file_name().unwrap());
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join(format!("{}.log", self.name)), log).unwrap();
         }

@@ -285,7 +285,7 @@ impl Broker {
         }
     }
 
-    fn database_url(&self) -> String {
+    pub(super) fn database_url(&self) -> String {
         self.database.url().to_owned()
     }
 }

@@ -5,7 +5,7 @@ use protocol::MessageReleased;
 use tropo::document::{Action, Document};
 use tropo::ticket::{Key, Keyring};
 
-use crate::stage::{HANGUP, Reply, SECRET, Stage, call_back, only, post, post_to, session};
+use crate::stage::{HANGUP, Reply, SECRET, Stage, call_back, only, post, post_to, post_within, session};
 
 #[tokio::test]
 async fn one_session_gets_the_document_as_often_as_it_asks_and_no_other_does() {
@@ -25,6 +25,17 @@ async fn one_session_gets_the_document_as_often_as_it_asks_and_no_other_does() {
     assert_eq!((status, again), (StatusCode::OK, first), "the same session gets the same document");
     let (status, other) = post(&stage, "my-backend", call_back("session-c", &ticket)).await;
     assert_eq!((status, other.as_str()), (StatusCode::OK, HANGUP));
+}
+
+#[tokio::test]
+async fn a_session_whose_answer_would_come_too_late_does_not_get_the_message() {
+    let stage = Stage::new(Reply::created()).await;
+    let ticket = stage.keyring.seal(&stage.ticket(&stage.command()));
+    let (status, told) = post_within(0, stage.egress.callbacks(), "my-backend", call_back("late", &ticket)).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
+    let (status, document) = post(&stage, "my-backend", call_back("in-time", &ticket)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(document.contains("15555550177"), "{document}");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ async fn claim(stage: &Stage, holder: &str) {
         attempt: 1,
         command: None,
         at: stage.environment.now(),
+        until: None,
     };
     stage.ledger.claim(claim).await.unwrap();
 }
@@ -181,6 +182,7 @@ async fn a_release_by_another_replica_is_found_in_the_ledger() {
             attempt: 1,
             command: None,
             at: now,
+            until: None,
         };
         runtime.block_on(ledger.claim(claim)).unwrap();
     });

@@ -19,6 +19,7 @@ async fn released() -> Stage {
         attempt: 1,
         command: None,
         at: stage.environment.now(),
+        until: None,
     };
     stage.ledger.claim(claim).await.unwrap();
     stage

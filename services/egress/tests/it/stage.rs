@@ -233,8 +233,14 @@ pub(crate) async fn post(stage: &Stage, backend: &str, body: Vec<u8>) -> (Status
 }
 
 pub(crate) async fn post_to(routes: Router, backend: &str, body: Vec<u8>) -> (StatusCode, String) {
+    post_within(60_000, routes, backend, body).await
+}
+
+/// The same, by an ingress that waits for so many milliseconds.
+pub(crate) async fn post_within(wait: u64, routes: Router, backend: &str, body: Vec<u8>) -> (StatusCode, String) {
     let request = Request::post(format!("/callback/{backend}"))
         .header(forward::REPLY_TO, "my-backend?secret=s")
+        .header(forward::WAIT, wait)
         .body(Body::from(body))
         .unwrap();
     let response = routes.oneshot(request).await.unwrap();

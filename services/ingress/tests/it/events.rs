@@ -65,6 +65,7 @@ async fn a_call_back_is_forwarded_whole_and_its_answer_handed_back() {
     let forwarded = stage.egress.forwarded.lock().unwrap().clone();
     let [(headers, sent)] = forwarded.as_slice() else { panic!("{}", forwarded.len()) };
     assert_eq!(headers[forward::REPLY_TO], "open?a=b");
+    assert!(headers[forward::WAIT].to_str().unwrap().parse::<u64>().unwrap() > 0);
     assert_eq!(sent, &body);
 }
 

@@ -33,7 +33,8 @@ pub(super) struct Connections {
     answers: Arc<AtomicU64>,
     /// How many answers there were when the server was last found mute: it is, until there is one more.
     mute_since: AtomicU64,
-    /// Who asks a server that is mute. The others wait: they would only be in each other's way when it answers again.
+    /// Who asks a server that is mute. The others are told at once that it is away: all at the same time, they would be
+    /// in each other's way when it answers again; one behind the other, each would have no time left in its turn.
     scout: Semaphore,
 }
 
@@ -81,17 +82,12 @@ impl Connections {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let before = self.answers.load(Ordering::Relaxed);
-        let in_turn = async {
-            let scout = match self.is_mute() {
-                true => self.scout.acquire().await.ok().filter(|_| self.is_mute()),
-                false => None,
-            };
-            let performed = self.attempts(work).await;
-            drop(scout);
-            performed
+        let _scout = match self.is_mute() {
+            true => Some(self.scout.try_acquire().map_err(|_| LedgerError::unavailable(Fault::Mute))?),
+            false => None,
         };
-        match tokio::time::timeout(ANSWER_MAX, in_turn).await {
+        let before = self.answers.load(Ordering::Relaxed);
+        match tokio::time::timeout(ANSWER_MAX, self.attempts(work)).await {
             Ok(performed) => performed,
             Err(_) => {
                 if before == self.answers.load(Ordering::Relaxed) {
@@ -202,6 +198,13 @@ impl Lent {
     pub(super) async fn begin(&self) -> Result<(), Failure> {
         self.in_transaction.store(true, Ordering::Relaxed);
         self.answer(self.batch_execute("BEGIN")).await
+    }
+
+    /// Ends the transaction, and nothing was done in it.
+    pub(super) async fn roll_back(&self) -> Result<(), Failure> {
+        self.answer(self.batch_execute("ROLLBACK")).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Ends the transaction, and keeps what was done in it.

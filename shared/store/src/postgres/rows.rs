@@ -57,6 +57,10 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
         ],
     )
     .await?;
+    if !claim.is_in_time() {
+        client.roll_back().await?;
+        return Err(LedgerError::unavailable(Fault::TooLate).into());
+    }
     client.commit().await?;
     if let Some(granted) = granted.into_iter().next() {
         return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });

@@ -27,6 +27,9 @@ macro_rules! select {
 }
 
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Claimed, LedgerError> {
+    if !claim.is_in_time() {
+        return Err(LedgerError::unavailable(Fault::TooLate));
+    }
     let command = claim.command.as_deref().map(row::write).transpose()?;
     let granted = query(
         connection,

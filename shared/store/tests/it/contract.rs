@@ -1,7 +1,9 @@
 //! What every ledger promises, on each database.
 
+use std::time::{Duration, Instant};
+
 use store::Outcome::{Delivered, Failed, Sent, Unconfirmed};
-use store::{Claim, Claimed, Outcome, Release, Settled, open};
+use store::{Claim, Claimed, LedgerError, Outcome, Release, Settled, open};
 use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, claim, message, overdue, release, released, second, session};
@@ -9,6 +11,7 @@ use crate::place::{Place, backend, claim, message, overdue, release, released, s
 on_both!(
     of_many_claimants_one_is_granted,
     the_holder_is_granted_again_and_any_other_refused,
+    nothing_is_granted_to_somebody_who_waits_no_more,
     a_first_outcome_stands_but_for_those_that_know_more,
     only_the_holder_settles,
     overdue_is_what_has_no_outcome,
@@ -60,6 +63,17 @@ async fn the_holder_is_granted_again_and_any_other_refused(place: Place) {
     assert_eq!(refused, Claimed::Refused { holder });
     let granted = ledger.claim(claim(message(), &other, second(11))).await.unwrap();
     assert_eq!(granted, Claimed::Granted { at: second(11), life: 0 });
+}
+
+async fn nothing_is_granted_to_somebody_who_waits_no_more(place: Place) {
+    let ledger = open(&place.url()).await.unwrap();
+    let message_id = message();
+    let late = Claim { until: Some(Instant::now()), ..claim(message_id, &session("late"), second(0)) };
+    let refused = ledger.claim(late.clone()).await;
+    assert!(matches!(refused, Err(LedgerError::Unavailable(_))), "{refused:?}");
+    assert_eq!(ledger.look_up(message_id).await.unwrap(), None);
+    let in_time = Claim { until: Some(Instant::now() + Duration::from_secs(60)), ..late };
+    assert_eq!(ledger.claim(in_time).await.unwrap(), Claimed::Granted { at: second(0), life: 0 });
 }
 
 async fn a_first_outcome_stands_but_for_those_that_know_more(place: Place) {

@@ -71,6 +71,7 @@ pub(crate) fn claim(message_id: EventId, session_id: &SessionId, at: Timestamp) 
         attempt: 3,
         command: None,
         at,
+        until: None,
     }
 }
 
