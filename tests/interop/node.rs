@@ -1,0 +1,44 @@
+//! An application written with npm's tropo-webapi.
+
+use crate::stage::{Application, NUMBER, Stage};
+
+const PIZZA: Application = Application {
+    folder: "node",
+    before: &[],
+    command: &["node", "--require", "./elsewhere.js", "pizza.js"],
+    path: "/",
+};
+
+#[tokio::test]
+async fn what_it_says_comes_in_any_language() {
+    let stage = Stage::set(PIZZA).await;
+    stage.exchange("menu", "Margherita 8 €, Quattro Stagioni 11 €. Buon appetito! 🍕").await;
+    stage.exchange("¿qué?", "Text MENU, ORDER, GIFT and a phone, or STOP.").await;
+}
+
+#[tokio::test]
+async fn it_hangs_up_without_a_word() {
+    let stage = Stage::set(PIZZA).await;
+    let session = stage.phone.text("stop").await;
+    assert_eq!(stage.ended(&session).await, "hung_up");
+    stage.phone.assert_has(&[]).await;
+}
+
+#[tokio::test]
+async fn a_third_phone_is_texted_and_the_first_is_answered() {
+    let stage = Stage::set(PIZZA).await;
+    let (session, _) = stage.exchange("gift +15555550188", "Your friend will be pleased.").await;
+    let message = stage.phone("+15555550188").reply().await;
+    let words = "You have won a pizza from 15555550177 — piping hot!";
+    assert_eq!((message.text.as_str(), message.from.as_str()), (words, NUMBER));
+    assert_eq!(message.session_id, session);
+}
+
+#[tokio::test]
+async fn the_session_client_of_the_library_launches_and_the_application_is_called_back() {
+    let stage = Stage::set(PIZZA).await;
+    assert_eq!(stage.visit("/oven?phone=%2B15555550188").await, "launched: 200");
+    let message = stage.phone("+15555550188").reply().await;
+    assert_eq!(message.text, "Your pizza is ready; it is hot!");
+    assert_eq!(stage.tropo.launched().await, [message.session_id]);
+}
