@@ -21,6 +21,9 @@ pub struct Config {
     /// The longest wait for an application to answer a webhook.
     #[serde(with = "chassis::config::duration")]
     pub webhook_timeout: Duration,
+    /// The longest life of a session; then the platform hangs up.
+    #[serde(with = "chassis::config::duration")]
+    pub session_max: Duration,
     /// How many sessions may be under way at once; further ones are refused.
     pub sessions_max: usize,
     /// How many ended sessions are remembered; the oldest are forgotten first.
@@ -42,6 +45,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8089)),
             webhook_timeout: Duration::from_secs(10),
+            session_max: Duration::from_secs(4 * 60 * 60),
             sessions_max: 10_000,
             sessions_kept: 100_000,
             debugger_lines: 100_000,

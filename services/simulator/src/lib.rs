@@ -10,6 +10,7 @@
 mod api;
 mod application;
 mod config;
+mod cookies;
 mod debugger;
 mod dial;
 mod knobs;
@@ -27,7 +28,9 @@ use std::time::Duration;
 
 use chassis::shutdown::Shutdown;
 use chassis::tasks::Crowd;
-use protocol::{Address, SessionId};
+use protocol::{Address, Network, SessionId};
+use tokio_util::sync::CancellationToken;
+use tropo::signal::SignalStatus;
 
 pub use application::{Application, ApplicationError};
 pub use config::{ApplicationConfig, Config, EmptyToken, Token};
@@ -41,6 +44,7 @@ use self::application::Applications;
 use self::debugger::Debugger;
 use self::knobs::Control;
 use self::phones::Phones;
+use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
 use self::webhook::Poster;
 
@@ -49,12 +53,17 @@ pub struct Simulator {
     applications: Applications,
     phones: Phones,
     sessions: Sessions,
+    inboxes: Inboxes,
+    /// The longest life of a session.
+    session_max: Duration,
     debugger: Debugger,
     control: Control,
     poster: Poster,
     counters: Counters,
     /// The sessions under way; none once it has stopped.
     crowd: Mutex<Option<Crowd>>,
+    /// Ends what sessions wait for.
+    stopping: CancellationToken,
     shutdown: Shutdown,
 }
 
@@ -97,11 +106,14 @@ impl Simulator {
             applications: Applications::default(),
             phones: Phones::new(config.phone_messages),
             sessions: Sessions::new(config.sessions_max, config.sessions_kept),
+            inboxes: Inboxes::default(),
+            session_max: config.session_max,
             debugger: Debugger::new(config.debugger_lines),
             control: Control::new(config.knobs),
             poster: Poster::new(config.webhook_timeout).map_err(SimulatorError::Client)?,
             counters: Counters::default(),
             crowd: Mutex::new(Some(Crowd::default())),
+            stopping: CancellationToken::new(),
             shutdown,
         };
         for (name, settings) in config.applications {
@@ -155,6 +167,21 @@ impl Simulator {
         self.sessions.get(id)
     }
 
+    /// Interrupts a session: what it does ends, if it allows that, and the handler of that name hears of it.
+    pub fn signal(&self, id: &SessionId, signal: &str) -> SignalStatus {
+        self.inboxes.signal(id, signal)
+    }
+
+    /// The phone of a session hangs up; whether there was such a session.
+    pub fn hang_up(&self, id: &SessionId) -> bool {
+        self.inboxes.hang_up(id)
+    }
+
+    /// A phone hangs up on a number, on one network or on any; the sessions that end of it.
+    pub fn hang_up_on(&self, from: &Address, to: &Address, network: Option<&Network>) -> Vec<SessionId> {
+        self.inboxes.hang_up_on(to, from, network)
+    }
+
     /// The knobs, counts as far as they have counted down.
     pub fn knobs(&self) -> Knobs {
         self.control.knobs()
@@ -165,10 +192,11 @@ impl Simulator {
         self.control.set(knobs);
     }
 
-    /// Begins no more sessions, waits for those under way until the deadline, drops the rest, and says how many
-    /// those were.
+    /// Begins no more sessions, ends those that wait for somebody, waits for the others until the deadline, drops the
+    /// rest, and says how many those were.
     pub async fn stop(&self, deadline: Duration) -> usize {
         let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.stopping.cancel();
         match crowd {
             Some(crowd) => crowd.drain(deadline).await,
             None => 0,

@@ -1,31 +1,43 @@
 //! One session from its first webhook to its end, in a task of its own.
 
+mod ask;
+pub(crate) mod inbox;
+mod listen;
 pub(crate) mod opening;
 mod perform;
 mod result;
+mod secrecy;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use protocol::{Address, Network, SessionId, Timestamp};
+use protocol::{Address, MessageText, Network, SessionId, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tropo::charset;
 use tropo::document::Document;
 use url::Url;
 
-use self::result::Follow;
+use self::inbox::Waiting;
+use self::result::{Collected, Follow, Payload};
 use crate::Simulator;
 use crate::application::Application;
+use crate::cookies::Cookies;
 use crate::debugger::speak::Gateway;
 use crate::debugger::wording;
 use crate::knobs::{CallBackPlan, WebhookPlan};
 use crate::observe;
 use crate::sessions::{Posted, State};
-use crate::webhook::PostError;
+use crate::webhook::{Answer, PostError};
 
-/// How many documents a session is given at most. One that leads to itself would go on for ever.
-const DOCUMENTS_MAX: u64 = 20;
+/// How many documents may follow each other in haste: nobody was heard, and each was done within [`HASTE`]. Documents
+/// that lead to each other would go on for ever.
+const HASTY_DOCUMENTS_MAX: u32 = 100;
+
+/// What takes longer can go on until the session's longest life is over.
+const HASTE: Duration = Duration::from_secs(1);
 
 /// A session under way. Dropped before its end, it has failed.
 pub(crate) struct Run {
@@ -35,17 +47,32 @@ pub(crate) struct Run {
     call_id: Option<String>,
     /// Whom a `say` reaches.
     leg: Option<Leg>,
+    /// The number that was texted, or that the session called.
+    called: Option<Address>,
     gateway: Gateway,
     began: Instant,
+    /// When its longest life is over.
+    deadline: Instant,
+    /// Rings when something comes from outside.
+    bell: Arc<Notify>,
     /// Where the document in hand came from: what a relative `next` is relative to.
     url: Url,
+    cookies: Arc<Cookies>,
     documents: u64,
+    /// What the document in hand has collected so far.
+    collected: Vec<Collected>,
+    /// Whether somebody was heard since the document in hand was asked for.
+    has_heard: bool,
+    /// Whether the application keeps everything out of the debugger's log.
+    is_silent: bool,
+    /// Whether it keeps what is said in the call out of it.
+    hides_prompts: bool,
     engine: Option<usize>,
     ended: bool,
 }
 
 /// Both ends of a conversation in text.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Leg {
     us: Address,
     them: Address,
@@ -61,6 +88,13 @@ pub(crate) struct Start {
     pub(crate) answered: Option<DropGuard>,
 }
 
+impl Start {
+    /// The first webhook goes out at once.
+    fn at_once() -> Self {
+        Self { gate: None, plan: CallBackPlan::After(Duration::ZERO), answered: None }
+    }
+}
+
 impl Run {
     fn new(
         simulator: Arc<Simulator>,
@@ -71,9 +105,30 @@ impl Run {
     ) -> Self {
         let count = simulator.counters.session();
         let gateway = Gateway::new(&id, began_at, count, application.id, &application.settings.account_id);
-        let (call_id, leg, engine) = (None, None, None);
         let began = Instant::now();
-        Self { simulator, application, id, call_id, leg, gateway, began, url, documents: 0, engine, ended: false }
+        let deadline = listen::after(began, simulator.session_max);
+        let bell = simulator.inboxes.open(&id);
+        Self {
+            simulator,
+            application,
+            id,
+            call_id: None,
+            leg: None,
+            called: None,
+            gateway,
+            began,
+            deadline,
+            bell,
+            url,
+            cookies: Arc::default(),
+            documents: 0,
+            collected: Vec::new(),
+            has_heard: false,
+            is_silent: false,
+            hides_prompts: false,
+            engine: None,
+            ended: false,
+        }
     }
 
     /// Runs the session that begins with this webhook.
@@ -97,67 +152,73 @@ impl Run {
     /// Posts, performs what is answered, posts the result, and so on.
     async fn converse(&mut self, body: Vec<u8>, mut answered: Option<DropGuard>) -> State {
         self.acquire_engine();
-        let mut body = Bytes::from(body);
+        let mut payload = Payload::plain(body);
+        let mut hasty = 0;
         loop {
-            let document = self.ask_for_document(body).await;
+            let asked = Instant::now();
+            self.has_heard = false;
+            let document = self.ask_for_document(payload).await;
             drop(answered.take());
             let Some(document) = document else { return State::Failed };
-            let ending = self.perform(&document);
-            let (url, report, last) = match self.follow(&document, &ending) {
+            let ending = self.perform(&document).await;
+            let (url, report, last) = match self.follow(&document, ending).await {
                 Follow::Report { url, report, last } => (url, report, last),
                 Follow::End(state) => return state,
             };
             self.url = url;
-            body = Bytes::from(report.to_body());
             if let Some(state) = last {
                 // The call is gone: the answer changes nothing any more.
-                self.post(body).await;
+                if let Some(answer) = self.post(report).await {
+                    self.log(wording::received(&self.id, &answer.body));
+                }
                 return state;
             }
-            if DOCUMENTS_MAX <= self.documents {
-                self.log(wording::ours(format_args!("The session ends: it was given {DOCUMENTS_MAX} documents")));
+            payload = report;
+            hasty = if self.has_heard || HASTE <= asked.elapsed() { 0 } else { hasty + 1 };
+            if HASTY_DOCUMENTS_MAX <= hasty {
+                self.log(wording::ours(format_args!(
+                    "The session ends: it was given {HASTY_DOCUMENTS_MAX} documents in haste, and heard nobody. \
+                     Do they lead to each other?"
+                )));
                 return State::Failed;
             }
         }
     }
 
     /// Posts a webhook for the next document.
-    async fn ask_for_document(&mut self, body: Bytes) -> Option<Document> {
-        let (content_type, body) = self.post(body).await?;
+    async fn ask_for_document(&mut self, payload: Payload) -> Option<Document> {
+        let answer = self.post(payload).await?;
         self.documents += 1;
         self.simulator.sessions.running(&self.id, self.documents);
-        let charset = content_type.as_deref().and_then(charset::of_content_type);
-        if charset.is_none() && !body.is_ascii() {
+        let charset = answer.content_type.as_deref().and_then(charset::of_content_type);
+        let read = Document::read(&answer.body, charset);
+        let shown = if read.as_ref().is_ok_and(secrecy::is_secret) { secrecy::HIDDEN } else { &answer.body };
+        self.log(wording::received(&self.id, shown));
+        if charset.is_none() && !answer.body.is_ascii() {
             self.log(wording::ours(
                 "The document names no charset and is not ASCII: it is read as ISO-8859-1. \
                  Answer with Content-Type: application/json; charset=utf-8",
             ));
         }
-        match Document::read(&body, charset) {
-            Ok(document) => Some(document),
-            Err(error) => {
-                self.log(wording::ours(format_args!("The session ends, its document cannot be used: {error}")));
-                None
-            }
+        if let Err(error) = &read {
+            self.log(wording::ours(format_args!("The session ends, its document cannot be used: {error}")));
         }
+        read.ok()
     }
 
     /// Posts a webhook to the current URL; none when the answer is no success.
-    async fn post(&self, body: Bytes) -> Option<(Option<String>, Vec<u8>)> {
+    async fn post(&self, Payload { body, shown }: Payload) -> Option<Answer> {
         let WebhookPlan { latency, twice } = self.simulator.control.plan_webhook();
         pause(latency).await;
-        self.log(wording::sending(&self.id, &self.url, &body));
+        self.log(wording::sending(&self.id, &self.url, shown.as_ref().unwrap_or(&body)));
         if twice {
             self.post_again(body.clone());
         }
-        let answered = self.simulator.poster.post(&self.url, body).await;
+        let answered = self.simulator.poster.post(&self.url, &self.cookies, body).await;
         let posted = answered.as_ref().map_or_else(PostError::posted, |answer| Posted::Answered(answer.status));
         self.simulator.sessions.posted(&self.id, posted);
         match answered {
-            Ok(answer) => {
-                self.log(wording::received(&self.id, &answer.body));
-                Some((answer.content_type, answer.body))
-            }
+            Ok(answer) => Some(answer),
             Err(PostError::Status(code)) => {
                 self.log(wording::refused(&self.id, &self.url, code));
                 None
@@ -174,9 +235,9 @@ impl Run {
     /// Delivers a webhook a second time, at the same time. Nobody looks at the answer.
     fn post_again(&self, body: Bytes) {
         self.log(wording::ours("This webhook is delivered twice: duplicate_webhooks"));
-        let (simulator, url) = (Arc::clone(&self.simulator), self.url.clone());
+        let (simulator, url, cookies) = (Arc::clone(&self.simulator), self.url.clone(), Arc::clone(&self.cookies));
         let again = async move {
-            if let Err(error) = simulator.poster.post(&url, body).await {
+            if let Err(error) = simulator.poster.post(&url, &cookies, body).await {
                 observe::duplicate_failed(&error);
             }
         };
@@ -197,13 +258,33 @@ impl Run {
             let active = self.simulator.counters.return_engine();
             self.log(wording::returned(&self.id, engine, active));
         }
+        let unread = self.simulator.inboxes.close(&self.id);
         self.simulator.sessions.ended(&self.id, state);
         observe::ended(&self.id, state, self.documents, self.began.elapsed());
+        for text in unread {
+            self.hand_on(text);
+        }
+    }
+
+    /// A text that came to this session, which did not read it, begins one of its own.
+    fn hand_on(&self, Waiting { leg, text, .. }: Waiting) {
+        match self.simulator.text_again(&leg, &text) {
+            Ok(id) => self.log(wording::ours(format_args!("A text that nothing asked for begins session {id}"))),
+            Err(error) => self.log(wording::ours(format_args!("A text that nothing asked for is lost: {error}"))),
+        }
+    }
+
+    /// Somebody is on the line. The text that the session began with answers its first question.
+    fn connect(&mut self, leg: Leg, first: Option<&MessageText>) -> Option<Leg> {
+        self.simulator.inboxes.connect(&self.id, &leg, first);
+        self.leg.replace(leg)
     }
 
     /// Writes a line of the debugger.
     fn log(&self, line: String) {
-        self.simulator.debugger.log(Some(&self.id), line);
+        if !self.is_silent {
+            self.simulator.debugger.log(Some(&self.id), line);
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub enum State {
     Running,
     /// It has ended: nothing was left to do.
     Finished,
-    /// It has ended: the application hung up or declined.
+    /// It has ended: the application hung up or declined, or the phone hung up.
     HungUp,
     /// It has ended: the application's answer was no success or no use, or something that was needed failed.
     Failed,
@@ -105,6 +105,11 @@ impl Sessions {
             known.views.insert(view.id.clone(), view);
         }
         has_room
+    }
+
+    /// Takes in a session, however many there are: it follows one that has ended.
+    pub(crate) fn follow(&self, view: SessionView) {
+        self.lock().views.insert(view.id.clone(), view);
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<SessionView> {

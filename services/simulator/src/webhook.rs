@@ -4,9 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, COOKIE};
 use url::Url;
 
+use crate::cookies::Cookies;
 use crate::sessions::Posted;
 
 /// The longest answer that is taken, in bytes.
@@ -73,16 +74,20 @@ impl Poster {
         Ok(Self { http, timeout })
     }
 
-    /// Posts a webhook and takes the answer.
+    /// Posts a webhook of a session and takes the answer. The cookies that it sets come with the next one.
     ///
     /// # Errors
     /// Anything but a 2xx answer in time and of bearable length.
     ///
     /// # Cancel safety
     /// Dropping the future drops the connection; the application may have handled the webhook.
-    pub(crate) async fn post(&self, url: &Url, body: Bytes) -> Result<Answer, PostError> {
-        let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+    pub(crate) async fn post(&self, url: &Url, cookies: &Cookies, body: Bytes) -> Result<Answer, PostError> {
+        let mut request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        if let Some(cookies) = cookies.header(url) {
+            request = request.header(COOKIE, cookies);
+        }
         let mut answer = request.send().await.map_err(|error| self.failure(error))?;
+        cookies.keep(url, answer.headers());
         if !answer.status().is_success() {
             return Err(PostError::Status(answer.status().as_u16()));
         }

@@ -5,6 +5,7 @@
 //! secret redacts itself in `Debug`.
 
 pub mod charset;
+pub mod choices;
 pub mod document;
 #[cfg(test)]
 mod fixtures;

@@ -13,6 +13,7 @@ use protocol::{Address, MessageText, Network, SessionId};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{self, Problem};
+use super::sessions::HungUp;
 use crate::{PhoneMessage, PhoneSummary, Simulator};
 
 /// The longest wait of one request for messages; a longer one is cut. Shorter than what listeners grant a request.
@@ -25,6 +26,14 @@ pub(super) struct Texting {
     text: MessageText,
     #[serde(default = "Network::sms")]
     network: Network,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HangingUp {
+    to: Address,
+    /// Any, where left out.
+    network: Option<Network>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +68,21 @@ pub(super) async fn text(
     let Texting { to, text, network } = problem::json(body)?;
     let session_id = simulator.text(&from, &to, &text, &network)?;
     Ok((StatusCode::ACCEPTED, Json(Texted { session_id })))
+}
+
+pub(super) async fn hang_up(
+    State(simulator): State<Arc<Simulator>>,
+    number: Result<Path<String>, PathRejection>,
+    body: Result<Body, BodyRejection>,
+) -> Result<(StatusCode, Json<HungUp>), Problem> {
+    let from = phone(number)?;
+    let HangingUp { to, network } = problem::json(body)?;
+    let session_ids = simulator.hang_up_on(&from, &to, network.as_ref());
+    if session_ids.is_empty() {
+        let error = "no session with this phone and that number is under way: there is nothing to hang up";
+        return Err(Problem::new(StatusCode::NOT_FOUND, error));
+    }
+    Ok((StatusCode::ACCEPTED, Json(HungUp { session_ids })))
 }
 
 pub(super) async fn messages(

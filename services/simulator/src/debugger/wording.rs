@@ -67,6 +67,11 @@ pub(crate) fn refused(id: &SessionId, url: &Url, code: u16) -> String {
     format!("#TROPO#: Received non-2XX status code on Tropo-Thread-{id} [url={url}, code={code}]")
 }
 
+/// An answer met choices that none can fit, such as `[5 digits]`.
+pub(crate) fn no_match() -> String {
+    "#TROPO#: ERROR_PARSING_NLSML_NOMATCH: Missing \"confidence\" attribute".to_owned()
+}
+
 /// What Tropo had no known words for.
 pub(crate) fn ours(what: impl Display) -> String {
     format!("#SIMULATOR#: {what}")

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::{Address, MessageText, Network, SessionId, Timestamp};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -12,11 +11,11 @@ use tropo::session::{Channel, Party, Session, UserType};
 use tropo::shape::Headers;
 use uuid::Uuid;
 
+use super::inbox::Texted;
 use super::{Leg, Run, Start};
 use crate::Simulator;
 use crate::application::Application;
 use crate::debugger::wording::{self, digits};
-use crate::knobs::CallBackPlan;
 use crate::sessions::{Cause, SessionView, State};
 
 /// How many characters of a text its header repeats.
@@ -31,9 +30,21 @@ pub enum OpeningError {
     /// Too many sessions are under way.
     #[error("too many sessions are under way: wait, or raise simulator.sessions_max")]
     Full,
+    /// The session that the text would answer does not read.
+    #[error("the session that talks with this phone has not read what came before: wait until it asks, or hang up")]
+    Unread,
     /// The simulator stops.
     #[error("the simulator is stopping")]
     Stopping,
+}
+
+/// Whether there must be room for another session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// As configured.
+    Needed,
+    /// There is: it follows one that has ended.
+    Made,
 }
 
 /// When a launched session calls back, as the request for it is answered.
@@ -45,7 +56,8 @@ pub(crate) struct CallBack {
 }
 
 impl Simulator {
-    /// A phone texts a number. The session begins at once, in a task of its own.
+    /// A phone texts a number: the session that asks in this conversation has it, or one begins at once, in a task of
+    /// its own. Which one that is.
     ///
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
@@ -59,8 +71,35 @@ impl Simulator {
         text: &MessageText,
         network: &Network,
     ) -> Result<SessionId, OpeningError> {
+        let leg = Leg { us: to.clone(), them: from.clone(), network: network.clone() };
+        let session_id = match self.inboxes.text(&leg, text) {
+            Texted::Taken(session_id) => session_id,
+            Texted::Free => {
+                let (run, session) = self.open_with(&leg, text, Room::Needed)?;
+                // Before the session can answer: it may dial the number as the phone writes it.
+                self.phones.texted(from);
+                return self.begin(run, Start::at_once(), &session);
+            }
+            Texted::Full => return Err(OpeningError::Unread),
+        };
+        self.phones.texted(from);
+        Ok(session_id)
+    }
+
+    /// A text that a session has not read begins another.
+    ///
+    /// # Errors
+    /// [`OpeningError::NoSuchNumber`] or [`OpeningError::Stopping`].
+    pub(super) fn text_again(self: &Arc<Self>, leg: &Leg, text: &MessageText) -> Result<SessionId, OpeningError> {
+        let (run, session) = self.open_with(leg, text, Room::Made)?;
+        self.begin(run, Start::at_once(), &session)
+    }
+
+    /// Takes in a session that a text begins.
+    fn open_with(self: &Arc<Self>, leg: &Leg, text: &MessageText, room: Room) -> Result<(Run, Session), OpeningError> {
+        let Leg { us: to, them: from, network } = leg;
         let application = self.applications.of_number(to).ok_or(OpeningError::NoSuchNumber)?;
-        let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text)?;
+        let (mut run, mut session) = self.open(&application, &Channel::Text, Cause::Text, room)?;
         session.initial_text = Some(text.as_str().to_owned());
         session.call_id = Some(hex());
         session.to = Some(Party::text(digits(to), network.as_str()));
@@ -68,12 +107,11 @@ impl Simulator {
         session.headers = headers(&application, from, to, text, network);
 
         run.call_id.clone_from(&session.call_id);
-        run.leg = Some(Leg { us: to.clone(), them: from.clone(), network: network.clone() });
+        run.called = Some(to.clone());
+        run.connect(leg.clone(), Some(text));
 
-        self.phones.texted(from);
         run.log(wording::found(&application, &run.url, to));
-        let start = Start { gate: None, plan: CallBackPlan::After(Duration::ZERO), answered: None };
-        self.begin(run, start, &session)
+        Ok((run, session))
     }
 
     /// An application launches a session with its token. It calls back in a task of its own.
@@ -87,7 +125,7 @@ impl Simulator {
         request: &LaunchRequest,
         call_back: CallBack,
     ) -> Result<SessionId, OpeningError> {
-        let (run, mut session) = self.open(application, channel, Cause::Launch)?;
+        let (run, mut session) = self.open(application, channel, Cause::Launch, Room::Needed)?;
         session.parameters.clone_from(&request.parameters);
         session.parameters.insert("action".to_owned(), "create".to_owned());
         session.parameters.insert("token".to_owned(), request.token.clone());
@@ -104,6 +142,7 @@ impl Simulator {
         application: &Arc<Application>,
         channel: &Channel,
         cause: Cause,
+        room: Room,
     ) -> Result<(Run, Session), OpeningError> {
         let (id, began_at) = (new_id(), Timestamp::now());
         let view = SessionView {
@@ -116,7 +155,14 @@ impl Simulator {
             began_at,
             ended_at: None,
         };
-        if !self.sessions.begin(view) {
+        let is_in = match room {
+            Room::Needed => self.sessions.begin(view),
+            Room::Made => {
+                self.sessions.follow(view);
+                true
+            }
+        };
+        if !is_in {
             return Err(OpeningError::Full);
         }
         let user_type = match cause {

@@ -1,10 +1,10 @@
 //! Does what a document says, action by action.
 
 use protocol::{Address, AddressError, MessageText, Network, TextError};
-use tropo::document::{Action, Call, Document, Message, Say};
+use tropo::document::{Action, Ask, Call, Document, Message, On, Say};
 use tropo::shape::OneOrMany;
 
-use super::{Leg, Run};
+use super::{Leg, Run, ask, secrecy};
 use crate::debugger::speak::Speak;
 use crate::debugger::wording;
 use crate::dial::destination;
@@ -19,19 +19,25 @@ pub(super) enum Ending {
     Incomplete,
     /// The document could not be understood; the reason quotes nothing of it.
     Error(String),
+    /// A signal of this name interrupted an action.
+    Signal(String),
     /// The application hung up or declined.
     HungUp,
+    /// The phone hung up, or the platform did for it.
+    Disconnected,
+    /// The simulator stops.
+    Stopped,
 }
 
 /// What comes after an action.
-enum Step {
+pub(super) enum Step {
     Next,
     End(Ending),
 }
 
 /// Why an action failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error("it is to nobody")]
     NoRecipient,
     #[error("its destination cannot be reached: {0}")]
@@ -48,13 +54,46 @@ enum Failure {
     NobodyThere,
     #[error("its {0}")]
     Text(TextError),
+    #[error("nobody answered")]
+    NoAnswer,
+    #[error("it has no answer that fits")]
+    NoMatch,
+}
+
+/// How many things a document may have done: actions, and what they say. Nobody reads more, and each leaves its lines.
+const THINGS_MAX: usize = 10_000;
+
+/// How many things an action has done.
+fn things(action: &Action) -> usize {
+    let said = |says: Option<&OneOrMany<Say>>| says.map_or(0, |says| says.iter().count());
+    let asked = |ask: &Ask| said(ask.say.as_ref()).saturating_mul(ask::attempts(ask) as usize);
+    let declared = |on: &On| said(on.say.as_ref()).saturating_add(on.ask.as_deref().map_or(0, asked));
+    let things = match action {
+        Action::Say(says) => said(Some(says)),
+        Action::Message(message) => said(Some(&message.say)),
+        Action::Ask(ask) => asked(ask),
+        Action::On(handlers) => handlers.iter().map(declared).fold(0, usize::saturating_add),
+        _ => 1,
+    };
+    things.max(1)
 }
 
 impl Run {
     /// Does the actions in order, until one ends the document.
-    pub(super) fn perform(&mut self, document: &Document) -> Ending {
+    pub(super) async fn perform(&mut self, document: &Document) -> Ending {
+        self.collected.clear();
+        if let Err(reason) = self.check(document) {
+            self.log(wording::ours(format_args!("The document cannot be done: {reason}")));
+            return Ending::Error(reason.to_owned());
+        }
         for action in &document.actions {
-            match self.act(action) {
+            // Long documents do not keep the others waiting.
+            tokio::task::coop::consume_budget().await;
+            let step = match self.gone() {
+                Some(gone) => self.interrupted(gone),
+                None => self.act(action).await,
+            };
+            match step {
                 Step::Next => {}
                 Step::End(ending) => return ending,
             }
@@ -62,34 +101,58 @@ impl Run {
         Ending::Continue
     }
 
-    fn act(&mut self, action: &Action) -> Step {
+    /// Whether a document can be done at all.
+    fn check(&self, document: &Document) -> Result<(), &'static str> {
+        if THINGS_MAX < document.actions.iter().map(things).sum() {
+            return Err("it has more than 10000 actions and words to say");
+        }
+        // Handlers are declarations: they keep nothing from being alone.
+        let redirects = document.actions.iter().any(|action| matches!(action, Action::Redirect(_)));
+        let others = document.actions.iter().filter(|action| !matches!(action, Action::On(_) | Action::Redirect(_)));
+        if redirects && (0 < others.count() || self.documents != 1 || self.called.is_none()) {
+            return Err("a redirect must come alone, and first: before an incoming call or text is answered");
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, action: &Action) -> Step {
         match action {
             Action::Message(message) if message.is_text() => {
                 let sent = self.message(message);
                 self.judge("message", message.required, sent)
             }
             Action::Call(call) if call.is_text() => {
+                if let Some(interruption) = self.interruption(call.allow_signals.as_ref()) {
+                    self.collect("call", call.name.as_deref(), &interruption);
+                    return self.interrupted(interruption);
+                }
                 let called = self.call(call);
                 self.judge("call", call.required, called)
             }
             Action::Say(says) => self.say(says),
+            Action::Ask(ask) => self.ask(ask).await,
+            Action::Wait(wait) => self.wait(wait).await,
             // Handlers stand for the whole document and are looked up at its end.
             Action::On(_) => Step::Next,
             Action::Hangup(_) | Action::Reject(_) => Step::End(Ending::HungUp),
+            Action::Redirect(_) => {
+                self.log(wording::ours("The session is redirected: it goes on elsewhere, and ends here"));
+                Step::End(Ending::HungUp)
+            }
+            Action::GeneralLogSecurity(setting) => {
+                self.set_log_security(setting);
+                Step::Next
+            }
             Action::Message(_) | Action::Call(_) => {
                 self.skip(action, "it is a voice call: for a text, set channel TEXT or network SMS");
                 Step::Next
             }
             Action::Answer(_)
-            | Action::Ask(_)
             | Action::Conference(_)
             | Action::Record(_)
-            | Action::Redirect(_)
             | Action::StartRecording(_)
             | Action::StopRecording(_)
-            | Action::Transfer(_)
-            | Action::Wait(_)
-            | Action::GeneralLogSecurity(_) => {
+            | Action::Transfer(_) => {
                 self.skip(action, "the simulator does not do it in a text session");
                 Step::Next
             }
@@ -104,18 +167,30 @@ impl Run {
         }
     }
 
+    /// Shows or hides everything from here on (Tropo WebAPI: `generalLogSecurity`).
+    fn set_log_security(&mut self, setting: &str) {
+        if secrecy::is_suppressed(Some(setting)) {
+            self.log(wording::ours("Nothing more is logged: generalLogSecurity is suppress"));
+            self.is_silent = true;
+        } else {
+            self.is_silent = false;
+        }
+    }
+
     /// Texts somebody and leaves.
     fn message(&mut self, message: &Message) -> Result<(), Failure> {
-        let Message { to, from, network, say, .. } = message;
+        let Message { to, from, network, say, prompt_log_security, .. } = message;
         let leg = self.leg_to("message", to, from.as_deref(), network.as_deref())?;
-        self.speak(&leg, say)
+        self.speak(&leg, say, prompt_log_security.as_deref())
     }
 
     /// Texts somebody from here on.
     fn call(&mut self, call: &Call) -> Result<(), Failure> {
-        let Call { to, from, network, .. } = call;
+        let Call { to, from, network, prompt_log_security, .. } = call;
         let leg = self.leg_to("call", to, from.as_deref(), network.as_deref())?;
-        if self.leg.replace(leg).is_some() {
+        self.called = Some(leg.them.clone());
+        self.hides_prompts = secrecy::is_suppressed(prompt_log_security.as_deref());
+        if self.connect(leg, None).is_some() {
             self.log(wording::ours("The session was in a call already: what is said goes to the new one from here on"));
         }
         Ok(())
@@ -123,8 +198,12 @@ impl Run {
 
     fn say(&mut self, says: &OneOrMany<Say>) -> Step {
         for say in says {
+            if let Some(interruption) = self.interruption(say.allow_signals.as_ref()) {
+                self.collect("say", say.name.as_deref(), &interruption);
+                return self.interrupted(interruption);
+            }
             let said = match self.leg.clone() {
-                Some(leg) => self.speak(&leg, &OneOrMany::One(say.clone())),
+                Some(leg) => self.speak(&leg, &OneOrMany::One(say.clone()), None),
                 None => Err(Failure::NobodyThere),
             };
             match self.judge("say", say.required, said) {
@@ -136,7 +215,7 @@ impl Run {
     }
 
     /// Whether the document goes on after an action (Tropo WebAPI: `required`, which is true where left out).
-    fn judge(&self, name: &str, required: Option<bool>, outcome: Result<(), Failure>) -> Step {
+    pub(super) fn judge(&self, name: &str, required: Option<bool>, outcome: Result<(), Failure>) -> Step {
         let Err(failure) = outcome else { return Step::Next };
         let required = required.unwrap_or(true);
         let consequence =
@@ -189,21 +268,30 @@ impl Run {
         if owned(&sender) || !on_telephone { Ok(sender) } else { Err(Failure::ForeignSender) }
     }
 
-    /// Hands words to the gateway, which brings them to the phone.
-    fn speak(&mut self, leg: &Leg, says: &OneOrMany<Say>) -> Result<(), Failure> {
+    /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
+    /// `promptLogSecurity` or their own hides them.
+    pub(super) fn speak(
+        &mut self,
+        leg: &Leg,
+        says: &OneOrMany<Say>,
+        log_security: Option<&str>,
+    ) -> Result<(), Failure> {
         let texts: Vec<MessageText> =
             says.iter().map(|say| say.value.parse()).collect::<Result<_, _>>().map_err(Failure::Text)?;
         if !leg.them.is_reachable() {
             return Err(Failure::Withheld);
         }
-        for text in texts {
+        for (text, say) in texts.into_iter().zip(says) {
             if text.as_str().is_empty() {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
             }
             let Leg { us, them, network } = leg;
             let bot_key = &self.application.bot_key;
-            let speak = Speak { from: us, to: them, network, bot_key, text: text.as_str() };
+            let is_hidden = self.hides_prompts
+                || [log_security, say.prompt_log_security.as_deref()].into_iter().any(secrecy::is_suppressed);
+            let shown = if is_hidden { secrecy::HIDDEN_WORDS } else { text.as_str() };
+            let speak = Speak { from: us, to: them, network, bot_key, text: shown };
             // Whoever has the text finds these lines written.
             for line in self.gateway.speak(&speak) {
                 self.log(line);
@@ -217,7 +305,7 @@ impl Run {
     /// Says what a handler says before it goes on. Nothing depends on it.
     pub(super) fn say_first(&mut self, says: &OneOrMany<Say>) {
         let said = match self.leg.clone() {
-            Some(leg) => self.speak(&leg, says),
+            Some(leg) => self.speak(&leg, says, None),
             None => Err(Failure::NobodyThere),
         };
         self.judge("say", Some(false), said);

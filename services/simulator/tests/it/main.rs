@@ -8,9 +8,15 @@
     reason = "in a test a panic is the report"
 )]
 
+mod asking;
+mod cookies;
 mod debugger;
 mod documents;
+mod handlers;
+mod hostile;
 mod launches;
 mod misbehaviour;
 mod phones;
+mod secrecy;
+mod signals;
 mod stage;

@@ -21,7 +21,7 @@ async fn a_text_reaches_the_application_in_the_shape_of_2013_and_its_answer_the_
     assert_eq!(messages[0]["session_id"], session.as_str());
     assert!(messages[0]["at"].as_str().unwrap().ends_with('Z'));
 
-    let Posted { target, content_type, raw, body } = stage.posted().remove(0);
+    let Posted { target, content_type, raw, body, .. } = stage.posted().remove(0);
     assert_eq!((target.as_str(), content_type.as_str()), ("/tropo/hook?auth=s3cret", "application/json"));
     assert_eq!((session.len(), &body["session"]["id"]), (32, &json!(session)));
     assert!(session.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));

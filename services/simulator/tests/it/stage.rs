@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use chassis::http::Limits;
 use chassis::shutdown::Shutdown;
 use chassis::tasks::{OnEnd, Tasks};
@@ -29,6 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Posted {
     pub(crate) target: String,
     pub(crate) content_type: String,
+    pub(crate) cookie: Option<String>,
     pub(crate) raw: String,
     pub(crate) body: Value,
 }
@@ -37,6 +38,7 @@ pub(crate) struct Posted {
 pub(crate) struct Reply {
     status: u16,
     content_type: &'static str,
+    cookie: Option<&'static str>,
     body: Vec<u8>,
 }
 
@@ -46,7 +48,12 @@ impl Reply {
     }
 
     pub(crate) fn raw(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, body: body.into() }
+        Self { status, content_type, cookie: None, body: body.into() }
+    }
+
+    /// Sets a cookie, too.
+    pub(crate) fn cookie(self, cookie: &'static str) -> Self {
+        Self { cookie: Some(cookie), ..self }
     }
 
     pub(crate) fn hangup() -> Self {
@@ -124,6 +131,27 @@ impl Stage {
         let (status, answer) = self.post(&format!("/phones/{phone}/texts"), &texting).await;
         assert_eq!(status, 202, "{answer}");
         answer["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A document of these actions for the first webhook of each session, and nothing to do for the others.
+    pub(crate) async fn with(actions: Value) -> Self {
+        Self::with_config(Config::default(), actions).await
+    }
+
+    /// The same, configured.
+    pub(crate) async fn with_config(config: Config, actions: Value) -> Self {
+        Self::set(config, move |posted| {
+            let is_first = !posted.body["session"].is_null();
+            let actions = if is_first { actions.clone() } else { json!([]) };
+            Box::pin(std::future::ready(Reply::document(&json!({"tropo": actions}))))
+        })
+        .await
+    }
+
+    /// The body of the result that was posted to an address, as soon as it was.
+    pub(crate) async fn result(&self, target: &str) -> Value {
+        let posted = until(async || self.posted().into_iter().find(|posted| posted.target == target)).await;
+        posted.body["result"].clone()
     }
 
     /// Launches a session by JSON; the answer.
@@ -226,13 +254,21 @@ async fn answer(State(application): State<Application>, uri: Uri, headers: Heade
     let posted = Posted {
         target: uri.to_string(),
         content_type: headers[header::CONTENT_TYPE].to_str().unwrap().to_owned(),
+        cookie: headers.get(header::COOKIE).map(|cookie| cookie.to_str().unwrap().to_owned()),
         body: serde_json::from_str(&raw).unwrap(),
         raw,
     };
     application.posted.lock().unwrap().push(posted.clone());
-    let Reply { status, content_type, body } = (application.script)(posted).await;
-    let location = (header::LOCATION, "/elsewhere");
-    (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, content_type), location], body).into_response()
+    let Reply { status, content_type, cookie, body } = (application.script)(posted).await;
+    let headers = [(header::CONTENT_TYPE, content_type), (header::LOCATION, "/elsewhere")];
+    let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
+    (StatusCode::from_u16(status).unwrap(), headers, AppendHeaders(cookie), body).into_response()
+}
+
+/// Asserts that a line holds this.
+#[track_caller]
+pub(crate) fn assert_line(lines: &[String], part: &str) {
+    assert!(lines.iter().any(|line| line.contains(part)), "no {part:?} in {lines:#?}");
 }
 
 /// Asserts that these stand in a text, one after the other.

@@ -54,8 +54,8 @@ members! {
     pub struct Ask {
         /// The answers that it takes.
         pub choices: Choices = "choices",
-        /// What to say, also after a timeout or an answer that does not fit.
-        pub say: OneOrMany<Say> = "say",
+        /// What to say, also after a timeout or an answer that does not fit. Without it, it only listens.
+        pub say: Option<OneOrMany<Say>> = "say",
         /// A name for the result.
         pub name: Option<String> = "name",
         /// How often to ask; 1 where left out.

@@ -95,7 +95,7 @@ fn ruby_writes_flags_as_words_and_questions_as_lists() {
     assert_eq!(ask.bargein, Some(true));
     assert_eq!(ask.timeout.map(Number::as_f64), Some(30.0));
     assert_eq!(ask.choices.value.as_deref(), Some("[5 DIGITS]"));
-    assert_eq!(ask.say.iter().nth(1).unwrap().event.as_deref(), Some("nomatch:1 timeout"));
+    assert_eq!(ask.say.as_ref().unwrap().iter().nth(1).unwrap().event.as_deref(), Some("nomatch:1 timeout"));
     assert_eq!(ask.on.as_ref().unwrap().first().unwrap().next.as_deref(), Some("/x"));
 }
 

@@ -1,0 +1,124 @@
+use super::*;
+
+fn id(written: &str) -> SessionId {
+    written.parse().unwrap()
+}
+
+fn leg(them: &str) -> Leg {
+    Leg { us: "+15555550100".parse().unwrap(), them: them.parse().unwrap(), network: Network::sms() }
+}
+
+fn text(words: &str) -> MessageText {
+    words.parse().unwrap()
+}
+
+/// Two sessions with the same phone.
+fn two() -> (Inboxes, SessionId, SessionId, Leg) {
+    let (inboxes, one, two, leg) = (Inboxes::default(), id("one"), id("two"), leg("+15555550177"));
+    for session in [&one, &two] {
+        inboxes.open(session);
+        inboxes.connect(session, &leg, None);
+    }
+    (inboxes, one, two, leg)
+}
+
+#[test]
+fn a_text_is_whose_question_was_the_latest() {
+    let (inboxes, one, two, leg) = two();
+    assert_eq!(inboxes.text(&leg, &text("1")), Texted::Free);
+    inboxes.ask(&one, &leg);
+    assert_eq!(inboxes.text(&leg, &text("2")), Texted::Taken(one.clone()));
+    inboxes.ask(&two, &leg);
+    assert_eq!(inboxes.text(&leg, &text("3")), Texted::Taken(two.clone()));
+    inboxes.ask(&one, &leg);
+    assert_eq!(inboxes.text(&leg, &text("4")), Texted::Taken(one.clone()));
+    let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
+    assert_eq!(inboxes.text(&other, &text("5")), Texted::Free);
+
+    let left: Vec<_> = inboxes.close(&one).into_iter().map(|waiting| waiting.text).collect();
+    assert_eq!(left, [text("2"), text("4")]);
+    assert_eq!(inboxes.text(&leg, &text("6")), Texted::Taken(two.clone()));
+    assert_eq!((inboxes.close(&two).len(), inboxes.close(&two).len()), (2, 0));
+    assert_eq!(inboxes.text(&leg, &text("7")), Texted::Free);
+    let registry = inboxes.lock();
+    assert_eq!((registry.text_bytes, registry.askers.len(), registry.sessions.len()), (0, 0, 0));
+}
+
+#[test]
+fn texts_are_read_in_order_and_by_conversation() {
+    let (inboxes, one, _, leg) = two();
+    let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
+    inboxes.connect(&one, &leg, Some(&text("first")));
+    inboxes.ask(&one, &leg);
+    inboxes.text(&leg, &text("second"));
+    inboxes.connect(&one, &other, None);
+    assert!(!inboxes.has_text(&one, &other) && inboxes.has_text(&one, &leg));
+    assert_eq!(inboxes.take_text(&one, &other), None);
+    assert_eq!(inboxes.take_text(&one, &leg), Some(text("first")));
+    assert_eq!(inboxes.take_text(&one, &leg), Some(text("second")));
+    assert_eq!(inboxes.take_text(&one, &leg), None);
+    assert_eq!(inboxes.lock().text_bytes, 0);
+}
+
+#[test]
+fn the_text_that_a_session_began_with_begins_no_other() {
+    let (inboxes, one, _, leg) = two();
+    inboxes.connect(&one, &leg, Some(&text("first")));
+    assert!(inboxes.close(&one).is_empty());
+    assert_eq!(inboxes.lock().text_bytes, 0);
+}
+
+#[test]
+fn signals_wait_in_order_and_those_that_are_not_allowed_are_dropped() {
+    let (inboxes, one, _, _) = two();
+    for signal in ["a", "b", "c"] {
+        assert_eq!(inboxes.signal(&one, signal), SignalStatus::Queued);
+    }
+    assert_eq!(inboxes.take_signal(&one, |signal| signal == "b").as_deref(), Some("b"));
+    assert_eq!(inboxes.take_signal(&one, |_| true).as_deref(), Some("c"));
+    assert_eq!(inboxes.take_signal(&one, |_| true), None);
+    assert_eq!(inboxes.signal(&id("three"), "a"), SignalStatus::NotFound);
+    assert_eq!(inboxes.signal(&one, &"a".repeat(SIGNAL_BYTES_MAX + 1)), SignalStatus::Failed);
+    for _ in 0..SIGNALS_MAX {
+        inboxes.signal(&one, "a");
+    }
+    assert_eq!(inboxes.signal(&one, "a"), SignalStatus::Failed);
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let (inboxes, one, _, leg) = two();
+    inboxes.ask(&one, &leg);
+    for _ in 0..TEXTS_MAX {
+        assert_eq!(inboxes.text(&leg, &text("x")), Texted::Taken(one.clone()));
+    }
+    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Full);
+    assert!(inboxes.take_text(&one, &leg).is_some());
+    inboxes.lock().text_bytes = TEXT_BYTES_MAX;
+    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Full);
+}
+
+#[test]
+fn who_hung_up_has_no_part_in_the_conversation_any_more() {
+    let (inboxes, one, two, leg) = two();
+    inboxes.ask(&one, &leg);
+    inboxes.ask(&two, &leg);
+    assert!(inboxes.hang_up(&two) && inboxes.has_hung_up(&two) && !inboxes.has_hung_up(&one));
+    inboxes.ask(&two, &leg);
+    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Taken(one.clone()));
+    let jabber = "JABBER".parse().unwrap();
+    assert!(inboxes.hang_up_on(&leg.us, &leg.them, Some(&jabber)).is_empty());
+    assert_eq!(inboxes.hang_up_on(&leg.us, &leg.them, None), [one.clone()]);
+    assert!(inboxes.hang_up_on(&leg.us, &leg.them, None).is_empty());
+    assert_eq!(inboxes.text(&leg, &text("x")), Texted::Free);
+    assert_eq!(inboxes.close(&one).len(), 1);
+    assert!(!inboxes.hang_up(&one));
+}
+
+#[test]
+fn debug_shows_nobody() {
+    let (inboxes, one, _, leg) = two();
+    inboxes.connect(&one, &leg, Some(&text("elephant")));
+    let shown = format!("{inboxes:?}");
+    assert!(!shown.contains("elephant") && !shown.contains("555"), "{shown}");
+}
