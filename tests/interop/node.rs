@@ -37,8 +37,48 @@ async fn a_third_phone_is_texted_and_the_first_is_answered() {
 #[tokio::test]
 async fn the_session_client_of_the_library_launches_and_the_application_is_called_back() {
     let stage = Stage::set(PIZZA).await;
-    assert_eq!(stage.visit("/oven?phone=%2B15555550188").await, "launched: 200");
+    assert_eq!(stage.visit("/ready?phone=%2B15555550188").await, "launched: 200");
     let message = stage.phone("+15555550188").reply().await;
     assert_eq!(message.text, "Your pizza is ready; it is hot!");
     assert_eq!(stage.tropo.launched().await, [message.session_id]);
+}
+
+#[tokio::test]
+async fn a_question_is_put_again_until_the_answer_fits() {
+    let stage = Stage::set(PIZZA).await;
+    let session = stage.phone.text("order").await;
+    stage.hears("How many pizzas?").await;
+    for (answer, questions) in [
+        ("a dozen", &["One digit, please.", "How many pizzas?"][..]),
+        ("2", &["2 pizzas: small or large?"]),
+        ("Grande", &["2 × large (Grande): they are in the oven."]),
+    ] {
+        assert_eq!(stage.phone.text(answer).await, session);
+        for question in questions {
+            stage.hears(question).await;
+        }
+    }
+    // The last action waits, for a minute if nothing comes.
+    assert_eq!(stage.visit("/done").await, "signalled: 1");
+    stage.hears("Your pizzas are on their way!").await;
+    assert_eq!(stage.ended(&session).await, "finished");
+
+    let results: Vec<_> = stage.tropo.posts(&session).await.into_iter().skip(1).collect();
+    let actions: Vec<_> = results.iter().map(|post| &post.body["result"]["actions"]).collect();
+    assert_eq!(actions.len(), 3);
+    assert_eq!((&actions[0]["name"], &actions[0]["attempts"]), (&"count".into(), &3.into()));
+    assert_eq!((&actions[1]["value"], &actions[1]["interpretation"]), (&"large".into(), &"grande".into()));
+    assert_eq!(actions[2]["disposition"], "EXTERNAL_EVENT");
+}
+
+#[tokio::test]
+async fn a_question_that_nothing_answers_leads_elsewhere() {
+    let stage = Stage::set(PIZZA).await;
+    let session = stage.phone.text("order").await;
+    stage.hears("How many pizzas?").await;
+    stage.phone.text("9").await;
+    stage.hears("9 pizzas: small or large?").await;
+    stage.phone.text("¡Enorme!").await;
+    stage.hears("We did not understand you (NOMATCH). Text ORDER to try again.").await;
+    assert_eq!(stage.ended(&session).await, "finished");
 }

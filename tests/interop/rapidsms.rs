@@ -1,5 +1,7 @@
 //! A RapidSMS project with the backend rapidsms-tropo: the project of RapidSMS's tutorial, part 4.
 
+use serde_json::json;
+
 use crate::stage::{Application, NUMBER, Stage};
 
 const CLINIC: Application = Application {
@@ -98,4 +100,17 @@ async fn a_server_that_does_one_thing_at_a_time_is_called_back_in_its_turn() {
     for _ in 0..3 {
         stage.exchange("ping", "pong").await;
     }
+}
+
+#[tokio::test]
+async fn phones_that_text_at_once_are_each_answered() {
+    let stage = Stage::set(CLINIC).await;
+    // Tropo may call back before the request for the session was answered.
+    stage.tropo.turn(json!({ "callback_first": true })).await;
+    let phones = (0..6).map(|index| stage.phone(&format!("+1555555020{index}")));
+    let conversations = phones.map(async |phone| {
+        phone.text(&format!("echo {}", phone.number)).await;
+        assert_eq!(phone.reply().await.text, phone.number);
+    });
+    futures::future::join_all(conversations).await;
 }

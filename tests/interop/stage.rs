@@ -16,6 +16,7 @@ mod service;
 #[path = "../stories/stage/tropo.rs"]
 mod tropo;
 
+use std::cell::Cell;
 use std::net::SocketAddrV4;
 
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ pub(crate) use application::Application;
 use application::Running;
 pub(crate) use metrics::Metrics;
 pub(crate) use patience::{DEADLINE, client, until};
+use phone::Message;
 pub(crate) use phone::Phone;
 use service::Service;
 pub(crate) use tropo::Tropo;
@@ -46,6 +48,8 @@ pub(crate) struct Stage {
     pub(crate) tropo: Tropo,
     /// The first phone; others have other numbers.
     pub(crate) phone: Phone,
+    /// How many of its messages were looked at.
+    heard: Cell<usize>,
     http: reqwest::Client,
     application: Running,
     simulator: Service,
@@ -68,7 +72,7 @@ impl Stage {
         let application = application.start(home.path(), at, &tropo.url, TOKEN).await;
         simulator.ready().await;
         let phone = Phone::new(tropo.clone(), "+15555550177".to_owned());
-        let stage = Self { tropo, phone, http, application, simulator, _home: home };
+        let stage = Self { tropo, phone, heard: Cell::new(0), http, application, simulator, _home: home };
         stage.register().await;
         stage
     }
@@ -91,18 +95,37 @@ impl Stage {
         Phone::new(self.tropo.clone(), number.to_owned())
     }
 
-    /// The first phone texts, and gets this reply and nothing else before it; the sessions of both.
+    /// The next message of the first phone, which says this and comes from the application's number.
+    pub(crate) async fn hears(&self, words: &str) -> Message {
+        let heard = self.heard.get();
+        let message = self.phone.received(heard + 1).await.swap_remove(heard);
+        self.heard.set(heard + 1);
+        assert_eq!((message.text.as_str(), message.from.as_str()), (words, NUMBER));
+        message
+    }
+
+    /// The first phone texts, and the next message that it gets is this reply; the sessions of both.
     pub(crate) async fn exchange(&self, text: &str, reply: &str) -> (String, String) {
-        let before = self.phone.inbox().await.len();
         let session = self.phone.text(text).await;
-        let message = self.phone.received(before + 1).await.remove(before);
-        assert_eq!((message.text.as_str(), message.from.as_str()), (reply, NUMBER), "the reply to {text:?}");
-        (session, message.session_id)
+        (session, self.hears(reply).await.session_id)
     }
 
     /// Where the application's webhooks go.
     pub(crate) fn webhook(&self) -> String {
         self.application.webhook()
+    }
+
+    /// The first phone hangs up on the application.
+    pub(crate) async fn hang_up(&self) {
+        let url = format!("{}/phones/{}/hangup", self.tropo.url, self.phone.number);
+        let answer = self.http.post(url).json(&json!({ "to": NUMBER })).send().await.unwrap();
+        assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+    }
+
+    /// Someone interrupts a session, by GET as the libraries do.
+    pub(crate) async fn signal(&self, session: &str, signal: &str) -> String {
+        let url = format!("{}/1.0/sessions/{session}/signals?action=signal&value={signal}", self.tropo.url);
+        self.http.get(url).send().await.unwrap().text().await.unwrap()
     }
 
     /// What a path of the application answers to a GET.

@@ -28,6 +28,19 @@ def begin(answer, body):
         case "SHARE":
             message(answer, rest, "%s rides with line 7 ❤" % session.fromaddress["id"])
             answer.say("Shared.")
+        case "NEXT":
+            # The text that began the session is the first answer, so the first question is only there to take it.
+            answer.ask("[ANY]", say="What?", name="word")
+            answer.ask("[4 DIGITS]", say="From which stop? Text its 4 digits.", name="stop", attempts=2, timeout=30)
+            answer.ask("morning(early, 1), evening(late, 2)", say="Morning or evening?", name="time")
+            answer.on("continue", next="/timetable")
+            answer.on("incomplete", next="/lost")
+            answer.on("hangup", next="/gone")
+        case "ALARM":
+            answer.say("You hear of us when line 7 comes.")
+            answer.wait(60000, allowSignals=["comes", "late"])
+            answer.on("comes", next="/alarm?comes")
+            answer.on("late", next="/alarm?late")
         case "BYE":
             answer.say("Good bye!")
             answer.hangup()
@@ -36,13 +49,36 @@ def begin(answer, body):
             answer.say("One moment, please.")
             answer.on("continue", next="delays?line=7")
         case _:
-            answer.say("Text LINES, NEXT, DELAYS, SHARE and a phone, or BYE.")
+            answer.say("Text LINES, NEXT, DELAYS, ALARM, SHARE and a phone, or BYE.")
 
 
 def delays(answer, body):
     """The first document of a session is done, and this is the next."""
     result = tropo.Result(body)
     answer.say("Line 7 is on time (%s, document %d)." % (result._state, result._sequence))
+
+
+def timetable(answer, body):
+    """Everything was asked, and `actions` has an item for each question."""
+    result = tropo.Result(body)
+    _, stop, time = result._actions
+    answered = (result.getValue(), stop["value"], time["value"], time["interpretation"])
+    answer.say("Your '%s' from stop %s in the %s (%s): line 7." % answered)
+
+
+def lost(answer, body):
+    result = tropo.Result(body)
+    last = result._actions[-1]
+    answer.say("That is no %s (%s, attempt %d)." % (last["name"], last["disposition"], last["attempts"]))
+
+
+def gone(answer, body):
+    print("gone:", tropo.Result(body)._state)
+
+
+def alarm(answer, body):
+    """A signal interrupted the session."""
+    answer.say("Line 7: %s" % tropo.Result(body)._actions["disposition"])
 
 
 def message(answer, phone, words):
@@ -57,7 +93,7 @@ def launch(phone, words):
         return "launched: " + ElementTree.parse(reply).findtext("success")
 
 
-PAGES = {"/": begin, "/delays": delays}
+PAGES = {"/": begin, "/delays": delays, "/timetable": timetable, "/lost": lost, "/gone": gone, "/alarm": alarm}
 
 
 class Application(BaseHTTPRequestHandler):
