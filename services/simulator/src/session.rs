@@ -194,11 +194,8 @@ impl Run {
         let read = Document::read(&answer.body, charset);
         let shown = if read.as_ref().is_ok_and(secrecy::is_secret) { secrecy::HIDDEN } else { &answer.body };
         self.log(wording::received(&self.id, shown));
-        if charset.is_none() && !answer.body.is_ascii() {
-            self.log(wording::ours(
-                "The document names no charset and is not ASCII: it is read as ISO-8859-1. \
-                 Answer with Content-Type: application/json; charset=utf-8",
-            ));
+        if let Some(doubt) = charset::doubt(&answer.body, charset) {
+            self.log(wording::ours(doubt));
         }
         if let Err(error) = &read {
             self.log(wording::ours(format_args!("The session ends, its document cannot be used: {error}")));

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// The byte order mark of UTF-8, which some editors and .NET writers put first.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Takes the charset parameter out of a `Content-Type` header, however it is spelled: `utf8`, `"UTF-8"`.
 #[must_use]
 pub fn of_content_type(content_type: &str) -> Option<&str> {
@@ -10,6 +13,29 @@ pub fn of_content_type(content_type: &str) -> Option<&str> {
         let value = value.trim().trim_matches(['"', '\'']);
         (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then_some(value)
     })
+}
+
+/// What is doubtful about the characters of a document. Each is a sentence for whoever wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It does not say which characters its bytes are, and they are not all ASCII.
+    #[error(
+        "The document names no charset and is not ASCII: it is read as ISO-8859-1. \
+         Answer with Content-Type: application/json; charset=utf-8"
+    )]
+    NoCharset,
+    /// It says that it is UTF-8, and is not.
+    #[error("The document is not the UTF-8 that it says it is: what is not is read as U+FFFD")]
+    NotUtf8,
+}
+
+/// What is doubtful about the characters of a document, if anything is.
+#[must_use]
+pub fn doubt(body: &[u8], charset: Option<&str>) -> Option<Doubt> {
+    match charset {
+        None => (!body.is_ascii() && !body.starts_with(MARK)).then_some(Doubt::NoCharset),
+        Some(charset) => (is_utf8(charset) && std::str::from_utf8(body).is_err()).then_some(Doubt::NotUtf8),
+    }
 }
 
 /// The text of a body that Tropo or a client sent: UTF-8, and ISO-8859-1 where it is not (Tropo WebAPI: older editions
@@ -27,18 +53,29 @@ pub(crate) fn of_document<'a>(body: &'a [u8], charset: Option<&str>) -> Cow<'a, 
     let Some(charset) = charset else {
         return match std::str::from_utf8(body) {
             Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+            // The byte order mark says as much as a charset would.
+            _ if body.starts_with(MARK) => utf8(body),
             _ => Cow::Owned(latin1(body)),
         };
     };
-    let name: String = charset.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    match name.as_str() {
-        "utf8" => match String::from_utf8_lossy(body) {
-            Cow::Borrowed(text) => Cow::Borrowed(without_mark(text)),
-            Cow::Owned(text) => Cow::Owned(text),
-        },
+    match plain(charset).as_str() {
+        "utf8" => utf8(body),
         "iso88591" | "latin1" | "windows1252" | "cp1252" => Cow::Owned(latin1(body)),
         _ => utf8_or_latin1(body),
     }
+}
+
+fn is_utf8(charset: &str) -> bool {
+    plain(charset) == "utf8"
+}
+
+/// The name of a charset without what spellings differ in.
+fn plain(charset: &str) -> String {
+    charset.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+fn utf8(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body.strip_prefix(MARK).unwrap_or(body))
 }
 
 /// In ISO-8859-1 each byte is the character of that number.
@@ -46,7 +83,7 @@ fn latin1(body: &[u8]) -> String {
     body.iter().copied().map(char::from).collect()
 }
 
-/// Without the byte order mark that some editors and .NET writers put first.
+/// Without the byte order mark.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -77,6 +114,22 @@ mod tests {
         assert_eq!(of_document(b"n\xe9", Some("ISO-8859-1")), "né");
         assert_eq!(of_document(b"n\xe9", Some("koi8-r")), "né");
         assert_eq!(of_document(b"n\xe9", Some("utf-8")), "n\u{fffd}");
+        assert_eq!(of_document("\u{feff}né".as_bytes(), None), "né");
+        assert_eq!(of_document("\u{feff}né".as_bytes(), Some("utf-8")), "né");
+    }
+
+    #[test]
+    fn what_is_doubtful_about_a_document_is_told() {
+        for (body, charset, expected) in [
+            ("né".as_bytes(), None, Some(Doubt::NoCharset)),
+            ("\u{feff}né".as_bytes(), None, None),
+            (b"ne", None, None),
+            (b"n\xe9", Some("UTF8"), Some(Doubt::NotUtf8)),
+            ("né".as_bytes(), Some("utf-8"), None),
+            (b"n\xe9", Some("iso-8859-1"), None),
+        ] {
+            assert_eq!(doubt(body, charset), expected, "{charset:?}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) async fn create(
 }
 
 /// The format of the reply follows the request. A GET alone may ask for JSON, by accepting nothing else.
-fn format(method: &Method, accept: Option<&str>, content_type: Option<&str>, body: &[u8]) -> ReplyFormat {
+pub(super) fn format(method: &Method, accept: Option<&str>, content_type: Option<&str>, body: &[u8]) -> ReplyFormat {
     if method == Method::GET && accept.is_some_and(|accept| accept.trim().eq_ignore_ascii_case("application/json")) {
         return ReplyFormat::Json;
     }

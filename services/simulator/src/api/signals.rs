@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use chassis::http::{Body, BodyRejection};
-use tropo::launch::{ReplyFormat, RequestError};
+use tropo::launch::RequestError;
 use tropo::signal::{SignalRequest, SignalStatus};
 
-use super::sessions;
+use super::{create, sessions};
 use crate::Simulator;
 
 /// Answered in the format of the request. Clients look at what the body says, so the status is 200 whenever the request
@@ -27,8 +27,9 @@ pub(super) async fn signal(
         Ok(Body(body)) => body,
         Err(rejection) => return rejection.into_response(),
     };
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let format = ReplyFormat::of_request(method.as_str(), content_type, &body);
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let content_type = text(header::CONTENT_TYPE);
+    let format = create::format(&method, text(header::ACCEPT), content_type, &body);
     let (code, status) = match SignalRequest::read(method.as_str(), uri.query(), content_type, &body) {
         Ok(request) => {
             let id = sessions::id(id);

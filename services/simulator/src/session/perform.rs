@@ -84,7 +84,7 @@ impl Run {
         self.collected.clear();
         if let Err(reason) = self.check(document) {
             self.log(wording::ours(format_args!("The document cannot be done: {reason}")));
-            return Ending::Error(reason.to_owned());
+            return Ending::Error(reason);
         }
         for action in &document.actions {
             // Long documents do not keep the others waiting.
@@ -102,15 +102,15 @@ impl Run {
     }
 
     /// Whether a document can be done at all.
-    fn check(&self, document: &Document) -> Result<(), &'static str> {
+    fn check(&self, document: &Document) -> Result<(), String> {
         if THINGS_MAX < document.actions.iter().map(things).sum() {
-            return Err("it has more than 10000 actions and words to say");
+            return Err(format!("it has more than {THINGS_MAX} actions and things to say"));
         }
         // Handlers are declarations: they keep nothing from being alone.
         let redirects = document.actions.iter().any(|action| matches!(action, Action::Redirect(_)));
         let others = document.actions.iter().filter(|action| !matches!(action, Action::On(_) | Action::Redirect(_)));
         if redirects && (0 < others.count() || self.documents != 1 || self.called.is_none()) {
-            return Err("a redirect must come alone, and first: before an incoming call or text is answered");
+            return Err("a redirect must come alone, and first: before an incoming call or text is answered".to_owned());
         }
         Ok(())
     }

@@ -238,4 +238,19 @@ async fn a_document_is_read_in_its_charset_and_without_one_as_latin1() {
         assert_eq!(stage.texts(PHONE, 1).await, [text], "{content_type}");
         assert_line(&stage.lines(&session).await, line);
     }
+    for (content_type, body, text, line) in [
+        ("application/json; charset=iso-8859-1", b"{\"tropo\":[{\"say\":{\"value\":\"n\xe9\"}}]}".to_vec(), "né", ""),
+        (
+            "application/json; charset=utf-8",
+            b"{\"tropo\":[{\"say\":{\"value\":\"n\xe9\"}}]}".to_vec(),
+            "n\u{fffd}",
+            "is not the UTF-8",
+        ),
+        ("application/json", "\u{feff}{\"tropo\":[{\"say\":{\"value\":\"né\"}}]}".as_bytes().to_vec(), "né", ""),
+    ] {
+        let stage = Stage::new(move |_| Reply::raw(200, content_type, body.clone())).await;
+        let session = stage.text(PHONE, "hi").await;
+        assert_eq!(stage.texts(PHONE, 1).await, [text], "{content_type}");
+        assert_line(&stage.lines(&session).await, line);
+    }
 }

@@ -84,7 +84,7 @@ async fn nothing_that_an_application_answers_breaks_more_than_its_session() {
         (document(r#"{"wait":{"milliseconds":"NaN"}}"#), "milliseconds must be a number"),
         (document(r#"{"wait":{"milliseconds":"inf"}}"#), "milliseconds must be a number"),
         (document(r#"{"generalLogSecurity":{"a":1}}"#), "must be a text"),
-        (document(&"{},".repeat(5_000).trim_end_matches(',').to_owned()), "The document ends at action"),
+        (document("{},".repeat(5_000).trim_end_matches(',')), "The document ends at action"),
         // What is all right, and far too much.
         (document(r#"{"wait":{"milliseconds":-1e308}}"#), " returned engine "),
         (document(&ask(r#""timeout":-5,"attempts":-5"#)), "it has no answer that fits"),
@@ -98,7 +98,7 @@ async fn nothing_that_an_application_answers_breaks_more_than_its_session() {
         ),
         (document(r#"{"on":{"event":"continue","next":"http://[::1"}}"#), "is no http address"),
         (document(r#"{"on":{"event":"continue","next":"javascript:alert(1)"}}"#), "is no http address"),
-        (document(&r#"{"x":0},"#.repeat(10_001).trim_end_matches(',').to_owned()), "more than 10000 actions"),
+        (document(r#"{"x":0},"#.repeat(10_001).trim_end_matches(',')), "more than 10000 actions"),
         (
             document(&format!(r#"{{"say":[{}]}}"#, r#"{"value":""},"#.repeat(10_001).trim_end_matches(','))),
             "more than 10000 actions",

@@ -1,6 +1,6 @@
 //! Signals, in each form that clients send them.
 
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::stage::{PHONE, Reply, Stage, assert_line, until};
@@ -74,6 +74,9 @@ async fn a_signal_for_nobody_and_a_request_that_is_none_are_told() {
         let (status, answer) = stage.post(&format!("/1.0/sessions/{id}/signals"), &json!({"signal": "stop"})).await;
         assert_eq!((status, &answer["status"]), (200, &json!("NOTFOUND")), "{id}");
     }
+    let request = stage.http.get(stage.url("/1.0/sessions/x/signals?action=signal&value=stop"));
+    let (status, answer) = crate::stage::read(request.header(ACCEPT, "application/json").send().await.unwrap()).await;
+    assert_eq!((status, answer), (200, json!({"status": "NOTFOUND"})));
     for body in [json!({}), json!({"signal": ""}), json!({"signal": "x", "action": "create"})] {
         let (status, answer) = stage.post("/1.0/sessions/x/signals", &body).await;
         assert_eq!((status, &answer["status"]), (400, &json!("FAILED")), "{body}");
