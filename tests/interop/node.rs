@@ -9,6 +9,16 @@ const PIZZA: Application = Application {
     path: "/",
 };
 
+/// Samples that are published with the library.
+const USE_SESSION: Application = Application {
+    command: &["node", "--require", "./listen.js", "--eval", "require('tropo-webapi/samples/use-session')"],
+    ..PIZZA
+};
+const USE_RESULT: Application = Application {
+    command: &["node", "--require", "./listen.js", "--eval", "require('tropo-webapi/samples/use-result')"],
+    ..PIZZA
+};
+
 #[tokio::test]
 async fn what_it_says_comes_in_any_language() {
     let stage = Stage::set(PIZZA).await;
@@ -81,4 +91,17 @@ async fn a_question_that_nothing_answers_leads_elsewhere() {
     stage.phone.text("¡Enorme!").await;
     stage.hears("We did not understand you (NOMATCH). Text ORDER to try again.").await;
     assert_eq!(stage.ended(&session).await, "finished");
+}
+
+#[tokio::test]
+async fn samples_of_the_library_run_as_they_are_published() {
+    let stage = Stage::set(USE_SESSION).await;
+    stage.exchange("hello", "Your user type is, HUMAN").await;
+    stage.hears("Goodbye.").await;
+
+    let (stage, question) = (Stage::set(USE_RESULT).await, "Please enter a number one through 5.");
+    stage.exchange("hello", question).await;
+    // It lets no text that came before answer without the question, and "hello" is no number.
+    stage.hears(question).await;
+    stage.exchange("3", "Your selection was, 3. Goodbye.").await;
 }
