@@ -203,13 +203,16 @@ async fn who_never_asks_gets_a_session_for_each_text() {
 
 #[tokio::test]
 async fn a_text_that_no_question_was_left_for_begins_a_session() {
-    let stage = Stage::new(|posted| match posted.body["session"]["initialText"].as_str() {
-        Some("begin") => {
-            let catch = json!({"ask": {"choices": {"value": "[ANY]"}, "say": {"value": ""}}});
-            Reply::document(&json!({"tropo": [catch, {"say": {"value": "wait"}}, {"wait": {"milliseconds": 60_000}}]}))
-        }
-        Some(text) => Reply::document(&json!({"tropo": [{"say": {"value": format!("new: {text}")}}]})),
-        None => Reply::hangup(),
+    // Though there is room for one: the two follow one that has ended.
+    let config = Config { sessions_max: 1, ..Config::default() };
+    let stage = Stage::set(config, |posted| {
+        let catch = json!({"ask": {"choices": {"value": "[ANY]"}, "say": {"value": ""}}});
+        let actions = match posted.body["session"]["initialText"].as_str() {
+            Some("begin") => json!([catch, {"say": {"value": "wait"}}, {"wait": {"milliseconds": 60_000}}]),
+            Some(text) => json!([{"say": {"value": format!("new: {text}")}}]),
+            None => json!([]),
+        };
+        Box::pin(std::future::ready(Reply::document(&json!({"tropo": actions}))))
     })
     .await;
     let session = stage.text(PHONE, "begin").await;
@@ -224,6 +227,32 @@ async fn a_text_that_no_question_was_left_for_begins_a_session() {
     assert_line(&stage.lines(&session).await, "A text that nothing asked for begins session ");
     let (_, phones) = stage.get("/phones").await;
     assert_eq!(phones[0]["sent"], 3);
+}
+
+/// Sessions that ask, are answered or not, and end, while one text after the other comes in.
+#[tokio::test]
+async fn no_text_is_lost_and_none_is_taken_twice() {
+    let stage = Stage::with(json!([
+        {"ask": {"choices": {"value": "[ANY]"}, "say": {"value": "caught"}}},
+        {"ask": {"choices": {"value": "[ANY]"}, "say": {"value": "?"}, "timeout": 0.004, "required": false}},
+        {"on": {"event": "continue", "next": "/c"}},
+    ]))
+    .await;
+    let texts: Vec<String> = (0..150).map(|index| format!("text {index:03}")).collect();
+    for some in texts.chunks(10) {
+        futures::future::join_all(some.iter().map(|text| stage.text(PHONE, text))).await;
+    }
+    let taken = |posted: &Posted| {
+        let (first, second) = (&posted.body["session"]["initialText"], &posted.body["result"]["actions"][1]["value"]);
+        first.as_str().or(second.as_str()).map(str::to_owned)
+    };
+    let mut taken = until(async || {
+        let taken: Vec<_> = stage.posted().iter().filter_map(taken).collect();
+        (texts.len() <= taken.len()).then_some(taken)
+    })
+    .await;
+    taken.sort();
+    assert_eq!(taken, texts);
 }
 
 #[tokio::test]
