@@ -7,6 +7,7 @@ const http = require('node:http');
 const https = require('node:https');
 const { TropoWebAPI, TropoJSON } = require('tropo-webapi');
 const { TropoSession } = require('tropo-webapi/lib/tropo-session');
+// `Result` is called without `new`, as the library's samples call it: with it, it misses a variable of its own.
 const { Choices, Result, Say, Session } = require('tropo-webapi/lib/base');
 
 const NUMBER = '+15555550100';
