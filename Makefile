@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint parts
+.PHONY: demo test lint parts clients
 
 # One conversation from a virtual phone and back to it, on the embedded bus. Needs nothing but Rust and a C compiler.
 demo:
@@ -13,7 +13,7 @@ demo:
 #
 # The program that starts the servers is not run by `cargo run`: that sets variables for which the cargo within would
 # build ring again, and all that stands on it.
-test: parts
+test: parts clients
 	$(CARGO) build --package testkit
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --workspace --no-run && \
@@ -30,8 +30,12 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 
-# RabbitMQ, PostgreSQL and Chromium from Debian's packages, for the tests.
+# RabbitMQ, PostgreSQL, Chromium, Node and Python from Debian's packages, for the tests.
 parts:
 	.ci/parts
+
+# The client libraries of Tropo that the interop tests run, from npm and PyPI.
+clients: parts
+	.ci/clients "$(TARGET)/interop"
 
 TARGET = $$($(CARGO) metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')

@@ -3,6 +3,7 @@
 mod balancer;
 mod idle;
 mod metrics;
+mod patience;
 mod phone;
 mod place;
 mod proxy;
@@ -12,24 +13,18 @@ mod tropo;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use tempfile::TempDir;
 use testkit::{Database, Postgres, RabbitMq, Vhost};
 
 pub(crate) use metrics::Metrics;
+pub(crate) use patience::{DEADLINE, client, until};
 pub(crate) use phone::Phone;
 pub(crate) use proxy::Proxy;
 pub(crate) use service::{Service, tropomq, tropomq_within};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
 pub(crate) use tropo::Tropo;
-
-/// The longest wait for what must come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(45);
-
-/// How long between two looks.
-const PAUSE: Duration = Duration::from_millis(15);
 
 /// The bus that a story runs on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,23 +164,4 @@ impl Drop for Stage {
             }
         }
     }
-}
-
-/// What `look` finds, as soon as it finds something.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(started.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// A client for the addresses of a stage.
-pub(crate) fn client() -> reqwest::Client {
-    chassis::tls::install_provider();
-    // Longer than the simulator lets a request for messages wait.
-    reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap()
 }

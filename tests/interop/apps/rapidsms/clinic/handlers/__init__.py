@@ -1,0 +1,1 @@
+"""What the clinic answers to: RapidSMS looks through the modules here."""

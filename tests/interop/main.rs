@@ -1,0 +1,18 @@
+//! Interop: applications written with the published client libraries of Tropo run on the simulator, unchanged. Each is a
+//! process of its own beside that of the simulator, and virtual phones talk to it.
+//!
+//! The applications are in `apps`, the versions of the libraries in `clients`; `make clients` installs them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+mod node;
+mod python;
+mod rapidsms;
+mod stage;
