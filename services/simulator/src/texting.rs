@@ -59,6 +59,9 @@ pub enum TextedError {
     /// It is no phone.
     #[error("a withheld number cannot text: write the phone as +15555550177, 12345 or alice@example.net")]
     Withheld,
+    /// It says nothing, and no file goes with it.
+    #[error("the text is blank: write something, or send an MMS")]
+    Blank,
     /// What only an MMS has.
     #[error("subject and media are those of an MMS: set network MMS")]
     NotMms,
@@ -82,6 +85,9 @@ impl Simulator {
         }
         if network.as_str() != "MMS" && (subject.is_some() || !media.is_empty()) {
             return Err(TextedError::NotMms);
+        }
+        if network.as_str() != "MMS" && text.as_str().trim().is_empty() {
+            return Err(TextedError::Blank);
         }
         if MEDIA_MAX < media.len() || media.iter().any(|media| MEDIA_BYTES_MAX < media.len()) {
             return Err(TextedError::Media);

@@ -83,7 +83,9 @@ impl From<TextedError> for Problem {
     fn from(error: TextedError) -> Self {
         match error {
             TextedError::Opening(error) => error.into(),
-            TextedError::Withheld | TextedError::NotMms | TextedError::Media => Self::bad_request(error),
+            TextedError::Withheld | TextedError::Blank | TextedError::NotMms | TextedError::Media => {
+                Self::bad_request(error)
+            }
         }
     }
 }

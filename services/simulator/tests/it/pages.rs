@@ -100,6 +100,7 @@ async fn a_form_texts_and_comes_back_to_the_phone() {
     assert_eq!(stage.texts(PHONE, 1).await, ["you said one\ntwo"]);
     for (body, status, words) in [
         ("to=%2B15555550199&text=hi%3C", 404, ["nobody has this number", "hi&lt;</textarea>"]),
+        ("to=%2B15555550100&text=+%0D%0A", 400, ["the text is blank", "value=\"+15555550100\""]),
         ("to=&text=hi", 400, ["To: address is empty", "hi</textarea>"]),
         ("to=%2B15555550100&text=hi&subject=a%22b", 400, ["set network MMS", "value=\"a&quot;b\""]),
     ] {
@@ -126,8 +127,31 @@ async fn a_phone_in_a_browser_is_written_on_and_shows_what_comes() {
         assert_fits(&mut tab);
         // The form is ready: the text has the focus, and Enter sends it.
         assert_eq!(value(&mut tab, "document.activeElement.id"), "text");
-        tab.write(ATTACK).unwrap();
+        // A blank text is not sent, and what is held down is sent once.
+        value(&mut tab, "window.sent = 0; document.addEventListener('submit', () => { window.sent += 1; })");
         tab.press("Enter").unwrap();
+        tab.write(" ").unwrap();
+        tab.press("Enter").unwrap();
+        value(
+            &mut tab,
+            "document.activeElement.dispatchEvent(
+                 new KeyboardEvent('keydown', {key: 'Enter', repeat: true, bubbles: true, cancelable: true}))",
+        );
+        assert_eq!(value(&mut tab, "window.sent"), 0);
+        value(&mut tab, "document.activeElement.value = ''");
+        tab.write(ATTACK).unwrap();
+        value(
+            &mut tab,
+            "document.activeElement.dispatchEvent(
+                 new KeyboardEvent('keydown', {key: 'Enter', repeat: true, bubbles: true, cancelable: true}))",
+        );
+        assert_eq!(value(&mut tab, "window.sent"), 0);
+        // Two presses before the answer.
+        value(
+            &mut tab,
+            "[1, 2].forEach(() => document.activeElement.dispatchEvent(
+                 new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true})))",
+        );
         wait(&mut tab, "document.querySelectorAll('#live li.sent').length === 1");
         wait(&mut tab, "document.querySelectorAll('#live li.received').length === 1");
         let said = value(&mut tab, "document.querySelector('li.received .text').textContent");

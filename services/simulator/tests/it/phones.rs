@@ -129,6 +129,7 @@ async fn what_cannot_be_done_says_what_to_do() {
         ("POST", text.as_str(), json!({"to": "+15555550199", "text": "hi"}), 404, "/applications"),
         ("POST", &text, json!({"to": "+15555550100"}), 400, "text"),
         ("POST", &text, json!({"to": "", "text": "hi"}), 400, "address is empty"),
+        ("POST", &text, json!({"to": "+15555550100", "text": " \n"}), 400, "the text is blank"),
         ("POST", &text, json!({"to": "1", "text": "hi", "networks": "SMS"}), 400, "networks"),
         ("POST", "/phones/%07/texts", good, 400, "control"),
         ("POST", "/applications", json!({"messaging_url": "http://h/"}), 400, "name"),

@@ -75,11 +75,35 @@
   });
   if (!location.hash && list.children.length) end();
 
-  // Enter sends, as on a phone; with Shift it begins a line.
-  document.getElementById("text")?.addEventListener("keydown", (event) => {
+  const form = document.querySelector("form.write");
+  if (!form) return;
+  const { text, network } = form.elements;
+
+  // A text says something; an MMS may be its files alone.
+  const judge = () => {
+    const isBlank = network.value !== "MMS" && !text.value.trim();
+    text.setCustomValidity(isBlank ? "Write a text first." : "");
+  };
+  form.addEventListener("input", judge);
+  judge();
+
+  // Each text is sent once: the form waits for the answer, which is a page.
+  let isSent = false;
+  form.addEventListener("submit", (event) => {
+    if (isSent) event.preventDefault();
+    isSent = true;
+    form.querySelector("button").disabled = true;
+  });
+  window.addEventListener("pageshow", () => {
+    isSent = false;
+    form.querySelector("button").disabled = false;
+  });
+
+  // Enter sends, as on a phone; with Shift it begins a line. Held down, it sends once.
+  text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      event.target.form.requestSubmit();
+      if (!event.repeat) form.requestSubmit();
     }
   });
 })();
