@@ -27,6 +27,14 @@ use crate::Simulator;
 const STYLE: &str = include_str!("pages/style.css");
 const LIVE: &str = include_str!("pages/live.js");
 
+/// What stands in the form of a phone's page when it is opened.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Addressed {
+    to: String,
+    network: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Opened {
@@ -62,11 +70,13 @@ pub(super) fn debugger(simulator: &Simulator, session: Option<&SessionId>) -> Re
 }
 
 /// A phone.
-pub(super) fn phone(simulator: &Simulator, number: &Address) -> Response {
-    phone::page(simulator, number, &Draft::first(simulator), None).into_response()
+pub(super) fn phone(simulator: &Simulator, number: &Address, addressed: Addressed) -> Response {
+    let Addressed { to, network } = addressed;
+    let draft = if to.is_empty() { Draft::next(simulator, number) } else { Draft::to(to, network) };
+    phone::page(simulator, number, &draft, None).into_response()
 }
 
-/// A phone sends what its form says, and shows itself again. Whoever is no browser, and meant another path perhaps, is
+/// A phone sends what its form says, and shows itself again, ready for the next text to the same. Whoever is no browser, and meant another path perhaps, is
 /// told in JSON what was wrong.
 pub(super) async fn send(
     State(simulator): State<Arc<Simulator>>,
@@ -79,7 +89,7 @@ pub(super) async fn send(
     let draft = Draft::read(&body);
     let sent = draft.texting().and_then(|texting| simulator.send(&number, texting).map_err(Problem::from));
     match sent {
-        Ok(_) => Ok(Redirect::to(&html::phone_path(&number)).into_response()),
+        Ok(_) => Ok(Redirect::to(&draft.path(&number)).into_response()),
         Err(problem) if !are_wanted(&headers) => Err(problem),
         Err(problem) => {
             let (status, error) = problem.told();

@@ -71,12 +71,14 @@ pub(super) async fn text(
 pub(super) async fn one(
     State(simulator): State<Arc<Simulator>>,
     number: Result<Path<String>, PathRejection>,
+    addressed: Result<Query<pages::Addressed>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let number = phone(number)?;
+    let Query(addressed) = addressed?;
     if pages::are_wanted(&headers) {
         simulator.phones.switch_on(&number);
-        return Ok(pages::phone(&simulator, &number));
+        return Ok(pages::phone(&simulator, &number, addressed));
     }
     let summary = simulator.phones.summary(&number);
     summary.map(|summary| Json(summary).into_response()).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NOT_ON))

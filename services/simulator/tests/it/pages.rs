@@ -96,7 +96,8 @@ async fn a_form_texts_and_comes_back_to_the_phone() {
         request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).send().await.unwrap()
     };
     let sent = post("to=%2B15555550100&text=one%0D%0Atwo&network=SMS&subject=&media=").await;
-    assert_eq!((sent.status().as_u16(), sent.headers()[LOCATION].to_str().unwrap()), (303, "/phones/%2B15555550177"));
+    let location = "/phones/%2B15555550177?to=%2B15555550100&network=SMS";
+    assert_eq!((sent.status().as_u16(), sent.headers()[LOCATION].to_str().unwrap()), (303, location));
     assert_eq!(stage.texts(PHONE, 1).await, ["you said one\ntwo"]);
     for (body, status, words) in [
         ("to=%2B15555550199&text=hi%3C", 404, ["nobody has this number", "hi&lt;</textarea>"]),
@@ -114,6 +115,32 @@ async fn a_form_texts_and_comes_back_to_the_phone() {
     assert!(status == 400 && answer["error"].is_string(), "{status} {answer}");
     let opened = http.get(stage.url("/pages/phone?number=1-555-555-0178")).send().await.unwrap();
     assert_eq!(opened.headers()[LOCATION], "/phones/%2B15555550178");
+}
+
+/// Of two applications, the page goes on with the one that was texted, over the network that was chosen.
+#[tokio::test]
+async fn the_form_keeps_the_number_and_the_network() {
+    let stage = Stage::new(echo).await;
+    let url = format!("http://{}/other", stage.application());
+    let added = json!({"name": "other", "messaging_url": url, "messaging_token": "T2", "numbers": ["12345"]});
+    assert_eq!(stage.post("/applications", &added).await.0, 201);
+    let path = format!("/phones/{PHONE}");
+    let form = async |path: &str| {
+        let (_, html) = page(&stage, path).await;
+        let part = |from: &str, to: &str| html.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned();
+        let network = if html.contains("<option selected>") { part("<option selected>", "<") } else { String::new() };
+        (part("name=\"to\" value=\"", "\""), network)
+    };
+    assert_eq!(form(&path).await, ("+15555550100".to_owned(), String::new()));
+    // `reqwest` follows to the page that a browser would show.
+    let request = stage.http.post(stage.url(&path)).header(ACCEPT, "text/html");
+    let body = "to=12345&text=hi&network=MMS&subject=&media=";
+    let sent = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body).send().await.unwrap();
+    assert_eq!((sent.status().as_u16(), sent.url().query()), (200, Some("to=12345&network=MMS")));
+    for path in [path.clone(), format!("{path}?to=12345&network=MMS")] {
+        assert_eq!(form(&path).await, ("12345".to_owned(), "MMS".to_owned()), "{path}");
+    }
+    assert_eq!(form(&format!("{path}?to=%2B1%22&network=AIM")).await, ("+1&quot;".to_owned(), "AIM".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

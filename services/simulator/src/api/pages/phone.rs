@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use protocol::Address;
 
-use super::html::{Escaped, Page, phone_path, session_path};
+use super::html::{Escaped, Page, in_path, phone_path, session_path};
 use crate::api::problem::Problem;
 use crate::phones::{Direction, PhoneMessage};
 use crate::{Simulator, Texting};
@@ -29,8 +29,26 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// A blank one.
+    pub(super) fn to(to: String, network: String) -> Self {
+        Self { to, network, ..Self::default() }
+    }
+
+    /// To the other party of the newest message, over the same network.
+    pub(super) fn next(simulator: &Simulator, number: &Address) -> Self {
+        let latest = simulator.phones.latest(number, 1);
+        let Some(PhoneMessage { direction, from, to, network, .. }) = latest.last() else {
+            return Self::first(simulator);
+        };
+        let other = match direction {
+            Direction::Received => from,
+            Direction::Sent => to,
+        };
+        Self::to(other.as_str().to_owned(), network.as_str().to_owned())
+    }
+
     /// To the first number of the first application.
-    pub(super) fn first(simulator: &Simulator) -> Self {
+    fn first(simulator: &Simulator) -> Self {
         let applications = simulator.applications.all();
         let number = applications.iter().find_map(|application| application.settings.numbers.first().cloned());
         Self { to: number.map(|number| number.as_str().to_owned()).unwrap_or_default(), ..Self::default() }
@@ -52,6 +70,11 @@ impl Draft {
             }
         }
         draft
+    }
+
+    /// The page of a phone with a blank one to the same.
+    pub(super) fn path(&self, number: &Address) -> String {
+        format!("{}?to={}&network={}", phone_path(number), in_path(&self.to), in_path(&self.network))
     }
 
     /// What it says, if that can be sent.
