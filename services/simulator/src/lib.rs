@@ -42,6 +42,7 @@ use protocol::{Address, Network, SessionId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tropo::signal::SignalStatus;
+use uuid::Uuid;
 
 pub use application::{Application, ApplicationError};
 pub use config::{ApplicationConfig, Config, Credentials, EmptyToken, ImUser, Partition, Token};
@@ -90,6 +91,8 @@ pub struct Simulator {
     provisioning: Option<Credentials>,
     /// Where it is, as far as it knows.
     listen: SocketAddr,
+    /// Tells this process from earlier ones, in the ids of what it streams.
+    run: String,
     /// The file of what outlives the process, and what changed in it.
     state: Option<PathBuf>,
     changes: Changes,
@@ -167,6 +170,7 @@ impl Simulator {
             counters: Counters::default(),
             provisioning: config.provisioning,
             listen: config.listen,
+            run: format!("{:08x}", Uuid::new_v4().as_fields().0),
             state: config.state.clone(),
             changes,
             stopped: CancellationToken::new(),

@@ -12,7 +12,7 @@ use protocol::SessionId;
 use serde::{Deserialize, Deserializer, de};
 
 use super::problem::Problem;
-use super::stream::{self, Resume};
+use super::stream::{self, Resume, Since};
 use super::{ITEMS_MAX, pages, sessions};
 use crate::{Line, Simulator};
 
@@ -23,6 +23,16 @@ pub(super) struct Asked {
     session: Option<SessionId>,
     after: u64,
     limit: usize,
+}
+
+/// What a stream is asked for.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Streamed {
+    #[serde(deserialize_with = "session")]
+    session: Option<SessionId>,
+    after: u64,
+    last_event_id: Option<String>,
 }
 
 /// A session's id; a form that was left empty asks for all of them.
@@ -62,13 +72,14 @@ pub(super) async fn page(
 /// The lines as they are written.
 pub(super) async fn stream(
     State(simulator): State<Arc<Simulator>>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Streamed>, QueryRejection>,
     resume: Resume,
 ) -> Result<Response, Problem> {
-    let Query(Asked { session, after, .. }) = asked?;
-    let shutdown = simulator.shutdown.clone();
-    Ok(stream::events("line", resume.after(after), shutdown, move |after| {
-        let (simulator, session) = (Arc::clone(&simulator), session.clone());
+    let Query(Streamed { session, after, last_event_id }) = asked?;
+    let after = resume.after(&simulator.run, Since { after, last_event_id });
+    let streamed = Arc::clone(&simulator);
+    Ok(stream::events("line", &simulator, after, move |after| {
+        let (simulator, session) = (Arc::clone(&streamed), session.clone());
         async move {
             let lines = simulator.debugger.next_lines(session.as_ref(), after, stream::BATCH).await;
             lines.into_iter().map(|line| (line.line, Arc::unwrap_or_clone(line))).collect()

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::pages;
 use super::problem::{self, Problem};
 use super::sessions::HungUp;
-use super::stream::{self, Resume};
+use super::stream::{self, Resume, Since};
 use crate::{PhoneMessage, PhoneSummary, Simulator, Texted, TextedError};
 
 /// The longest wait of one request for messages; a longer one is cut. Shorter than what listeners grant a request.
@@ -39,12 +39,6 @@ pub(super) struct Asked {
     after: u64,
     #[serde(with = "duration")]
     wait: Duration,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Since {
-    after: u64,
 }
 
 impl Default for Asked {
@@ -92,11 +86,11 @@ pub(super) async fn stream(
     resume: Resume,
 ) -> Result<Response, Problem> {
     let number = phone(number)?;
-    let Query(Since { after }) = asked?;
+    let Query(since) = asked?;
     simulator.phones.switch_on(&number);
-    let shutdown = simulator.shutdown.clone();
-    Ok(stream::events("message", resume.after(after), shutdown, move |after| {
-        let (simulator, number) = (Arc::clone(&simulator), number.clone());
+    let (after, streamed) = (resume.after(&simulator.run, since), Arc::clone(&simulator));
+    Ok(stream::events("message", &simulator, after, move |after| {
+        let (simulator, number) = (Arc::clone(&streamed), number.clone());
         async move {
             let messages = simulator.phones.next_history(&number, after, stream::BATCH).await;
             messages.into_iter().map(|message| (message.index, message)).collect()

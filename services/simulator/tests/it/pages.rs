@@ -196,11 +196,53 @@ async fn a_phone_in_a_browser_is_written_on_and_shows_what_comes() {
             "you said live <i>too</i>"
         );
         assert_eq!(value(&mut tab, "document.querySelectorAll('#live img, #live b, #live i').length"), 0);
+        // A page that nobody sees holds no connection; seen again, it goes on where it was.
+        let see = |hidden: bool| {
+            format!(
+                "Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});
+                 document.dispatchEvent(new Event('visibilitychange'))"
+            )
+        };
+        value(&mut tab, &see(true));
+        wait(&mut tab, "document.getElementById('state').textContent === 'Waits until it is seen.'");
+        value(
+            &mut tab,
+            &format!("fetch('/phones/{PHONE}/texts', {{method: 'POST', body: JSON.stringify({{to: '+15555550100', text: 'unseen'}})}})
+                      .then((answer) => answer.status)"),
+        );
+        assert_eq!(value(&mut tab, "document.querySelectorAll('#live li').length"), 4);
+        value(&mut tab, &see(false));
+        wait(&mut tab, "document.querySelectorAll('#live li').length === 6");
+        wait(&mut tab, "document.getElementById('state').textContent === 'Live.'");
         assert_eq!(value(&mut tab, "document.getElementById('empty').hidden"), true);
         assert!(value(&mut tab, "document.title").as_str().unwrap().starts_with("Phone +1"));
         assert_fits(&mut tab);
     });
-    assert_eq!(stage.texts(PHONE, 2).await, [format!("you said {ATTACK}"), "you said live <i>too</i>".to_owned()]);
+    let said = [ATTACK, "live <i>too</i>", "unseen"].map(|text| format!("you said {text}"));
+    assert_eq!(stage.texts(PHONE, 3).await, said);
+}
+
+/// What another run of the simulator said is not shown beside what this one says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_begins_anew_with_another_run_of_the_simulator() {
+    let stage = Stage::new(echo).await;
+    stage.text(PHONE, "one").await;
+    stage.texts(PHONE, 1).await;
+    let url = stage.url(&format!("/phones/{PHONE}"));
+    look(|browser| {
+        let mut tab = browser.open(&url, HAND).unwrap_or_else(|error| panic!("{error}"));
+        wait(&mut tab, "document.getElementById('state').textContent === 'Live.'");
+        // The page is made one of an earlier run, in which more had happened, and is shown again.
+        let aged = "const list = document.getElementById('live');
+                    list.dataset.last = '00c0ffee-7';
+                    list.firstElementChild.querySelector('.text').textContent = 'long ago';
+                    document.head.append(Object.assign(document.createElement('script'), {src: '/pages/live.js'}))";
+        value(&mut tab, aged);
+        wait(
+            &mut tab,
+            "[...document.querySelectorAll('#live .text')].map((text) => text.textContent).join() === 'one,you said one'",
+        );
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,17 +15,21 @@ fn echo(posted: &Posted) -> Reply {
     Reply::document(&json!({"tropo": [{"say": {"value": format!("you said {text}")}}]}))
 }
 
-/// One event: its id, its name, and its data.
+/// One event: the number in its id, its name, and its data.
 type Event = (u64, String, Value);
 
 /// A stream as a browser has it open.
 struct Listening {
     answer: futures::stream::BoxStream<'static, reqwest::Result<axum::body::Bytes>>,
     unread: String,
+    /// Its first block.
+    opening: String,
+    /// The run of the simulator that it began with.
+    run: String,
 }
 
 impl Listening {
-    async fn to(stage: &Stage, path: &str, last_event_id: Option<u64>) -> Self {
+    async fn to(stage: &Stage, path: &str, last_event_id: Option<&str>) -> Self {
         let mut request = stage.http.get(stage.url(path));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
@@ -38,7 +42,17 @@ impl Listening {
             Ok(None) => None,
             Err(error) => Some((Err(error), answer)),
         });
-        Self { answer: chunks.boxed(), unread: String::new() }
+        let mut listening =
+            Self { answer: chunks.boxed(), unread: String::new(), opening: String::new(), run: String::new() };
+        listening.opening = listening.block().await.unwrap();
+        let run = listening.opening.lines().find_map(|line| line.strip_prefix("data: "));
+        listening.run = run.unwrap().to_owned();
+        listening
+    }
+
+    /// The id of an item.
+    fn id(&self, index: u64) -> String {
+        format!("{}-{index}", self.run)
     }
 
     /// The next block of the stream, which ends with an empty line; none at the end.
@@ -60,7 +74,8 @@ impl Listening {
             let block = self.block().await.expect("the stream is open");
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
             if let (Some(id), Some(name), Some(data)) = (field("id: "), field("event: "), field("data: ")) {
-                return (id.parse().unwrap(), name, serde_json::from_str(&data).unwrap());
+                let index = id.strip_prefix(&self.run).unwrap().strip_prefix('-').unwrap();
+                return (index.parse().unwrap(), name, serde_json::from_str(&data).unwrap());
             }
         }
     }
@@ -87,15 +102,24 @@ async fn a_phones_stream_tells_what_it_sends_and_receives_and_goes_on_where_it_w
     let (sent, ..) = listening.event().await;
     let (received, _, data) = listening.event().await;
     assert_eq!((data["index"].as_u64().unwrap(), &data["text"]), (received, &json!("you said two")));
-    drop(listening);
 
     // A browser says what it had last, and the address says where it began.
-    let mut again = Listening::to(&stage, &format!("{path}?after=0"), Some(sent)).await;
-    assert_eq!(again.texts(1).await, ["received you said two"]);
+    let last = listening.id(sent);
+    for (path, header) in
+        [(format!("{path}?after=0"), Some(last.as_str())), (format!("{path}?last_event_id={last}"), None)]
+    {
+        let mut again = Listening::to(&stage, &path, header).await;
+        assert!(again.opening.contains(&format!("id: {last}\n")), "{}", again.opening);
+        assert_eq!(again.texts(1).await, ["received you said two"]);
+    }
     let mut late = Listening::to(&stage, &format!("{path}?after={sent}"), None).await;
     assert_eq!(late.texts(1).await, ["received you said two"]);
-    // An id of a simulator that was started anew since.
-    let mut stranger = Listening::to(&stage, &path, Some(1_000_000)).await;
+    // Ids of a simulator that was started anew since, and has come farther or less far meanwhile.
+    for id in ["00c0ffee-1", "00c0ffee-1000000", "1", "é"] {
+        let mut stranger = Listening::to(&stage, &path, Some(id)).await;
+        assert_eq!(stranger.texts(1).await, ["sent one"], "{id}");
+    }
+    let mut stranger = Listening::to(&stage, &format!("{path}?last_event_id=00c0ffee-{sent}"), None).await;
     assert_eq!(stranger.texts(1).await, ["sent one"]);
 }
 
@@ -123,8 +147,7 @@ async fn a_silent_stream_ends_when_the_simulator_stops() {
     let stage = Stage::new(echo).await;
     let mut phone = Listening::to(&stage, &format!("/phones/{PHONE}/stream"), None).await;
     let mut debugger = Listening::to(&stage, "/debugger/stream", None).await;
-    for listening in [&mut phone, &mut debugger] {
-        let opening = listening.block().await.unwrap();
+    for Listening { opening, .. } in [&phone, &debugger] {
         assert!(opening.contains("retry: 1000") && opening.contains(": the stream is open"), "{opening:?}");
     }
     drop(stage);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use protocol::SessionId;
 
 use super::html::{Escaped, Page, in_path, session_path};
+use crate::api::stream;
 use crate::debugger::wording::breaks_shown;
 use crate::{Line, Simulator};
 
@@ -13,7 +14,7 @@ const LINES_MAX: usize = 500;
 
 pub(super) fn page(simulator: &Simulator, session: Option<&SessionId>) -> Page {
     let lines = simulator.debugger.latest(session, LINES_MAX);
-    let last = lines.last().map_or(0, |line| line.line);
+    let last = stream::id(&simulator.run, lines.last().map_or(0, |line| line.line));
     let id = session.map(SessionId::as_str).unwrap_or_default();
     let mut main = format!(
         "<form action=\"/debugger/page\" method=\"get\" role=\"search\">\n\
@@ -33,7 +34,7 @@ pub(super) fn page(simulator: &Simulator, session: Option<&SessionId>) -> Page {
         "<p id=\"empty\"{hidden}>{words}</p>\n<table class=\"lines\">\n<thead><tr><th scope=\"col\">SessionID</th>\
          <th scope=\"col\">Time</th><th scope=\"col\">Line</th></tr></thead>\n\
          <tbody id=\"live\" data-kind=\"line\" data-max=\"{LINES_MAX}\" \
-         data-stream=\"/debugger/stream?session={}&amp;after={last}\">\n",
+         data-stream=\"/debugger/stream?session={}\" data-last=\"{last}\">\n",
         in_path(id)
     );
     for line in &lines {

@@ -60,19 +60,51 @@
   };
   const end = () => (document.querySelector("form.write") ?? list).scrollIntoView({ block: "end" });
 
+  // Ids are RUN-INDEX. Another run of the simulator begins its numbers anew, and says all that it remembers: what is
+  // shown is of an earlier one then.
+  const runOf = (id) => id.split("-")[0];
+  let { last } = list.dataset;
+  const reached = (id) => {
+    if (runOf(id) !== runOf(last)) {
+      list.replaceChildren();
+      empty.hidden = false;
+    }
+    last = id;
+  };
+
   // The browser comes again by itself, and says which id it had last.
-  const source = new EventSource(stream);
-  source.addEventListener("open", () => { state.textContent = "Live."; });
-  source.addEventListener("error", () => { state.textContent = "The stream was cut off; trying again."; });
-  source.addEventListener(kind, (event) => {
-    const follows = isAtEnd();
-    const made = makers[kind](JSON.parse(event.data));
-    if (document.getElementById(made.id)) return;
-    list.append(made);
-    while (most < list.children.length) list.firstElementChild.remove();
-    if (empty) empty.hidden = true;
-    if (follows) end();
-  });
+  let source;
+  const listen = () => {
+    const url = new URL(stream, location);
+    url.searchParams.set("last_event_id", last);
+    source = new EventSource(url);
+    source.addEventListener("open", () => { state.textContent = "Live."; });
+    source.addEventListener("error", () => {
+      // A browser gives up where the answer is no stream, as of a proxy whose simulator is away.
+      const isOver = source.readyState === EventSource.CLOSED;
+      state.textContent = isOver ? "The stream is over: load the page anew." : "The stream was cut off; trying again.";
+    });
+    source.addEventListener("run", (event) => reached(event.lastEventId));
+    source.addEventListener(kind, (event) => {
+      reached(event.lastEventId);
+      const follows = isAtEnd();
+      const made = makers[kind](JSON.parse(event.data));
+      if (document.getElementById(made.id)) return;
+      list.append(made);
+      while (most < list.children.length) list.firstElementChild.remove();
+      empty.hidden = true;
+      if (follows) end();
+    });
+  };
+
+  // A stream is a connection, and browsers have six for all pages of a host: a page that nobody sees has none.
+  const follow = () => {
+    source?.close();
+    if (document.hidden) state.textContent = "Waits until it is seen.";
+    else listen();
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
   if (!location.hash && list.children.length) end();
 
   const form = document.querySelector("form.write");

@@ -6,6 +6,7 @@ use protocol::Address;
 
 use super::html::{Escaped, Page, in_path, phone_path, session_path};
 use crate::api::problem::Problem;
+use crate::api::stream;
 use crate::phones::{Direction, PhoneMessage};
 use crate::{Simulator, Texting};
 
@@ -94,13 +95,13 @@ impl Draft {
 
 pub(super) fn page(simulator: &Simulator, number: &Address, draft: &Draft, error: Option<&str>) -> Page {
     let messages = simulator.phones.latest(number, MESSAGES_MAX);
-    let last = messages.last().map_or(0, |message| message.index);
+    let last = stream::id(&simulator.run, messages.last().map_or(0, |message| message.index));
     let (path, hidden) = (phone_path(number), if messages.is_empty() { "" } else { " hidden" });
     let mut main = format!(
         "<p id=\"state\" role=\"status\">As it was when the page was loaded.</p>\n\
          <p id=\"empty\"{hidden}>No message yet.</p>\n\
          <ol id=\"live\" class=\"messages\" aria-live=\"polite\" data-kind=\"message\" data-max=\"{MESSAGES_MAX}\" \
-         data-stream=\"{path}/stream?after={last}\">\n"
+         data-stream=\"{path}/stream\" data-last=\"{last}\">\n"
     );
     for message in &messages {
         item(&mut main, message);
