@@ -21,7 +21,7 @@ const NAME: &str = "chromium";
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// It asks nobody anything by itself, and keeps nothing.
-const ARGUMENTS: [&str; 14] = [
+const ARGUMENTS: [&str; 15] = [
     "--headless=new",
     // Tests run as root in containers, where its sandbox cannot work; it loads pages of this machine alone.
     "--no-sandbox",
@@ -36,6 +36,8 @@ const ARGUMENTS: [&str; 14] = [
     "--disable-sync",
     "--metrics-recording-only",
     "--no-proxy-server",
+    // What is pressed before the first picture is not dropped.
+    "--allow-pre-commit-input",
     "--remote-debugging-pipe",
 ];
 
@@ -108,7 +110,7 @@ impl Chromium {
         Ok(browser)
     }
 
-    /// Opens a page and waits until it is loaded. Its window has so many pixels.
+    /// Opens a page and waits until it is loaded and drawn. Its window has so many pixels.
     ///
     /// # Errors
     /// When the page cannot be loaded.
@@ -127,6 +129,11 @@ impl Chromium {
         let mut tab = Tab { browser: self, session };
         // The page before, which is blank, is complete as well.
         tab.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'", ANSWER_MAX)?;
+        // The first picture that is asked for may be the one in hand: the next one shows the page.
+        tab.wait_for(
+            "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))",
+            ANSWER_MAX,
+        )?;
         Ok(tab)
     }
 
@@ -260,6 +267,7 @@ mod tests {
         let url = "data:text/html,<title>x</title><input autofocus onkeydown=\"document.title=event.key\">";
         let mut tab = browser.open(url, (400, 300)).unwrap();
         assert_eq!(tab.evaluate("[document.title, innerWidth]").unwrap(), json!(["x", 400]));
+        tab.wait_for("document.activeElement.tagName === 'INPUT'", ANSWER_MAX).unwrap();
         tab.write("é 🐘").unwrap();
         tab.press("Enter").unwrap();
         tab.wait_for("document.title === 'Enter'", ANSWER_MAX).unwrap();
