@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "Year", into = "u16")]
 pub enum Era {
-    /// The beginning: no `callId` and no headers in a session, `callState` and no `value` in a result.
+    /// The first whose texts came whole, October; February where headers are an array. No `value` in a result.
     Year2010,
-    /// `callId`, headers and `value` are there.
+    /// `value` is there.
     Year2011,
     /// As 2011, for texts.
     #[default]
@@ -33,8 +33,8 @@ pub enum HeaderShape {
 pub struct Style {
     /// The members of this year.
     pub era: Era,
-    /// The headers in this form. In 2010 a session has none as an object: where they are an array, it and its results
-    /// are those of February, with `callId`, `state`, and `{}` where a result has no actions.
+    /// The headers in this form. Where they are an array in 2010, payloads are those of February: no `callId` in a
+    /// session of a phone, and `{}` where a result has no actions.
     pub headers: HeaderShape,
 }
 
@@ -52,13 +52,8 @@ enum Year {
 }
 
 impl Style {
-    /// Whether this is January 2010.
-    pub(crate) fn is_first(self) -> bool {
-        self == Self { era: Era::Year2010, headers: HeaderShape::Object }
-    }
-
     /// Whether this is February 2010.
-    pub(crate) fn is_second(self) -> bool {
+    pub(crate) fn is_february(self) -> bool {
         self == Self { era: Era::Year2010, headers: HeaderShape::Array }
     }
 }

@@ -13,9 +13,6 @@ use crate::knobs::Charset;
 /// What a party was called in 2010.
 const UNKNOWN: &str = "unknown";
 
-/// What a call cost in early 2010: nothing, for texts.
-const PROPERTIES: [(&str, &str); 2] = [("charge.rate", "0"), ("charge.unit", "60")];
-
 impl Run {
     /// The body of a session's first webhook.
     pub(super) fn session_body(&self, mut session: Session) -> Vec<u8> {
@@ -50,8 +47,7 @@ impl Run {
     pub(super) fn report_body(&self, mut report: SessionReport) -> Vec<u8> {
         let (style, charset) = self.simulator.control.payloads();
         match style.era {
-            Era::Year2010 => report.properties = PROPERTIES.into_iter().collect(),
-            Era::Year2011 | Era::Year2013 => {}
+            Era::Year2010 | Era::Year2011 | Era::Year2013 => {}
             Era::Year2017 => report.called_id = self.called.as_ref().map(|called| digits(called).to_owned()),
         }
         in_charset(report.to_body_in(style), charset)

@@ -1,4 +1,5 @@
-//! The shape of JSON: which members an object has, in which order. What they hold does not count.
+//! The shape of JSON: which members an object has, in which order, and which of them are null. What else they hold does
+//! not count.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,8 +12,9 @@ const OPEN: [&str; 2] = ["headers", "parameters"];
 /// A value without its content.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// A text, a number, a flag or null.
+    /// A text, a number or a flag.
     Value,
+    Null,
     Array(Vec<Shape>),
     Object(Vec<(String, Shape)>),
     /// An object of which it does not matter what is in it.
@@ -28,7 +30,7 @@ impl Shape {
     pub(crate) fn member(&self, wanted: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members.iter().find(|(name, _)| name == wanted).map(|(_, shape)| shape),
-            Self::Value | Self::Array(_) | Self::Open => None,
+            Self::Value | Self::Null | Self::Array(_) | Self::Open => None,
         }
     }
 
@@ -39,7 +41,7 @@ impl Shape {
                 let kept = members.into_iter().filter(|(name, _)| name != unwanted);
                 Self::Object(kept.map(|(name, shape)| (name, shape.without(unwanted))).collect())
             }
-            other @ (Self::Value | Self::Array(_) | Self::Open) => other,
+            other @ (Self::Value | Self::Null | Self::Array(_) | Self::Open) => other,
         }
     }
 
@@ -53,6 +55,7 @@ impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value => f.write_str("_"),
+            Self::Null => f.write_str("null"),
             Self::Open => f.write_str("{..}"),
             Self::Array(items) => f.debug_list().entries(items).finish(),
             Self::Object(members) => f.debug_map().entries(members.iter().map(|(name, shape)| (name, shape))).finish(),
@@ -76,7 +79,7 @@ impl<'de> Visitor<'de> for Looking {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Shape, E> {
-        Ok(Shape::Value)
+        Ok(Shape::Null)
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Shape, E> {

@@ -44,26 +44,18 @@ impl Serialize for Written<'_> {
         let Self { report, style } = self;
         let mut map = Writer::new(serializer.serialize_map(None)?, &report.extra);
         map.present("sessionId", &report.session_id)?;
-        if style.is_first() {
-            map.present("callState", &report.state)?;
-        } else {
-            map.present("callId", &report.call_id)?;
-            map.present("state", &report.state)?;
-        }
+        map.present("callId", &report.call_id)?;
+        map.present("state", &report.state)?;
         map.present("sessionDuration", &report.session_duration)?;
         map.present("sequence", &report.sequence)?;
         map.present("complete", &report.complete)?;
         map.always("error", &report.error)?;
         map.present("calledid", &report.called_id)?;
         map.present("userType", &report.user_type)?;
-        match style.era {
-            Era::Year2010 if report.properties.is_empty() => {}
-            Era::Year2010 => map.always("properties", &report.properties.pairs())?,
-            Era::Year2011 | Era::Year2013 | Era::Year2017 => map.present("properties", &report.properties)?,
-        }
+        map.present("properties", &report.properties)?;
         let actions: Vec<_> = report.actions.iter().map(|action| action.shaped(style.era)).collect();
         match actions.as_slice() {
-            [] if style.is_second() => map.always("actions", &Extra::new())?,
+            [] if style.is_february() => map.always("actions", &Extra::new())?,
             [] => {}
             [one] => map.always("actions", one.as_ref())?,
             several => map.always("actions", several)?,

@@ -50,13 +50,12 @@ impl Serialize for Written<'_> {
         map.always("initialText", &session.initial_text)?;
         map.present("subject", &session.subject)?;
         map.present("initialMedia", &session.initial_media)?;
-        if !(style.is_first() && is_inbound) {
+        if !(style.is_february() && is_inbound) {
             map.always("callId", &session.call_id)?;
         }
         map.present("to", &session.to)?;
         map.present("from", &session.from)?;
         match style.headers {
-            HeaderShape::Object if style.is_first() => {}
             HeaderShape::Object => map.present("headers", &session.headers)?,
             HeaderShape::Array if session.headers.is_empty() => {}
             HeaderShape::Array => map.always("headers", &session.headers.pairs())?,
