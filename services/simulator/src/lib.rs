@@ -91,6 +91,8 @@ pub struct Simulator {
     provisioning: Option<Credentials>,
     /// Where it is, as far as it knows.
     listen: SocketAddr,
+    /// What its listener grants a request.
+    request_timeout: Duration,
     /// Tells this process from earlier ones, in the ids of what it streams.
     run: String,
     /// The file of what outlives the process, and what changed in it.
@@ -170,6 +172,7 @@ impl Simulator {
             counters: Counters::default(),
             provisioning: config.provisioning,
             listen: config.listen,
+            request_timeout: config.limits.request_timeout,
             run: format!("{:08x}", Uuid::new_v4().as_fields().0),
             state: config.state.clone(),
             changes,

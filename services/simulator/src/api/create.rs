@@ -50,8 +50,18 @@ pub(super) async fn create(
             refusal(StatusCode::BAD_REQUEST, format, &error.to_string())
         }
     };
-    pause(plan.hang).await;
-    response
+    hang(response, plan.hang, simulator.request_timeout / 2).await
+}
+
+/// Holds an answer back. The listener grants its head so long at most, so what is left of it holds up the body.
+async fn hang(response: Response, duration: Duration, head_max: Duration) -> Response {
+    pause(duration.min(head_max)).await;
+    let rest = duration.saturating_sub(head_max);
+    if rest.is_zero() {
+        return response;
+    }
+    let waited = stream::once(pause(rest)).map(|()| Ok(Bytes::new()));
+    response.map(|body| Body::from_stream(waited.chain(body.into_data_stream())))
 }
 
 /// The format of the reply follows the request. A GET alone may ask for JSON, by accepting nothing else.
@@ -129,9 +139,14 @@ fn failure(simulator: &Simulator, status: StatusCode, retry_after: Option<Durati
     simulator.debugger.log(None, wording::ours(line));
     let mut response = (status, status.canonical_reason().unwrap_or_default()).into_response();
     if let Some(retry_after) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
     }
     response
+}
+
+/// Rounded up: who comes again at once has not waited.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() != 0)
 }
 
 fn bad_token(simulator: &Simulator, style: BadToken, format: ReplyFormat) -> Response {

@@ -1,8 +1,10 @@
 //! Applications that fail, and the knobs.
 
-use std::time::Duration;
+use std::future::ready;
+use std::time::{Duration, Instant};
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use chassis::http::Limits;
 use serde_json::json;
 use simulator::Config;
 
@@ -78,6 +80,8 @@ async fn requests_for_a_session_fail_as_the_knobs_say() {
         let answer = stage.launch().await;
         assert_eq!((answer.status().as_u16(), answer.headers()[RETRY_AFTER].to_str().unwrap()), (429, "7"));
     }
+    stage.set_knobs(json!({"create_status": 429, "retry_after": "20ms"})).await;
+    assert_eq!(stage.launch().await.headers()[RETRY_AFTER], "1");
     stage.set_knobs(json!({"fail_next_creates": 2})).await;
     let mut statuses = Vec::new();
     for _ in 0..3 {
@@ -133,7 +137,7 @@ async fn call_backs_are_dropped_and_delayed_as_the_knobs_say() {
     assert_eq!(stage.ended(&dropped).await["state"], "dropped");
     assert!(stage.posted().is_empty());
 
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let session = stage.launched().await;
     assert_eq!(stage.messages(PHONE, 1).await[0]["session_id"], session.as_str());
     assert!(Duration::from_millis(60) <= began.elapsed());
@@ -148,6 +152,21 @@ async fn a_reply_that_hangs_costs_no_session() {
     assert!(error.is_timeout());
     // Whoever asked has gone; it is called back all the same.
     assert_eq!(stage.texts(PHONE, 1).await, ["hello"]);
+}
+
+/// The listener answers 503 for a handler that takes longer than it may: the body hangs in its place.
+#[tokio::test]
+async fn a_reply_hangs_longer_than_the_listener_grants_a_request() {
+    let limits = Limits { request_timeout: Duration::from_millis(20), ..Limits::default() };
+    let stage = Stage::set(Config { limits, ..Config::default() }, |posted| Box::pin(ready(texts(&posted)))).await;
+    stage.set_knobs(json!({"create_hang": "1h"})).await;
+    let mut answer = stage.launch().await;
+    assert_eq!(answer.status(), 200);
+    assert!(tokio::time::timeout(Duration::from_millis(50), answer.chunk()).await.is_err());
+    stage.set_knobs(json!({"create_hang": "100ms"})).await;
+    let began = Instant::now();
+    stage.launched().await;
+    assert!(Duration::from_millis(100) <= began.elapsed());
 }
 
 #[tokio::test]
