@@ -3,7 +3,7 @@
 mod message;
 mod saved;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::state::Changes;
 /// All messages that went one way may hold so many bytes of text together.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How many phones there may be; the one that came first is forgotten first.
+/// How many phones there may be. Those that have had no message are forgotten first, then those used longest ago.
 const PHONES_MAX: usize = 100_000;
 
 /// Phones share the bells that wake whoever waits for their messages. More bells, fewer false alarms.
@@ -59,8 +59,10 @@ pub(crate) struct Phones {
 #[derive(Default)]
 struct Shelf {
     phones: HashMap<Address, Phone>,
-    /// The phones in order of their first use.
-    came: VecDeque<Address>,
+    /// The phones in the order in which they are forgotten.
+    places: BTreeMap<Place, Address>,
+    /// How often a phone was used.
+    uses: u64,
     last_index: u64,
     received: Order,
     /// What phones sent is bounded by itself, so that it costs none of what they received.
@@ -74,8 +76,12 @@ struct Order {
     bytes: usize,
 }
 
+/// Where a phone stands: whether it has had a message, then its last use.
+type Place = (bool, u64);
+
 #[derive(Default)]
 struct Phone {
+    place: Place,
     received: Log,
     sent: Log,
 }
@@ -94,10 +100,15 @@ impl Phones {
         Self { shelf: Mutex::default(), bells, messages_max, changes }
     }
 
-    /// A number is a phone from now on.
+    /// A number is a phone from now on. That of one that is on already is a use, and no change to keep.
     pub(crate) fn switch_on(&self, number: &Address) {
-        self.lock().phone(number);
-        self.changes.made();
+        let mut shelf = self.lock();
+        let is_new = !shelf.phones.contains_key(number);
+        shelf.touch(number);
+        drop(shelf);
+        if is_new {
+            self.changes.made();
+        }
     }
 
     /// Whether a number is a phone already.
@@ -130,6 +141,7 @@ impl Phones {
         let log = shelf.phone(&phone).log(direction);
         log.count += 1;
         log.messages.push_back(message);
+        shelf.touch(&phone);
         shelf.shrink(direction, self.messages_max);
         drop(shelf);
         self.changes.made();
@@ -239,19 +251,28 @@ impl fmt::Debug for Phones {
 }
 
 impl Shelf {
-    /// The phone of that number, which may be new.
+    /// The phone of that number, which may be new. Whoever changes it touches it then.
     fn phone(&mut self, number: &Address) -> &mut Phone {
-        if !self.phones.contains_key(number) {
-            if PHONES_MAX <= self.phones.len()
-                && let Some(oldest) = self.came.pop_front()
-                && let Some(gone) = self.phones.remove(&oldest)
-            {
-                self.received.bytes -= gone.received.bytes();
-                self.sent.bytes -= gone.sent.bytes();
-            }
-            self.came.push_back(number.clone());
+        if !self.phones.contains_key(number)
+            && PHONES_MAX <= self.phones.len()
+            && let Some((_, last)) = self.places.pop_first()
+            && let Some(gone) = self.phones.remove(&last)
+        {
+            self.received.bytes -= gone.received.bytes();
+            self.sent.bytes -= gone.sent.bytes();
         }
         self.phones.entry(number.clone()).or_default()
+    }
+
+    /// A phone is used, and is the last to be forgotten of its kind.
+    fn touch(&mut self, number: &Address) {
+        self.uses += 1;
+        let uses = self.uses;
+        let phone = self.phone(number);
+        let place = (0 < phone.sent.count + phone.received.count, uses);
+        let left = std::mem::replace(&mut phone.place, place);
+        self.places.remove(&left);
+        self.places.insert(place, number.clone());
     }
 
     fn order(&mut self, direction: Direction) -> &mut Order {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Direction, Phone, PhoneMessage, Phones};
 
-/// All phones, in order of their first use.
+/// All phones, in the order in which they are forgotten.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct SavedPhones {
     last_index: u64,
@@ -25,8 +25,8 @@ impl Phones {
     /// All of them, to be kept.
     pub(crate) fn saved(&self) -> SavedPhones {
         let shelf = self.lock();
-        let phones = shelf.came.iter().filter_map(|number| {
-            let Phone { sent, received } = shelf.phones.get(number)?;
+        let phones = shelf.places.values().filter_map(|number| {
+            let Phone { sent, received, .. } = shelf.phones.get(number)?;
             let messages = sent.messages.iter().chain(&received.messages).cloned().collect();
             Some(SavedPhone { number: number.clone(), sent: sent.count, received: received.count, messages })
         });
@@ -42,6 +42,7 @@ impl Phones {
             messages.sort_by_key(|message| message.index);
             let phone = shelf.phone(&number);
             (phone.sent.count, phone.received.count) = (sent, received);
+            shelf.touch(&number);
             for message in messages {
                 let (direction, bytes) = (message.direction, message.bytes());
                 for (_, order) in orders.iter_mut().filter(|(of, _)| *of == direction) {

@@ -89,11 +89,27 @@ fn the_bytes_are_those_of_what_is_kept_when_a_phone_is_forgotten() {
     phones.sent(delivery("+15555550177", "+15555550100", "de"));
     let mut shelf = phones.lock();
     for index in 1..PHONES_MAX {
-        shelf.phone(&number(&format!("+1{:010}", 2_000_000_000 + index)));
+        let number = number(&format!("+1{:010}", 2_000_000_000 + index));
+        shelf.phone(&number).sent.count = 1;
+        shelf.touch(&number);
     }
     assert_eq!((shelf.received.bytes, shelf.sent.bytes, shelf.phones.len()), (3, 2, PHONES_MAX));
-    shelf.phone(&number("+15555550178"));
+    // It came first, but is used again: another one goes.
+    shelf.touch(&number("+15555550177"));
+    shelf.touch(&number("+15555550178"));
+    assert_eq!((shelf.received.bytes, shelf.sent.bytes, shelf.phones.len()), (3, 2, PHONES_MAX));
+    assert!(!shelf.phones.contains_key(&number("+12000000001")));
+    // The last to come has had no message, and goes before all others.
+    shelf.touch(&number("+15555550179"));
+    assert!(!shelf.phones.contains_key(&number("+15555550178")));
+    shelf.phone(&number("+15555550179")).sent.count = 1;
+    shelf.touch(&number("+15555550179"));
+    for index in 2..PHONES_MAX {
+        shelf.touch(&number(&format!("+1{:010}", 2_000_000_000 + index)));
+    }
+    shelf.touch(&number("+15555550178"));
     assert_eq!((shelf.received.bytes, shelf.sent.bytes, shelf.phones.len()), (0, 0, PHONES_MAX));
+    assert_eq!(shelf.places.len(), PHONES_MAX);
 }
 
 #[tokio::test]
