@@ -90,6 +90,8 @@ pub struct Simulator {
     provisioning: Option<Credentials>,
     /// Where it is, as far as it knows.
     listen: SocketAddr,
+    /// The names that browsers may use for it.
+    hosts: Vec<String>,
     /// The file of what outlives the process, and what changed in it.
     state: Option<PathBuf>,
     changes: Changes,
@@ -167,6 +169,7 @@ impl Simulator {
             counters: Counters::default(),
             provisioning: config.provisioning,
             listen: config.listen,
+            hosts: config.hosts,
             state: config.state.clone(),
             changes,
             stopped: CancellationToken::new(),
