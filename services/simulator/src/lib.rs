@@ -95,8 +95,6 @@ pub struct Simulator {
     /// The file of what outlives the process, and what changed in it.
     state: Option<PathBuf>,
     changes: Changes,
-    /// Cancelled when no session goes on any more.
-    stopped: CancellationToken,
     /// The sessions under way; none once it has stopped.
     crowd: Mutex<Option<Crowd>>,
     /// Ends what sessions wait for.
@@ -172,7 +170,6 @@ impl Simulator {
             hosts: config.hosts,
             state: config.state.clone(),
             changes,
-            stopped: CancellationToken::new(),
             crowd: Mutex::new(Some(Crowd::default())),
             stopping: CancellationToken::new(),
             shutdown,
@@ -270,12 +267,10 @@ impl Simulator {
     pub async fn stop(&self, deadline: Duration) -> usize {
         let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.stopping.cancel();
-        let dropped = match crowd {
+        match crowd {
             Some(crowd) => crowd.drain(deadline).await,
             None => 0,
-        };
-        self.stopped.cancel();
-        dropped
+        }
     }
 
     /// Starts a task; not when the simulator has stopped.

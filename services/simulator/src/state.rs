@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::shutdown::Shutdown;
 use protocol::Address;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -239,8 +240,8 @@ impl Simulator {
             || settings.voice_token != before.voice_token
     }
 
-    /// Writes the state soon after each change, and once more when the simulator has stopped. Without a file to write it
-    /// to, it only waits for that.
+    /// Writes the state soon after each change, and once more at the `end`, when nothing changes any more: its listener has
+    /// closed, and it has stopped. Without a file to write it to, it only waits for that.
     ///
     /// Writing takes a small share of the time, however much there is to write: a change may take so long to reach the
     /// disk. What fails is tried again.
@@ -250,15 +251,15 @@ impl Simulator {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the file as it was written last.
-    pub async fn keep_state(self: Arc<Self>) -> Result<(), StateError> {
+    pub async fn keep_state(self: Arc<Self>, end: Shutdown) -> Result<(), StateError> {
         let Some(path) = self.state.clone() else {
-            self.stopped.cancelled().await;
+            end.requested().await;
             return Ok(());
         };
         loop {
             tokio::select! {
                 biased;
-                () = self.stopped.cancelled() => break,
+                () = end.requested() => break,
                 () = self.changes.next() => {}
             }
             let rest = match Arc::clone(&self).save(path.clone()).await {
@@ -271,7 +272,7 @@ impl Simulator {
             };
             tokio::select! {
                 biased;
-                () = self.stopped.cancelled() => break,
+                () = end.requested() => break,
                 () = tokio::time::sleep(rest) => {}
             }
         }

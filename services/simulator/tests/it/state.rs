@@ -30,10 +30,10 @@ async fn stage(path: &Path) -> Stage {
 }
 
 /// A simulator that keeps its state and has one of everything; what keeps it, and what is shown of it.
-async fn filled(path: &Path) -> (Stage, JoinSet<Result<(), StateError>>, Vec<Value>) {
+async fn filled(path: &Path, end: &Shutdown) -> (Stage, JoinSet<Result<(), StateError>>, Vec<Value>) {
     let stage = stage(path).await;
     let mut kept = JoinSet::new();
-    kept.spawn(Arc::clone(&stage.simulator).keep_state());
+    kept.spawn(Arc::clone(&stage.simulator).keep_state(end.clone()));
     let made = json!({"name": "made", "messagingUrl": "http://127.0.0.1:9/", "partition": "production"});
     assert_eq!(stage.post("/v1/applications", &made).await.0, 200);
     for wanted in [
@@ -72,8 +72,15 @@ async fn shown(stage: &Stage) -> Vec<Value> {
 async fn a_clean_stop_keeps_everything() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.json");
-    let (first, mut kept, before) = filled(&path).await;
+    let end = Shutdown::new();
+    let (first, mut kept, mut before) = filled(&path, &end).await;
     first.simulator.stop(Duration::from_secs(5)).await;
+    // A request that was in hand when the sessions ended.
+    let named = json!({"name": "named last", "partition": "staging"});
+    assert_eq!(first.put("/v1/applications/500002", &named).await.0, 200);
+    before[0]["name"] = json!("named last");
+    before[0]["partition"] = json!("staging");
+    end.request();
     kept.join_next().await.unwrap().unwrap().unwrap();
     drop(first);
 
@@ -92,7 +99,7 @@ async fn a_clean_stop_keeps_everything() {
 async fn what_is_cut_off_has_what_changed_a_moment_before() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.json");
-    let (first, kept, before) = filled(&path).await;
+    let (first, kept, before) = filled(&path, &Shutdown::new()).await;
     let last = r#""text":"hello""#;
     until(async || fs::read_to_string(&path).unwrap().contains(last).then_some(())).await;
     // No stop: all of it is dropped where it stands.
@@ -103,6 +110,13 @@ async fn what_is_cut_off_has_what_changed_a_moment_before() {
 fn start(config: Config) -> Result<Arc<Simulator>, SimulatorError> {
     chassis::tls::install_provider();
     Simulator::new(config, Shutdown::new())
+}
+
+/// Writes the state, as at the end.
+async fn keep(simulator: &Arc<Simulator>) {
+    let end = Shutdown::new();
+    end.request();
+    Arc::clone(simulator).keep_state(end).await.unwrap();
 }
 
 fn error(config: Config) -> String {
@@ -119,7 +133,7 @@ async fn the_configuration_counts_for_more_than_what_was_left() {
     let one = left.add_application("one".to_owned(), settings("T1", "+15555550101")).unwrap();
     left.add_application("two".to_owned(), settings("T2", "+15555550102")).unwrap();
     left.stop(Duration::ZERO).await;
-    Arc::clone(&left).keep_state().await.unwrap();
+    keep(&left).await;
 
     let mut configured = config(&path);
     configured.applications.insert("one".to_owned(), settings("T2", "+15555550103"));
