@@ -134,6 +134,35 @@ async fn texts_have_records_either_way_and_calls_name_who_gets_theirs() {
 }
 
 #[tokio::test]
+async fn the_start_is_where_the_token_of_voice_leads_and_what_was_not_said_has_failed() {
+    let unsayable = json!({"say": {"value": "x".repeat(100_000), "required": false}});
+    let call = json!({"call": {"to": PHONE, "network": "SMS"}});
+    let stage = stage_with(json!([call, unsayable, {"say": {"value": "hello"}}])).await;
+    let voice = json!({"voiceUrl": format!("http://{}/voice", stage.application())});
+    assert_eq!(stage.put("/v1/applications/500001", &voice).await.0, 200);
+    assert_eq!(
+        stage.post("/v1/applications/500001/addresses", &json!({"type": "token", "channel": "voice"})).await.0,
+        200
+    );
+    let (_, tokens) = stage.get("/v1/applications/500001/addresses/token").await;
+    let token = tokens.as_array().unwrap().iter().find(|token| token["channel"] == "voice").unwrap();
+    register(&stage, "cdrCreated", "/cdr", json!({})).await;
+    register(&stage, "smsdlr", "/dlr", json!({})).await;
+    stage.post("/1.0/sessions", &json!({"token": token["token"]})).await;
+    let data = reports(&stage, "/cdr", 1).await[0].body["data"].clone();
+    assert_eq!(data["startUrl"], format!("http://{}/voice", stage.application()));
+    let told = reports(&stage, "/dlr", 2).await;
+    let mut told: Vec<_> = told.iter().map(|report| report.body["data"]["status"].as_str().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["accepted", "failed"]);
+
+    stage.text(PHONE, &"y".repeat(161)).await;
+    let came = reports(&stage, "/cdr", 2).await;
+    let received = came.iter().find(|report| report.body["data"]["direction"] == "in").unwrap();
+    assert_eq!(received.body["data"]["messageCount"], 2);
+}
+
+#[tokio::test]
 async fn a_long_text_counts_by_its_parts() {
     let stage = stage_with(json!([message(&json!({"say": {"value": "x".repeat(161)}}))])).await;
     register(&stage, "cdrRated", "/rated", json!({})).await;
