@@ -30,6 +30,8 @@ struct Registry {
     by_token: HashMap<Token, (Arc<Application>, Channel)>,
     by_address: HashMap<Address, Arc<Application>>,
     last_id: Option<usize>,
+    /// Those that the configuration brought. What they became since is none of it.
+    configured: HashSet<usize>,
 }
 
 /// An application that is being changed.
@@ -146,6 +148,16 @@ impl Applications {
     pub(crate) fn of_token(&self, token: &str) -> Option<(Arc<Application>, Channel)> {
         let token = Token::try_from(token.to_owned()).ok()?;
         self.read().by_token.get(&token).cloned()
+    }
+
+    /// The configuration brought this one.
+    pub(crate) fn configured(&self, id: usize) {
+        self.write().configured.insert(id);
+    }
+
+    /// Whether the configuration brought it.
+    pub(crate) fn is_configured(&self, id: usize) -> bool {
+        self.read().configured.contains(&id)
     }
 
     /// The last id that was given.

@@ -64,7 +64,7 @@ use self::phones::Phones;
 use self::reports::Reports;
 use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
-use self::state::Changes;
+use self::state::{Changes, Taken};
 use self::subscriptions::Subscriptions;
 use self::webhook::Poster;
 
@@ -94,6 +94,7 @@ pub struct Simulator {
     hosts: Vec<String>,
     /// The file of what outlives the process, and what changed in it.
     state: Option<PathBuf>,
+    _taken: Option<Taken>,
     changes: Changes,
     /// The sessions under way; none once it has stopped.
     crowd: Mutex<Option<Crowd>>,
@@ -148,6 +149,7 @@ impl Simulator {
     /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
     pub fn new(config: Config, shutdown: Shutdown) -> Result<Arc<Self>, SimulatorError> {
         let at_fault = |source| SimulatorError::State { path: config.state.clone().unwrap_or_default(), source };
+        let taken = config.state.as_deref().map(state::take).transpose().map_err(at_fault)?;
         let mut saved = config.state.as_deref().map(state::read).transpose().map_err(at_fault)?.flatten();
         let changes = Changes::default();
         let webhooks = saved.as_mut().map(|saved| std::mem::take(&mut saved.webhooks)).unwrap_or_default();
@@ -169,6 +171,7 @@ impl Simulator {
             listen: config.listen,
             hosts: config.hosts,
             state: config.state.clone(),
+            _taken: taken,
             changes,
             crowd: Mutex::new(Some(Crowd::default())),
             stopping: CancellationToken::new(),

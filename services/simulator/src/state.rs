@@ -4,7 +4,7 @@
 //! on in another process.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,9 @@ pub enum StateError {
     /// It cannot be written.
     #[error("it cannot be written")]
     Unwritable(#[source] io::Error),
+    /// Another simulator keeps its state there.
+    #[error("another simulator has it: stop that one, or name another file")]
+    Taken,
 }
 
 /// Everything that outlives the process.
@@ -77,6 +80,9 @@ pub(crate) struct Saved {
 struct SavedApplication {
     name: String,
     id: usize,
+    /// Whether the configuration brought it: then it goes when it is configured no more.
+    #[serde(default)]
+    configured: bool,
     bot_key: String,
     account_id: String,
     messaging_url: Url,
@@ -105,12 +111,14 @@ impl Changes {
     }
 }
 
-/// Whether a simulator can begin with this file; also when it is not there.
+/// Whether a simulator can begin with this file, also when it is not there, and can write beside it.
 ///
 /// # Errors
 /// [`StateError`]; the file is as it was.
 pub fn check_state(path: &Path) -> Result<(), StateError> {
-    read(path).map(drop)
+    read(path)?;
+    let probe = beside(path, &format!(".check-{}", std::process::id()));
+    create_fresh(&probe).and_then(|_file| fs::remove_file(&probe)).map_err(StateError::Unwritable)
 }
 
 /// Reads a file; nothing when it is not there.
@@ -130,16 +138,50 @@ pub(crate) fn read(path: &Path) -> Result<Option<Saved>, StateError> {
     serde_json::from_slice(&bytes).map(Some).map_err(StateError::Foreign)
 }
 
+/// What keeps the file for one simulator, until it is dropped, however the process ends.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    _lock: File,
+}
+
+/// Takes a file, which need not be there, by a lock on another one beside it: the file itself is replaced at each write.
+///
+/// # Errors
+/// [`StateError::Taken`], or [`StateError::Unwritable`].
+pub(crate) fn take(path: &Path) -> Result<Taken, StateError> {
+    let beside = beside(path, ".lock");
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside);
+    let lock = lock.map_err(StateError::Unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Taken { _lock: lock }),
+        Err(TryLockError::WouldBlock) => Err(StateError::Taken),
+        Err(TryLockError::Error(error)) => Err(StateError::Unwritable(error)),
+    }
+}
+
+/// The path of a file beside another.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Creates a file that is read by its owner alone. It holds tokens and what people wrote.
+fn create_fresh(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Puts a file in place of the one that is there: whoever reads it, and whatever happens meanwhile, finds one or the
 /// other.
 fn write(path: &Path, saved: &Saved) -> Result<(), StateError> {
     let put = || -> io::Result<()> {
         let bytes = serde_json::to_vec(saved)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        // It holds tokens and what people wrote.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let new = beside(path, ".new");
+        let mut file = create_fresh(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
@@ -160,12 +202,13 @@ impl Saved {
 }
 
 impl SavedApplication {
-    fn of(application: &Application) -> Self {
+    fn of(application: &Application, configured: bool) -> Self {
         let Application { name, id, settings, bot_key } = application;
         let token = |token: &Option<Token>| token.as_ref().map(|token| token.expose().to_owned());
         Self {
             name: name.clone(),
             id: *id,
+            configured,
             bot_key: bot_key.clone(),
             account_id: settings.account_id.clone(),
             messaging_url: settings.messaging_url.clone(),
@@ -208,14 +251,15 @@ impl Simulator {
             let added = self.applications.add_known(name.clone(), settings, known);
             let application = added.map_err(|source| SimulatorError::Application { name, source })?;
             observe::added(&application);
-            Ok::<_, SimulatorError>(())
+            Ok::<_, SimulatorError>(application.id)
         };
         for (name, settings) in configured {
             let known = saved.as_mut().and_then(|saved| saved.take_known(&name));
-            add(name, settings, known)?;
+            self.applications.configured(add(name, settings, known)?);
         }
         let Some(Saved { applications, phones, .. }) = saved else { return Ok(()) };
-        for (name, mut settings, known) in applications.into_iter().map(SavedApplication::settled) {
+        let others = applications.into_iter().filter(|application| !application.configured);
+        for (name, mut settings, known) in others.map(SavedApplication::settled) {
             if self.yields(&mut settings) {
                 observe::yielded(&name);
             }
@@ -296,7 +340,10 @@ impl Simulator {
         let saved = Saved {
             version: VERSION,
             last_application: self.applications.last_id(),
-            applications: applications.iter().map(|application| SavedApplication::of(application)).collect(),
+            applications: applications
+                .iter()
+                .map(|application| SavedApplication::of(application, self.applications.is_configured(application.id)))
+                .collect(),
             webhooks: self.subscriptions.listed(),
             phones: self.phones.saved(),
         };
@@ -343,8 +390,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_half_written_is_no_hindrance() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        let elsewhere = directory.path().join("elsewhere");
+        fs::write(&elsewhere, "x").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, beside(&path, ".new")).unwrap();
+        write(&path, &saved()).unwrap();
+        assert!(read(&path).unwrap().is_some());
+        assert_eq!(fs::read_to_string(elsewhere).unwrap(), "x");
+    }
+
+    #[test]
     fn a_place_where_nothing_can_be_written_is_told() {
         let directory = tempfile::tempdir().unwrap();
+        check_state(&directory.path().join("state.json")).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let missing = check_state(&directory.path().join("missing/state.json")).unwrap_err();
+        assert!(matches!(missing, StateError::Unwritable(_)), "{missing}");
         let error = write(&directory.path().join("missing/state.json"), &saved()).unwrap_err();
         assert!(matches!(error, StateError::Unwritable(_)), "{error}");
     }

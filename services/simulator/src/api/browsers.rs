@@ -30,7 +30,9 @@ pub(super) async fn ours(State(simulator): State<Arc<Simulator>>, request: Reque
         return refused("browsers are served under an IP address, localhost, or a name that simulator.hosts lists");
     }
     if acts(request.method(), request.uri().path()) && is_foreign(headers, host.as_ref()) {
-        return refused("a page of another site asks for this: pages may change and launch nothing but on their own site");
+        return refused(
+            "a page of another site asks for this: pages may change and launch nothing but on their own site",
+        );
     }
     Ok(request)
 }

@@ -91,7 +91,8 @@ async fn a_page_under_another_name_is_served_nothing() {
         ("Tropo.Example:8089", 200),
     ] {
         let origin = format!("http://{host}");
-        for browser in [("user-agent", "Mozilla/5.0 x"), ("sec-fetch-site", "same-origin"), ("origin", origin.as_str())] {
+        for browser in [("user-agent", "Mozilla/5.0 x"), ("sec-fetch-site", "same-origin"), ("origin", origin.as_str())]
+        {
             let (came, answer) = ask(&stage, "GET", "/debugger", &[("host", host), browser]).await;
             assert_eq!(came, status, "{host} {browser:?}");
             assert!(status == 200 || answer["error"].as_str().unwrap().contains("simulator.hosts"), "{answer}");

@@ -1,7 +1,7 @@
 //! What outlives the process, however it ends.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,8 +82,7 @@ async fn a_clean_stop_keeps_everything() {
     before[0]["partition"] = json!("staging");
     end.request();
     kept.join_next().await.unwrap().unwrap().unwrap();
-    drop(first);
-
+    let path = copy(&path);
     let second = stage(&path).await;
     assert_eq!(shown(&second).await, before);
     // What comes later counts on, and no id is given twice.
@@ -104,7 +103,14 @@ async fn what_is_cut_off_has_what_changed_a_moment_before() {
     until(async || fs::read_to_string(&path).unwrap().contains(last).then_some(())).await;
     // No stop: all of it is dropped where it stands.
     drop((kept, first));
-    assert_eq!(shown(&stage(&path).await).await, before);
+    assert_eq!(shown(&stage(&copy(&path)).await).await, before);
+}
+
+/// The file for another simulator, while the first may still have it.
+fn copy(path: &Path) -> PathBuf {
+    let copy = path.with_extension("copy");
+    fs::copy(path, &copy).unwrap();
+    copy
 }
 
 fn start(config: Config) -> Result<Arc<Simulator>, SimulatorError> {
@@ -132,28 +138,64 @@ async fn the_configuration_counts_for_more_than_what_was_left() {
     let left = start(config(&path)).unwrap();
     let one = left.add_application("one".to_owned(), settings("T1", "+15555550101")).unwrap();
     left.add_application("two".to_owned(), settings("T2", "+15555550102")).unwrap();
+    let one_id = one.id as u64;
     left.stop(Duration::ZERO).await;
     keep(&left).await;
+    drop((left, one));
 
     let mut configured = config(&path);
     configured.applications.insert("one".to_owned(), settings("T2", "+15555550103"));
     configured.applications.insert("three".to_owned(), settings("T3", "+15555550102"));
     let now = start(configured).unwrap();
     let (one_now, two_now) = (application(&now, "one").await, application(&now, "two").await);
-    assert_eq!((one_now["id"].as_u64().unwrap(), &one_now["numbers"]), (one.id as u64, &json!(["+15555550103"])));
+    assert_eq!((one_now["id"].as_u64().unwrap(), &one_now["numbers"]), (one_id, &json!(["+15555550103"])));
     assert_eq!(two_now["numbers"], json!([]));
     assert_eq!(application(&now, "three").await["numbers"], json!(["+15555550102"]));
 }
 
+#[tokio::test]
+async fn what_is_configured_no_more_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.json");
+    let with = |name: &str| {
+        let mut config = config(&path);
+        config.applications.insert(name.to_owned(), settings("T1", "+15555550101"));
+        config
+    };
+    let first = start(with("one")).unwrap();
+    first.add_application("added".to_owned(), settings("T2", "+15555550102")).unwrap();
+    keep(&first).await;
+    drop(first);
+    let renamed = start(with("two")).unwrap();
+    assert_eq!(applications(&renamed).await.len(), 2);
+    assert_eq!(application(&renamed, "added").await["numbers"], json!(["+15555550102"]));
+    assert_eq!(application(&renamed, "two").await["numbers"], json!(["+15555550101"]));
+}
+
+#[tokio::test]
+async fn two_do_not_keep_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.json");
+    let first = start(config(&path)).unwrap();
+    let error = error(config(&path));
+    assert!(error.contains("another simulator has it"), "{error}");
+    drop(first);
+    start(config(&path)).unwrap();
+}
+
 async fn application(simulator: &Arc<Simulator>, name: &str) -> Value {
+    let mut all = applications(simulator).await.into_iter();
+    all.find(|application| application["name"] == name).expect("it is there")
+}
+
+async fn applications(simulator: &Arc<Simulator>) -> Vec<Value> {
     let routes = Arc::clone(simulator).routes();
     let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/applications", listener.local_addr().unwrap());
     let mut serving = JoinSet::new();
     let limits = chassis::http::Limits::default();
     serving.spawn(chassis::http::serve(listener, routes, limits, Shutdown::new()));
-    let all: Vec<Value> = reqwest::get(url).await.unwrap().json().await.unwrap();
-    all.into_iter().find(|application| application["name"] == name).expect("it is there")
+    reqwest::get(url).await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]
