@@ -150,6 +150,11 @@ impl Applications {
         self.read().by_token.get(&token).cloned()
     }
 
+    /// The last id that was given, or the one before the first.
+    pub(crate) fn last_id(&self) -> usize {
+        self.read().next_id() - 1
+    }
+
     /// The configuration brought this one.
     pub(crate) fn configured(&self, id: usize) {
         self.write().configured.insert(id);
@@ -158,11 +163,6 @@ impl Applications {
     /// Whether the configuration brought it.
     pub(crate) fn is_configured(&self, id: usize) -> bool {
         self.read().configured.contains(&id)
-    }
-
-    /// The last id that was given.
-    pub(crate) fn last_id(&self) -> Option<usize> {
-        self.read().last_id
     }
 
     /// Ids up to this one were given in an earlier life.

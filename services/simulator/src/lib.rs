@@ -64,7 +64,7 @@ use self::phones::Phones;
 use self::reports::Reports;
 use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
-use self::state::{Changes, Taken};
+use self::state::{Changes, Taken, Turn};
 use self::subscriptions::Subscriptions;
 use self::webhook::Poster;
 
@@ -180,7 +180,7 @@ impl Simulator {
         simulator.populate(config.applications, saved)?;
         if let Some(path) = &config.state {
             // What cannot be written shall be found out now.
-            simulator.save_now(path).map_err(at_fault)?;
+            simulator.save_now(path, Turn::Passing).map_err(at_fault)?;
         }
         Ok(Arc::new(simulator))
     }
@@ -222,12 +222,13 @@ impl Simulator {
     /// Safe: nothing is taken from the phone.
     pub async fn messages(&self, number: &Address, after: u64, wait: Duration) -> Vec<PhoneMessage> {
         let limit = api::ITEMS_MAX;
-        tokio::select! {
+        let messages = tokio::select! {
             biased;
             messages = self.phones.next_messages(number, after, limit) => messages,
             () = tokio::time::sleep(wait) => Vec::new(),
             () = self.shutdown.requested() => Vec::new(),
-        }
+        };
+        messages.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// The debugger's lines after a number, of one session or of all, at most `limit`.

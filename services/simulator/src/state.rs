@@ -36,6 +36,20 @@ const REST_MIN: Duration = Duration::from_millis(200);
 /// How long after a write that failed the next is tried.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How many ids of applications and of webhooks, and how many indexes of messages, a file says are given beyond those that
+/// are: no more than so many are given between two writes. Whoever begins with it after a crash gives none of them again.
+const IDS_AHEAD: u32 = 10_000;
+const INDEXES_AHEAD: u64 = 1_000_000;
+
+/// Whether something comes after a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// The process goes on.
+    Passing,
+    /// Nothing changes any more.
+    Last,
+}
+
 /// Says that something changed that outlives the process. Clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes(Arc<Notify>);
@@ -193,6 +207,13 @@ fn write(path: &Path, saved: &Saved) -> Result<(), StateError> {
 }
 
 impl Saved {
+    /// Ids that are given before the next write are given already.
+    fn reserve(&mut self) {
+        self.last_application = self.last_application.map(|last| last + IDS_AHEAD as usize);
+        self.webhooks.reserve(IDS_AHEAD.into());
+        self.phones.reserve(INDEXES_AHEAD);
+    }
+
     /// What is known of an application of this name, whose settings come from elsewhere.
     fn take_known(&mut self, name: &str) -> Option<Known> {
         let at = self.applications.iter().position(|application| application.name == name)?;
@@ -306,7 +327,7 @@ impl Simulator {
                 () = end.requested() => break,
                 () = self.changes.next() => {}
             }
-            let rest = match Arc::clone(&self).save(path.clone()).await {
+            let rest = match Arc::clone(&self).save(path.clone(), Turn::Passing).await {
                 Ok(took) => REST_MIN.max(took * REST),
                 Err(error) => {
                     observe::not_saved(&error);
@@ -320,13 +341,13 @@ impl Simulator {
                 () = tokio::time::sleep(rest) => {}
             }
         }
-        self.save(path).await.map(drop)
+        self.save(path, Turn::Last).await.map(drop)
     }
 
     /// Writes the state, and says how long that took. It may take long: no other task shall wait for it.
-    async fn save(self: Arc<Self>, path: PathBuf) -> Result<Duration, StateError> {
+    async fn save(self: Arc<Self>, path: PathBuf, turn: Turn) -> Result<Duration, StateError> {
         let began = Instant::now();
-        let written = tokio::task::spawn_blocking(move || self.save_now(&path)).await;
+        let written = tokio::task::spawn_blocking(move || self.save_now(&path, turn)).await;
         written.map_err(|error| StateError::Unwritable(io::Error::other(error)))??;
         Ok(began.elapsed())
     }
@@ -335,11 +356,11 @@ impl Simulator {
     ///
     /// # Errors
     /// [`StateError::Unwritable`]; what was written before is there still.
-    pub(crate) fn save_now(&self, path: &Path) -> Result<(), StateError> {
+    pub(crate) fn save_now(&self, path: &Path, turn: Turn) -> Result<(), StateError> {
         let applications = self.applications.all();
-        let saved = Saved {
+        let mut saved = Saved {
             version: VERSION,
-            last_application: self.applications.last_id(),
+            last_application: Some(self.applications.last_id()),
             applications: applications
                 .iter()
                 .map(|application| SavedApplication::of(application, self.applications.is_configured(application.id)))
@@ -347,6 +368,9 @@ impl Simulator {
             webhooks: self.subscriptions.listed(),
             phones: self.phones.saved(),
         };
+        if turn == Turn::Passing {
+            saved.reserve();
+        }
         write(path, &saved)
     }
 }

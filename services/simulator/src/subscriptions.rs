@@ -145,6 +145,13 @@ pub(crate) struct Listed {
     by_id: BTreeMap<u64, Subscription>,
 }
 
+impl Listed {
+    /// So many more ids are taken as given.
+    pub(crate) fn reserve(&mut self, ids: u64) {
+        self.last_id += ids;
+    }
+}
+
 impl Subscriptions {
     /// Those of an earlier life, if there was one. What becomes of them is told to `changes`.
     pub(crate) fn new(listed: Listed, changes: Changes) -> Self {

@@ -103,7 +103,20 @@ async fn what_is_cut_off_has_what_changed_a_moment_before() {
     until(async || fs::read_to_string(&path).unwrap().contains(last).then_some(())).await;
     // No stop: all of it is dropped where it stands.
     drop((kept, first));
-    assert_eq!(shown(&stage(&copy(&path)).await).await, before);
+    let second = stage(&copy(&path)).await;
+    assert_eq!(shown(&second).await, before);
+    // Ids that were given and not written yet are not given again.
+    let (_, made) = second.post("/v1/applications", &json!({"name": "new", "voiceUrl": "http://127.0.0.1:9/"})).await;
+    assert!(made["href"].as_str().unwrap().ends_with("/510003"), "{made}");
+    let webhook = json!({"event": "cdrRated", "targetUrl": "http://127.0.0.1:9/"});
+    let (_, made) = second.post("/v1/webhooks", &webhook).await;
+    assert!(made["href"].as_str().unwrap().ends_with("/10002"), "{made}");
+    second.text(PHONE, "again").await;
+    let messages = second.messages(PHONE, 2).await;
+    assert!(1_000_000 < messages[1]["index"].as_u64().unwrap(), "{messages:?}");
+    // An index from the future begins anew.
+    let (_, all) = second.get(&format!("/phones/{PHONE}/messages?after=99000000")).await;
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
 }
 
 /// The file for another simulator, while the first may still have it.
