@@ -331,12 +331,11 @@ impl Running {
         let limits = config.limits.clone();
         let shutdown = self.doors.shutdown().clone();
         let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
-        let routes = Arc::clone(&simulator).routes();
         // What a request in hand still changes is written, too: the last write is behind all of them.
         let end = Shutdown::new();
         let kept = Arc::clone(&simulator).keep_state(end.clone());
         self.doors.spawn("simulator state", OnEnd::Essential, async { kept.await.context("write simulator.state") });
-        let careless = http::serve_careless(listener, routes, limits, shutdown.clone());
+        let careless = http::serve_careless(listener, Arc::clone(&simulator).routes(), limits, shutdown.clone());
         let stopped = async move {
             shutdown.requested().await;
             simulator.stop(SESSIONS_GRACE).await;
