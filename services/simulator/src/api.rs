@@ -1,6 +1,7 @@
 //! Everything that is served: Tropo's session API, and the simulator's own.
 
 mod applications;
+mod browsers;
 mod create;
 mod debugger;
 mod knobs;
@@ -16,7 +17,7 @@ mod target;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::map_request;
+use axum::middleware::{map_request, map_request_with_state};
 use axum::routing::{get, post};
 
 use crate::Simulator;
@@ -96,7 +97,8 @@ pub(crate) fn router(simulator: Arc<Simulator>) -> Router {
         .route("/knobs", get(knobs::get).put(knobs::put).patch(knobs::patch))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(simulator);
-    // What is done to a target has to be done before anything looks for a route.
-    Router::new().fallback_service(router).layer(map_request(target::plain))
+        .with_state(Arc::clone(&simulator));
+    // What is done to a target has to be done before anything looks at it.
+    let browsers = map_request_with_state(simulator, browsers::ours);
+    Router::new().fallback_service(router).layer(browsers).layer(map_request(target::plain))
 }

@@ -30,6 +30,8 @@ struct Registry {
     by_token: HashMap<Token, (Arc<Application>, Channel)>,
     by_address: HashMap<Address, Arc<Application>>,
     last_id: Option<usize>,
+    /// Those that the configuration brought. What they became since is none of it.
+    configured: HashSet<usize>,
 }
 
 /// An application that is being changed.
@@ -148,9 +150,19 @@ impl Applications {
         self.read().by_token.get(&token).cloned()
     }
 
-    /// The last id that was given.
-    pub(crate) fn last_id(&self) -> Option<usize> {
-        self.read().last_id
+    /// The last id that was given, or the one before the first.
+    pub(crate) fn last_id(&self) -> usize {
+        self.read().next_id() - 1
+    }
+
+    /// The configuration brought this one.
+    pub(crate) fn configured(&self, id: usize) {
+        self.write().configured.insert(id);
+    }
+
+    /// Whether the configuration brought it.
+    pub(crate) fn is_configured(&self, id: usize) -> bool {
+        self.read().configured.contains(&id)
     }
 
     /// Ids up to this one were given in an earlier life.

@@ -20,6 +20,8 @@ use crate::knobs::Knobs;
 pub struct Config {
     /// Where the session API, the phones and the debugger are.
     pub listen: SocketAddr,
+    /// The names that browsers may use for it, beside `localhost` and IP addresses; without a port.
+    pub hosts: Vec<String>,
     /// The longest wait for an application to answer a webhook.
     #[serde(with = "chassis::config::duration")]
     pub webhook_timeout: Duration,
@@ -51,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8089)),
+            hosts: Vec::new(),
             webhook_timeout: Duration::from_secs(10),
             session_max: Duration::from_secs(4 * 60 * 60),
             sessions_max: 10_000,

@@ -65,7 +65,7 @@ use self::phones::Phones;
 use self::reports::Reports;
 use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
-use self::state::Changes;
+use self::state::{Changes, Taken, Turn};
 use self::subscriptions::Subscriptions;
 use self::webhook::Poster;
 
@@ -95,11 +95,12 @@ pub struct Simulator {
     request_timeout: Duration,
     /// Tells this process from earlier ones, in the ids of what it streams.
     run: String,
+    /// The names that browsers may use for it.
+    hosts: Vec<String>,
     /// The file of what outlives the process, and what changed in it.
     state: Option<PathBuf>,
+    _taken: Option<Taken>,
     changes: Changes,
-    /// Cancelled when no session goes on any more.
-    stopped: CancellationToken,
     /// The sessions under way; none once it has stopped.
     crowd: Mutex<Option<Crowd>>,
     /// Ends what sessions wait for.
@@ -153,6 +154,7 @@ impl Simulator {
     /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
     pub fn new(config: Config, shutdown: Shutdown) -> Result<Arc<Self>, SimulatorError> {
         let at_fault = |source| SimulatorError::State { path: config.state.clone().unwrap_or_default(), source };
+        let taken = config.state.as_deref().map(state::take).transpose().map_err(at_fault)?;
         let mut saved = config.state.as_deref().map(state::read).transpose().map_err(at_fault)?.flatten();
         let changes = Changes::default();
         let webhooks = saved.as_mut().map(|saved| std::mem::take(&mut saved.webhooks)).unwrap_or_default();
@@ -174,9 +176,10 @@ impl Simulator {
             listen: config.listen,
             request_timeout: config.limits.request_timeout,
             run: format!("{:08x}", Uuid::new_v4().as_fields().0),
+            hosts: config.hosts,
             state: config.state.clone(),
+            _taken: taken,
             changes,
-            stopped: CancellationToken::new(),
             crowd: Mutex::new(Some(Crowd::default())),
             stopping: CancellationToken::new(),
             shutdown,
@@ -184,7 +187,7 @@ impl Simulator {
         simulator.populate(config.applications, saved)?;
         if let Some(path) = &config.state {
             // What cannot be written shall be found out now.
-            simulator.save_now(path).map_err(at_fault)?;
+            simulator.save_now(path, Turn::Passing).map_err(at_fault)?;
         }
         Ok(Arc::new(simulator))
     }
@@ -226,12 +229,13 @@ impl Simulator {
     /// Safe: nothing is taken from the phone.
     pub async fn messages(&self, number: &Address, after: u64, wait: Duration) -> Vec<PhoneMessage> {
         let limit = api::ITEMS_MAX;
-        tokio::select! {
+        let messages = tokio::select! {
             biased;
             messages = self.phones.next_messages(number, after, limit) => messages,
             () = tokio::time::sleep(wait) => Vec::new(),
             () = self.shutdown.requested() => Vec::new(),
-        }
+        };
+        messages.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// The debugger's lines after a number, of one session or of all, at most `limit`.
@@ -274,12 +278,10 @@ impl Simulator {
     pub async fn stop(&self, deadline: Duration) -> usize {
         let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.stopping.cancel();
-        let dropped = match crowd {
+        match crowd {
             Some(crowd) => crowd.drain(deadline).await,
             None => 0,
-        };
-        self.stopped.cancel();
-        dropped
+        }
     }
 
     /// Starts a task; not when the simulator has stopped.

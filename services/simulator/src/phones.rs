@@ -6,7 +6,7 @@ mod saved;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::Address;
 use serde::Serialize;
@@ -90,7 +90,7 @@ struct Phone {
 #[derive(Default)]
 struct Log {
     count: u64,
-    messages: VecDeque<PhoneMessage>,
+    messages: VecDeque<Arc<PhoneMessage>>,
 }
 
 impl Phones {
@@ -134,7 +134,7 @@ impl Phones {
         let mut shelf = self.lock();
         shelf.last_index += 1;
         let index = shelf.last_index;
-        let message = PhoneMessage::new(index, direction, delivery);
+        let message = Arc::new(PhoneMessage::new(index, direction, delivery));
         let order = shelf.order(direction);
         order.bytes += message.bytes();
         order.messages.push_back((index, phone.clone()));
@@ -165,9 +165,11 @@ impl Phones {
         self.lock().phones.get(number).map(|phone| phone.summary(number))
     }
 
-    /// What a phone received after an index, at most `limit`.
-    pub(crate) fn messages(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+    /// What a phone received after an index, at most `limit`. Where the index is from the future, as after a restart, all
+    /// of it.
+    pub(crate) fn messages(&self, number: &Address, after: u64, limit: usize) -> Vec<Arc<PhoneMessage>> {
         let shelf = self.lock();
+        let after = if shelf.last_index < after { 0 } else { after };
         shelf
             .phones
             .get(number)
@@ -177,7 +179,7 @@ impl Phones {
 
     /// What it received and sent after an index, in order, at most `limit`. Where the index is from the future, as
     /// after a restart, all of it.
-    pub(crate) fn history(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+    pub(crate) fn history(&self, number: &Address, after: u64, limit: usize) -> Vec<Arc<PhoneMessage>> {
         let shelf = self.lock();
         let after = if shelf.last_index < after { 0 } else { after };
         let Some(phone) = shelf.phones.get(number) else { return Vec::new() };
@@ -190,7 +192,7 @@ impl Phones {
     }
 
     /// What it received and sent last, in order.
-    pub(crate) fn latest(&self, number: &Address, limit: usize) -> Vec<PhoneMessage> {
+    pub(crate) fn latest(&self, number: &Address, limit: usize) -> Vec<Arc<PhoneMessage>> {
         let shelf = self.lock();
         let Some(phone) = shelf.phones.get(number) else { return Vec::new() };
         let [received, sent] = [&phone.received, &phone.sent].map(|log| log.messages.iter().rev().take(limit));
@@ -204,7 +206,7 @@ impl Phones {
     ///
     /// # Cancel safety
     /// Safe: nothing is taken from the phone.
-    pub(crate) async fn next_messages(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+    pub(crate) async fn next_messages(&self, number: &Address, after: u64, limit: usize) -> Vec<Arc<PhoneMessage>> {
         self.next(number, || self.messages(number, after, limit)).await
     }
 
@@ -212,11 +214,11 @@ impl Phones {
     ///
     /// # Cancel safety
     /// Safe: nothing is taken from the phone.
-    pub(crate) async fn next_history(&self, number: &Address, after: u64, limit: usize) -> Vec<PhoneMessage> {
+    pub(crate) async fn next_history(&self, number: &Address, after: u64, limit: usize) -> Vec<Arc<PhoneMessage>> {
         self.next(number, || self.history(number, after, limit)).await
     }
 
-    async fn next(&self, number: &Address, look: impl Fn() -> Vec<PhoneMessage>) -> Vec<PhoneMessage> {
+    async fn next(&self, number: &Address, look: impl Fn() -> Vec<Arc<PhoneMessage>>) -> Vec<Arc<PhoneMessage>> {
         loop {
             // The bell is listened to before the shelf is looked at, so that nothing comes unheard in between.
             let rung = self.bell(number).map(Notify::notified);
@@ -321,13 +323,13 @@ impl Phone {
 }
 
 impl Log {
-    fn after(&self, index: u64) -> impl Iterator<Item = &PhoneMessage> {
+    fn after(&self, index: u64) -> impl Iterator<Item = &Arc<PhoneMessage>> {
         let seen = self.messages.partition_point(|message| message.index <= index);
         self.messages.iter().skip(seen)
     }
 
     fn bytes(&self) -> usize {
-        self.messages.iter().map(PhoneMessage::bytes).sum()
+        self.messages.iter().map(|message| message.bytes()).sum()
     }
 }
 

@@ -4,8 +4,8 @@
 //! nothing does.
 
 mod record;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,18 +15,13 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use url::Url;
 
+use self::waiting::{Room, Waiting};
 use crate::Simulator;
 use crate::application::Application;
 use crate::cookies::Cookies;
 use crate::debugger::wording;
 use crate::subscriptions::{Event, Subscription};
 use crate::webhook::PostError;
-
-/// How many reports may wait. Further ones are lost, and the debugger says so.
-const WAITING_MAX: usize = 10_000;
-
-/// How many are posted at once.
-const WORKERS_MAX: usize = 64;
 
 /// How often one is tried (Tropo WebAPI: SMS delivery report).
 const ATTEMPTS: usize = 3;
@@ -80,12 +75,6 @@ pub(crate) struct Asked {
 #[derive(Default)]
 pub(crate) struct Reports(Mutex<Waiting>);
 
-#[derive(Default)]
-struct Waiting {
-    queue: VecDeque<Report>,
-    workers: usize,
-}
-
 /// One report, and where it goes.
 struct Report {
     session_id: SessionId,
@@ -95,16 +84,6 @@ struct Report {
 }
 
 impl Reports {
-    /// The next report; whoever gets none ends.
-    fn next(&self) -> Option<Report> {
-        let mut waiting = self.lock();
-        let next = waiting.queue.pop_front();
-        if next.is_none() {
-            waiting.workers -= 1;
-        }
-        next
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,6 +104,16 @@ impl Simulator {
                 targets.push(Subscription::of_call(url));
             }
             for target in targets {
+                let room = self.reports.lock().room(&target.target_url);
+                match room {
+                    Room::Free => {}
+                    Room::Over => {
+                        let lost = "is lost, and so are others: too many wait to be posted";
+                        self.tell(text.session_id, event, &target.target_url, lost);
+                        continue;
+                    }
+                    Room::StillOver => continue,
+                }
                 let body = Bytes::from(text.body(&target, now));
                 self.leave(Report { session_id: text.session_id.clone(), event, url: target.target_url, body });
             }
@@ -133,18 +122,7 @@ impl Simulator {
 
     /// Leaves a report to be posted.
     fn leave(self: &Arc<Self>, report: Report) {
-        let mut waiting = self.reports.lock();
-        if WAITING_MAX <= waiting.queue.len() {
-            drop(waiting);
-            self.tell(&report, "is lost: too many wait to be posted");
-            return;
-        }
-        waiting.queue.push_back(report);
-        let another = waiting.workers < WORKERS_MAX;
-        if another {
-            waiting.workers += 1;
-        }
-        drop(waiting);
+        let another = self.reports.lock().push(report);
         if another {
             let span = tracing::info_span!(parent: None, "reports");
             // When the simulator has stopped nobody is told any more.
@@ -154,12 +132,18 @@ impl Simulator {
 
     /// Posts reports until none waits.
     async fn post_reports(self: Arc<Self>) {
-        while let Some(report) = self.reports.next() {
+        let mut last = None;
+        loop {
+            let next = self.reports.lock().next(last.as_ref());
+            let Some(report) = next else { return };
             self.post_report(&report).await;
+            last = Some(report.url);
         }
     }
 
     async fn post_report(&self, report: &Report) {
+        let Report { session_id, event, url, .. } = report;
+        let tell = |what: &str| self.tell(session_id, *event, url, what);
         let mut failed = String::new();
         let mut ends_at = Instant::now();
         for _ in 0..ATTEMPTS {
@@ -169,23 +153,22 @@ impl Simulator {
                 .await
             {
                 Ok(Ok(answer)) => {
-                    self.tell(report, &format!("was answered with status {}", answer.status));
+                    tell(&format!("was answered with status {}", answer.status));
                     return;
                 }
                 // It was taken; only its answer is too long for a document, which nobody reads here.
                 Ok(Err(PostError::TooLarge)) => {
-                    self.tell(report, "was answered");
+                    tell("was answered");
                     return;
                 }
                 Ok(Err(error)) => failed = error.to_string(),
                 Err(_late) => failed = format!("no answer within {}", chassis::config::duration::write(ATTEMPT)),
             }
         }
-        self.tell(report, &format!("was given up after {ATTEMPTS} attempts: {failed}"));
+        tell(&format!("was given up after {ATTEMPTS} attempts: {failed}"));
     }
 
-    fn tell(&self, report: &Report, what: &str) {
-        let Report { session_id, event, url, .. } = report;
+    fn tell(&self, session_id: &SessionId, event: Event, url: &Url, what: &str) {
         let line = format_args!("The report {} to {url} {what}", event.as_str());
         self.debugger.log(Some(session_id), wording::ours(line));
     }

@@ -60,6 +60,8 @@ pub(crate) struct Run {
     deadline: Instant,
     /// Rings when something comes from outside.
     bell: Arc<Notify>,
+    /// Where it was posted first.
+    start_url: Url,
     /// Where the document in hand came from: what a relative `next` is relative to.
     url: Url,
     cookies: Arc<Cookies>,
@@ -134,6 +136,7 @@ impl Run {
             began,
             deadline,
             bell,
+            start_url: url.clone(),
             url,
             cookies: Arc::default(),
             documents: 0,

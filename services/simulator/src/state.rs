@@ -4,13 +4,14 @@
 //! on in another process.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::shutdown::Shutdown;
 use protocol::Address;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -34,6 +35,20 @@ const REST_MIN: Duration = Duration::from_millis(200);
 
 /// How long after a write that failed the next is tried.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How many ids of applications and of webhooks, and how many indexes of messages, a file says are given beyond those that
+/// are: no more than so many are given between two writes. Whoever begins with it after a crash gives none of them again.
+const IDS_AHEAD: u32 = 10_000;
+const INDEXES_AHEAD: u64 = 1_000_000;
+
+/// Whether something comes after a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turn {
+    /// The process goes on.
+    Passing,
+    /// Nothing changes any more.
+    Last,
+}
 
 /// Says that something changed that outlives the process. Clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +74,9 @@ pub enum StateError {
     /// It cannot be written.
     #[error("it cannot be written")]
     Unwritable(#[source] io::Error),
+    /// Another simulator keeps its state there.
+    #[error("another simulator has it: stop that one, or name another file")]
+    Taken,
 }
 
 /// Everything that outlives the process.
@@ -76,6 +94,9 @@ pub(crate) struct Saved {
 struct SavedApplication {
     name: String,
     id: usize,
+    /// Whether the configuration brought it: then it goes when it is configured no more.
+    #[serde(default)]
+    configured: bool,
     bot_key: String,
     account_id: String,
     messaging_url: Url,
@@ -104,12 +125,14 @@ impl Changes {
     }
 }
 
-/// Whether a simulator can begin with this file; also when it is not there.
+/// Whether a simulator can begin with this file, also when it is not there, and can write beside it.
 ///
 /// # Errors
 /// [`StateError`]; the file is as it was.
 pub fn check_state(path: &Path) -> Result<(), StateError> {
-    read(path).map(drop)
+    read(path)?;
+    let probe = beside(path, &format!(".check-{}", std::process::id()));
+    create_fresh(&probe).and_then(|_file| fs::remove_file(&probe)).map_err(StateError::Unwritable)
 }
 
 /// Reads a file; nothing when it is not there.
@@ -129,16 +152,50 @@ pub(crate) fn read(path: &Path) -> Result<Option<Saved>, StateError> {
     serde_json::from_slice(&bytes).map(Some).map_err(StateError::Foreign)
 }
 
+/// What keeps the file for one simulator, until it is dropped, however the process ends.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    _lock: File,
+}
+
+/// Takes a file, which need not be there, by a lock on another one beside it: the file itself is replaced at each write.
+///
+/// # Errors
+/// [`StateError::Taken`], or [`StateError::Unwritable`].
+pub(crate) fn take(path: &Path) -> Result<Taken, StateError> {
+    let beside = beside(path, ".lock");
+    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside);
+    let lock = lock.map_err(StateError::Unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Taken { _lock: lock }),
+        Err(TryLockError::WouldBlock) => Err(StateError::Taken),
+        Err(TryLockError::Error(error)) => Err(StateError::Unwritable(error)),
+    }
+}
+
+/// The path of a file beside another.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Creates a file that is read by its owner alone. It holds tokens and what people wrote.
+fn create_fresh(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Puts a file in place of the one that is there: whoever reads it, and whatever happens meanwhile, finds one or the
 /// other.
 fn write(path: &Path, saved: &Saved) -> Result<(), StateError> {
     let put = || -> io::Result<()> {
         let bytes = serde_json::to_vec(saved)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        // It holds tokens and what people wrote.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let new = beside(path, ".new");
+        let mut file = create_fresh(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
@@ -150,6 +207,13 @@ fn write(path: &Path, saved: &Saved) -> Result<(), StateError> {
 }
 
 impl Saved {
+    /// Ids that are given before the next write are given already.
+    fn reserve(&mut self) {
+        self.last_application = self.last_application.map(|last| last + IDS_AHEAD as usize);
+        self.webhooks.reserve(IDS_AHEAD.into());
+        self.phones.reserve(INDEXES_AHEAD);
+    }
+
     /// What is known of an application of this name, whose settings come from elsewhere.
     fn take_known(&mut self, name: &str) -> Option<Known> {
         let at = self.applications.iter().position(|application| application.name == name)?;
@@ -159,12 +223,13 @@ impl Saved {
 }
 
 impl SavedApplication {
-    fn of(application: &Application) -> Self {
+    fn of(application: &Application, configured: bool) -> Self {
         let Application { name, id, settings, bot_key } = application;
         let token = |token: &Option<Token>| token.as_ref().map(|token| token.expose().to_owned());
         Self {
             name: name.clone(),
             id: *id,
+            configured,
             bot_key: bot_key.clone(),
             account_id: settings.account_id.clone(),
             messaging_url: settings.messaging_url.clone(),
@@ -207,14 +272,15 @@ impl Simulator {
             let added = self.applications.add_known(name.clone(), settings, known);
             let application = added.map_err(|source| SimulatorError::Application { name, source })?;
             observe::added(&application);
-            Ok::<_, SimulatorError>(())
+            Ok::<_, SimulatorError>(application.id)
         };
         for (name, settings) in configured {
             let known = saved.as_mut().and_then(|saved| saved.take_known(&name));
-            add(name, settings, known)?;
+            self.applications.configured(add(name, settings, known)?);
         }
         let Some(Saved { applications, phones, .. }) = saved else { return Ok(()) };
-        for (name, mut settings, known) in applications.into_iter().map(SavedApplication::settled) {
+        let others = applications.into_iter().filter(|application| !application.configured);
+        for (name, mut settings, known) in others.map(SavedApplication::settled) {
             if self.yields(&mut settings) {
                 observe::yielded(&name);
             }
@@ -239,8 +305,8 @@ impl Simulator {
             || settings.voice_token != before.voice_token
     }
 
-    /// Writes the state soon after each change, and once more when the simulator has stopped. Without a file to write it
-    /// to, it only waits for that.
+    /// Writes the state soon after each change, and once more at the `end`, when nothing changes any more: its listener has
+    /// closed, and it has stopped. Without a file to write it to, it only waits for that.
     ///
     /// Writing takes a small share of the time, however much there is to write: a change may take so long to reach the
     /// disk. What fails is tried again.
@@ -250,18 +316,18 @@ impl Simulator {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the file as it was written last.
-    pub async fn keep_state(self: Arc<Self>) -> Result<(), StateError> {
+    pub async fn keep_state(self: Arc<Self>, end: Shutdown) -> Result<(), StateError> {
         let Some(path) = self.state.clone() else {
-            self.stopped.cancelled().await;
+            end.requested().await;
             return Ok(());
         };
         loop {
             tokio::select! {
                 biased;
-                () = self.stopped.cancelled() => break,
+                () = end.requested() => break,
                 () = self.changes.next() => {}
             }
-            let rest = match Arc::clone(&self).save(path.clone()).await {
+            let rest = match Arc::clone(&self).save(path.clone(), Turn::Passing).await {
                 Ok(took) => REST_MIN.max(took * REST),
                 Err(error) => {
                     observe::not_saved(&error);
@@ -271,17 +337,17 @@ impl Simulator {
             };
             tokio::select! {
                 biased;
-                () = self.stopped.cancelled() => break,
+                () = end.requested() => break,
                 () = tokio::time::sleep(rest) => {}
             }
         }
-        self.save(path).await.map(drop)
+        self.save(path, Turn::Last).await.map(drop)
     }
 
     /// Writes the state, and says how long that took. It may take long: no other task shall wait for it.
-    async fn save(self: Arc<Self>, path: PathBuf) -> Result<Duration, StateError> {
+    async fn save(self: Arc<Self>, path: PathBuf, turn: Turn) -> Result<Duration, StateError> {
         let began = Instant::now();
-        let written = tokio::task::spawn_blocking(move || self.save_now(&path)).await;
+        let written = tokio::task::spawn_blocking(move || self.save_now(&path, turn)).await;
         written.map_err(|error| StateError::Unwritable(io::Error::other(error)))??;
         Ok(began.elapsed())
     }
@@ -290,15 +356,21 @@ impl Simulator {
     ///
     /// # Errors
     /// [`StateError::Unwritable`]; what was written before is there still.
-    pub(crate) fn save_now(&self, path: &Path) -> Result<(), StateError> {
+    pub(crate) fn save_now(&self, path: &Path, turn: Turn) -> Result<(), StateError> {
         let applications = self.applications.all();
-        let saved = Saved {
+        let mut saved = Saved {
             version: VERSION,
-            last_application: self.applications.last_id(),
-            applications: applications.iter().map(|application| SavedApplication::of(application)).collect(),
+            last_application: Some(self.applications.last_id()),
+            applications: applications
+                .iter()
+                .map(|application| SavedApplication::of(application, self.applications.is_configured(application.id)))
+                .collect(),
             webhooks: self.subscriptions.listed(),
             phones: self.phones.saved(),
         };
+        if turn == Turn::Passing {
+            saved.reserve();
+        }
         write(path, &saved)
     }
 }
@@ -342,8 +414,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_half_written_is_no_hindrance() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        let elsewhere = directory.path().join("elsewhere");
+        fs::write(&elsewhere, "x").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, beside(&path, ".new")).unwrap();
+        write(&path, &saved()).unwrap();
+        assert!(read(&path).unwrap().is_some());
+        assert_eq!(fs::read_to_string(elsewhere).unwrap(), "x");
+    }
+
+    #[test]
     fn a_place_where_nothing_can_be_written_is_told() {
         let directory = tempfile::tempdir().unwrap();
+        check_state(&directory.path().join("state.json")).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let missing = check_state(&directory.path().join("missing/state.json")).unwrap_err();
+        assert!(matches!(missing, StateError::Unwritable(_)), "{missing}");
         let error = write(&directory.path().join("missing/state.json"), &saved()).unwrap_err();
         assert!(matches!(error, StateError::Unwritable(_)), "{error}");
     }

@@ -20,6 +20,9 @@ const NAME_BYTES_MAX: usize = 200;
 /// The longest payload, in bytes of JSON.
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 
+/// How deep it may be nested: what reads it has an end.
+const PAYLOAD_DEPTH_MAX: usize = 32;
+
 /// What is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
@@ -78,6 +81,8 @@ pub(crate) enum SubscriptionError {
     Name,
     #[error("payload must have at most {PAYLOAD_BYTES_MAX} bytes")]
     Payload,
+    #[error("payload must be nested at most {PAYLOAD_DEPTH_MAX} deep")]
+    PayloadDepth,
     #[error("there are {SUBSCRIPTIONS_MAX} webhooks already")]
     TooMany,
 }
@@ -109,8 +114,21 @@ impl Subscription {
         if PAYLOAD_BYTES_MAX < payload.unwrap_or_default() {
             return Err(SubscriptionError::Payload);
         }
+        if self.payload.as_ref().is_some_and(|payload| PAYLOAD_DEPTH_MAX <= deepest(payload.values())) {
+            return Err(SubscriptionError::PayloadDepth);
+        }
         Ok(())
     }
+}
+
+/// How deep the deepest of these is nested.
+fn deepest<'a>(values: impl Iterator<Item = &'a Value>) -> usize {
+    let depth = |value: &Value| match value {
+        Value::Array(items) => 1 + deepest(items.iter()),
+        Value::Object(members) => 1 + deepest(members.values()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    };
+    values.map(depth).max().unwrap_or_default()
 }
 
 /// All of them, by their ids.
@@ -125,6 +143,13 @@ pub(crate) struct Subscriptions {
 pub(crate) struct Listed {
     last_id: u64,
     by_id: BTreeMap<u64, Subscription>,
+}
+
+impl Listed {
+    /// So many more ids are taken as given.
+    pub(crate) fn reserve(&mut self, ids: u64) {
+        self.last_id += ids;
+    }
 }
 
 impl Subscriptions {
@@ -206,12 +231,15 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let subscriptions = Subscriptions::default();
         let payload = [("k".to_owned(), Value::String("x".repeat(PAYLOAD_BYTES_MAX)))].into_iter().collect();
+        let nested = (0..PAYLOAD_DEPTH_MAX).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        let nested = [("k".to_owned(), nested)].into_iter().collect();
         for (wrong, error) in [
             (Subscription { target_url: "ftp://h/".parse().unwrap(), ..subscription() }, SubscriptionError::Url),
             (Subscription { resource: "sms,fax".to_owned(), ..subscription() }, SubscriptionError::Resource),
             (Subscription { resource: String::new(), ..subscription() }, SubscriptionError::Resource),
             (Subscription { name: "n".repeat(NAME_BYTES_MAX + 1), ..subscription() }, SubscriptionError::Name),
             (Subscription { payload: Some(payload), ..subscription() }, SubscriptionError::Payload),
+            (Subscription { payload: Some(nested), ..subscription() }, SubscriptionError::PayloadDepth),
         ] {
             assert_eq!(subscriptions.add(wrong), Err(error));
         }

@@ -331,15 +331,20 @@ impl Running {
         let limits = config.limits.clone();
         let shutdown = self.doors.shutdown().clone();
         let simulator = simulator::Simulator::new(config, shutdown.clone()).context("start the simulator")?;
-        let routes = Arc::clone(&simulator).routes();
-        let careless = http::serve_careless(listener, routes, limits, shutdown.clone());
-        self.doors.spawn("listen simulator", OnEnd::Essential, careless);
-        let kept = Arc::clone(&simulator).keep_state();
+        // What a request in hand still changes is written, too: the last write is behind all of them.
+        let end = Shutdown::new();
+        let kept = Arc::clone(&simulator).keep_state(end.clone());
         self.doors.spawn("simulator state", OnEnd::Essential, async { kept.await.context("write simulator.state") });
-        self.doors.spawn("simulated sessions", OnEnd::Essential, async move {
+        let careless = http::serve_careless(listener, Arc::clone(&simulator).routes(), limits, shutdown.clone());
+        let stopped = async move {
             shutdown.requested().await;
             simulator.stop(SESSIONS_GRACE).await;
             Ok(())
+        };
+        self.doors.spawn("listen simulator", OnEnd::Essential, async move {
+            let served = tokio::try_join!(careless, stopped);
+            end.request();
+            served.map(drop)
         });
         Ok(())
     }

@@ -93,7 +93,7 @@ pub(super) async fn stream(
         let (simulator, number) = (Arc::clone(&streamed), number.clone());
         async move {
             let messages = simulator.phones.next_history(&number, after, stream::BATCH).await;
-            messages.into_iter().map(|message| (message.index, message)).collect()
+            messages.into_iter().map(|message| (message.index, Arc::unwrap_or_clone(message))).collect()
         }
     }))
 }

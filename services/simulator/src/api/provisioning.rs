@@ -1,8 +1,8 @@
 //! Tropo's provisioning interface: applications, their addresses, and webhooks over REST (Tropo WebAPI: provisioning).
 //!
-//! As Tropo's: success is always 200, ids are strings, what was made or changed is told by its `href`, which begins with
-//! the address that the client used, and errors are other statuses with an `error`. A member that is not known is
-//! ignored, and one that is null is as if left out.
+//! As Tropo's: success is always 200, the ids of applications are strings, what was made or changed is told by its
+//! `href`, which begins with the address that the client used, and errors are other statuses with an `error`. A member
+//! that is not known is ignored, and one that is null is as if left out.
 
 mod account;
 mod addresses;

@@ -61,7 +61,7 @@ fn what_a_phone_sent_is_in_its_history_and_costs_none_of_what_it_received() {
     deliver(&phones, "+15555550177", "e");
     check(&phones, "+15555550177", 0, &[(1, "a"), (5, "e")]);
     let of = number("+15555550177");
-    let shown = |messages: Vec<PhoneMessage>| {
+    let shown = |messages: Vec<Arc<PhoneMessage>>| {
         messages.iter().map(|message| (message.index, message.direction)).collect::<Vec<_>>()
     };
     let (received, sent) = (Direction::Received, Direction::Sent);

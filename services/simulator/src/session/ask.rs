@@ -76,7 +76,7 @@ impl Run {
         if is_answered && ask.bargein != Some(false) {
             self.log(wording::ours("The question is not put: a text that came before answers it"));
         } else {
-            let said = self.speak(leg, &prompt(ask, failed), ask.prompt_log_security.as_deref());
+            let said = self.say_to(leg, &prompt(ask, failed), ask.prompt_log_security.as_deref());
             if let Err(failure) = said {
                 return Attempt::Unsaid(failure);
             }

@@ -12,7 +12,6 @@ use super::inbox::Waiting;
 use super::perform::{Ending, Step};
 use super::{Leg, Run};
 use crate::debugger::wording;
-use crate::phones::Delivery;
 
 /// The longest wait that is counted; a session's life is over before.
 const WAIT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -65,11 +64,11 @@ impl Run {
             }
             if let Some(waiting) = leg.and_then(|leg| self.simulator.inboxes.take_text(&self.id, leg)) {
                 self.has_heard = true;
-                let Waiting { delivery: Delivery { from, to, network, text, .. }, is_first } = waiting;
+                let Waiting { delivery, is_first } = waiting;
                 if !is_first {
-                    self.tell_received(&from, &to, &network);
+                    self.tell_received(&delivery);
                 }
-                return Heard::Text(text);
+                return Heard::Text(delivery.text);
             }
             if self.simulator.stopping.is_cancelled() {
                 return Heard::Interruption(Interruption::Stopping);

@@ -111,7 +111,7 @@ impl Simulator {
         run.connect(Leg::of(delivery), Some(delivery));
 
         run.log(wording::found(&application, &run.url, to));
-        run.tell_received(from, to, network);
+        run.tell_received(delivery);
         Ok((run, session))
     }
 

@@ -212,7 +212,7 @@ impl Run {
                 return self.interrupted(interruption);
             }
             let said = match self.leg.clone() {
-                Some(leg) => self.speak(&leg, &OneOrMany::One(say.clone()), None),
+                Some(leg) => self.say_to(&leg, &OneOrMany::One(say.clone()), None),
                 None => Err(Failure::NobodyThere),
             };
             match self.judge("say", say.required, said) {
@@ -276,14 +276,23 @@ impl Run {
         if owned(&sender) || !is_telephone(network) { Ok(sender) } else { Err(Failure::ForeignSender) }
     }
 
-    /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
-    /// `promptLogSecurity` or their own hides them.
-    pub(super) fn speak(
+    /// Says words in a call. Whoever wants to know is told when they are refused.
+    pub(super) fn say_to(
         &mut self,
         leg: &Leg,
         says: &OneOrMany<Say>,
         log_security: Option<&str>,
     ) -> Result<(), Failure> {
+        let said = self.speak(leg, says, log_security);
+        if let Err(failure) = &said {
+            self.tell_unsaid(leg, &failure.to_string());
+        }
+        said
+    }
+
+    /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
+    /// `promptLogSecurity` or their own hides them.
+    fn speak(&mut self, leg: &Leg, says: &OneOrMany<Say>, log_security: Option<&str>) -> Result<(), Failure> {
         let words: Vec<Words> = says
             .iter()
             .map(|say| self.words(say, leg.network.as_str()))
@@ -339,7 +348,7 @@ impl Run {
     /// Says what a handler says before it goes on. Nothing depends on it.
     pub(super) fn say_first(&mut self, says: &OneOrMany<Say>) {
         let said = match self.leg.clone() {
-            Some(leg) => self.speak(&leg, says, None),
+            Some(leg) => self.say_to(&leg, says, None),
             None => Err(Failure::NobodyThere),
         };
         self.judge("say", Some(false), said);

@@ -9,6 +9,7 @@
 )]
 
 mod asking;
+mod browsers;
 mod careless;
 mod cookies;
 mod debugger;

@@ -117,6 +117,26 @@ async fn addresses_of_every_kind_are_listed_found_and_taken_away() {
 }
 
 #[tokio::test]
+async fn an_href_leads_back_whatever_the_address_holds() {
+    let config = Config::default();
+    let stage = Stage::set(config, |_| Box::pin(async { Reply::hangup() })).await;
+    let token = simulator::Token::try_from("a/b+c==?d".to_owned()).unwrap();
+    let settings = simulator::ApplicationConfig::new("http://127.0.0.1:9/".parse().unwrap(), token, Vec::new());
+    stage.simulator.add_application("base64".to_owned(), settings).unwrap();
+    let addresses = "/v1/applications/500002/addresses";
+    let user = json!({"type": "jabber", "username": "bot@example.net/home"});
+    let made = path(&stage, &stage.post(addresses, &user).await);
+    assert_eq!(made, format!("{addresses}/jabber/bot@example.net%2Fhome"));
+    let (_, all) = stage.get(addresses).await;
+    for address in all.as_array().unwrap() {
+        let href = address["href"].as_str().unwrap().strip_prefix(&stage.url("")).unwrap();
+        assert_eq!(&stage.get(href).await.1, address, "{href}");
+        assert_eq!(stage.delete(href).await.0, 200, "{href}");
+    }
+    assert_eq!(stage.get(addresses).await.1, json!([]));
+}
+
+#[tokio::test]
 async fn free_numbers_are_offered_until_they_are_taken() {
     let stage = stage().await;
     let (_, exchanges) = stage.get("/v1/exchanges").await;

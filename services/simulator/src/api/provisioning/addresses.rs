@@ -1,6 +1,7 @@
 //! The addresses of applications: numbers, tokens, and names on other networks.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -84,7 +85,7 @@ impl Held {
     }
 
     fn path(&self, application: &Application) -> String {
-        format!("applications/{}/addresses/{}/{}", application.id, self.kind(), self.value())
+        format!("applications/{}/addresses/{}/{}", application.id, self.kind(), escaped(self.value()))
     }
 
     fn shown(&self, account: &Account, application: &Application) -> Value {
@@ -128,6 +129,19 @@ impl Held {
             token.take_if(|token| matches!(self, Self::Token(_, own) if own == token));
         }
     }
+}
+
+/// One piece of a path. Clients of the time know `+` and `@` as they are.
+fn escaped(piece: &str) -> String {
+    piece.bytes().fold(String::new(), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~+@".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
 }
 
 pub(super) async fn of_application(

@@ -98,7 +98,8 @@ impl From<SubscriptionError> for Problem {
             SubscriptionError::Url
             | SubscriptionError::Resource
             | SubscriptionError::Name
-            | SubscriptionError::Payload => StatusCode::BAD_REQUEST,
+            | SubscriptionError::Payload
+            | SubscriptionError::PayloadDepth => StatusCode::BAD_REQUEST,
             SubscriptionError::TooMany => StatusCode::INSUFFICIENT_STORAGE,
         };
         Self::new(status, error)
