@@ -22,6 +22,8 @@ pub(super) enum Ending {
     Incomplete,
     /// The document could not be understood; the reason quotes nothing of it.
     Error(String),
+    /// The document was refused as a whole, for this reason: nothing of it is done, its handlers say nothing.
+    Refused(String),
     /// A signal of this name interrupted an action.
     Signal(String),
     /// The application hung up or declined.
@@ -89,7 +91,7 @@ impl Run {
         self.collected.clear();
         if let Err(reason) = self.check(document) {
             self.log(wording::ours(format_args!("The document cannot be done: {reason}")));
-            return Ending::Error(reason);
+            return Ending::Refused(reason);
         }
         for action in &document.actions {
             // Long documents do not keep the others waiting.
@@ -123,7 +125,7 @@ impl Run {
     async fn act(&mut self, action: &Action) -> Step {
         match action {
             Action::Message(message) if message.is_text() => {
-                let sent = self.message(message);
+                let sent = self.message(message).await;
                 if let Err(failure) = &sent {
                     self.tell_refused(message, &failure.to_string());
                 }
@@ -137,7 +139,7 @@ impl Run {
                 let called = self.call(call);
                 self.judge("call", call.required, called)
             }
-            Action::Say(says) => self.say(says),
+            Action::Say(says) => self.say(says).await,
             Action::Ask(ask) => self.ask(ask).await,
             Action::Wait(wait) => self.wait(wait).await,
             // Handlers stand for the whole document and are looked up at its end.
@@ -186,10 +188,10 @@ impl Run {
     }
 
     /// Texts somebody and leaves.
-    fn message(&mut self, message: &Message) -> Result<(), Failure> {
+    async fn message(&mut self, message: &Message) -> Result<(), Failure> {
         let Message { to, from, network, say, prompt_log_security, .. } = message;
         let leg = self.leg_to("message", to, from.as_deref(), network.as_deref())?;
-        self.speak(&leg, say, prompt_log_security.as_deref())
+        self.speak(&leg, say, prompt_log_security.as_deref()).await
     }
 
     /// Texts somebody from here on.
@@ -205,14 +207,14 @@ impl Run {
         Ok(())
     }
 
-    fn say(&mut self, says: &OneOrMany<Say>) -> Step {
+    async fn say(&mut self, says: &OneOrMany<Say>) -> Step {
         for say in says {
             if let Some(interruption) = self.interruption(say.allow_signals.as_ref()) {
                 self.collect("say", say.name.as_deref(), &interruption);
                 return self.interrupted(interruption);
             }
             let said = match self.leg.clone() {
-                Some(leg) => self.speak(&leg, &OneOrMany::One(say.clone()), None),
+                Some(leg) => self.speak(&leg, &OneOrMany::One(say.clone()), None).await,
                 None => Err(Failure::NobodyThere),
             };
             match self.judge("say", say.required, said) {
@@ -278,7 +280,7 @@ impl Run {
 
     /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
     /// `promptLogSecurity` or their own hides them.
-    pub(super) fn speak(
+    pub(super) async fn speak(
         &mut self,
         leg: &Leg,
         says: &OneOrMany<Say>,
@@ -293,6 +295,8 @@ impl Run {
             return Err(Failure::Withheld);
         }
         for (words, say) in words.into_iter().zip(says) {
+            // Nor do long lists of what to say.
+            tokio::task::coop::consume_budget().await;
             if words.text.as_str().is_empty() && words.subject.is_none() && words.media.is_empty() {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
@@ -337,9 +341,9 @@ impl Run {
     }
 
     /// Says what a handler says before it goes on. Nothing depends on it.
-    pub(super) fn say_first(&mut self, says: &OneOrMany<Say>) {
+    pub(super) async fn say_first(&mut self, says: &OneOrMany<Say>) {
         let said = match self.leg.clone() {
-            Some(leg) => self.speak(&leg, says, None),
+            Some(leg) => self.speak(&leg, says, None).await,
             None => Err(Failure::NobodyThere),
         };
         self.judge("say", Some(false), said);
