@@ -31,3 +31,4 @@ mod sms;
 mod stage;
 mod state;
 mod streams;
+mod unread;
