@@ -92,10 +92,11 @@ enum Place {
 }
 
 impl Departures {
-    /// Whether no more texts may wait. Those who ask at the same moment may each add one.
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether a text would have to wait, and no more may. Those who ask at the same moment may each add one.
+    pub(crate) fn is_full_for(&self, delivery: &Delivery) -> bool {
         let lanes = self.lock();
-        WAITING_MAX <= lanes.waiting || WAITING_BYTES_MAX <= lanes.bytes
+        let is_full = WAITING_MAX <= lanes.waiting || WAITING_BYTES_MAX <= lanes.bytes;
+        is_full && delivery.is_rated() && lanes.by_number.contains_key(&delivery.from)
     }
 
     /// Into the lane of its number, if there is one.
@@ -203,13 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn so_many_wait_and_no_more() {
+    fn so_many_wait_and_no_more_but_of_those_who_need_not() {
         let departures = Departures::default();
-        departures.lock().waiting = WAITING_MAX - 1;
-        assert!(!departures.is_full());
-        departures.lock().waiting = WAITING_MAX;
-        assert!(departures.is_full());
-        *departures.lock() = Lanes { bytes: WAITING_BYTES_MAX, ..Lanes::default() };
-        assert!(departures.is_full());
+        let rated = delivery("+15555550100", "SMS", "x");
+        let lanes = |waiting, bytes| {
+            let by_number = HashMap::from([(rated.from.clone(), VecDeque::new())]);
+            *departures.lock() = Lanes { by_number, waiting, bytes };
+        };
+        lanes(WAITING_MAX - 1, 0);
+        assert!(!departures.is_full_for(&rated));
+        for (waiting, bytes) in [(WAITING_MAX, 0), (1, WAITING_BYTES_MAX)] {
+            lanes(waiting, bytes);
+            assert!(departures.is_full_for(&rated));
+            for (from, network) in [("+15555550100", "MMS"), ("+445555550100", "SMS"), ("+15555550101", "SMS")] {
+                assert!(!departures.is_full_for(&delivery(from, network, "x")), "{from} {network}");
+            }
+        }
     }
 }

@@ -276,8 +276,8 @@ impl Simulator {
     /// Begins no more sessions, ends those that wait for somebody, waits for the others until the deadline, drops the
     /// rest, and says how many those were.
     pub async fn stop(&self, deadline: Duration) -> usize {
-        let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.stopping.cancel();
+        let crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner).take();
         match crowd {
             Some(crowd) => crowd.drain(deadline).await,
             None => 0,
@@ -286,8 +286,14 @@ impl Simulator {
 
     /// Starts a task; not when the simulator has stopped.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.spawn_after(|| {}, task)
+    }
+
+    /// The same, and does something just before, if it starts the task.
+    fn spawn_after(&self, before: impl FnOnce(), task: impl Future<Output = ()> + Send + 'static) -> bool {
         match &*self.crowd.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(crowd) => {
+                before();
                 crowd.spawn(task);
                 true
             }

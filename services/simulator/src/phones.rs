@@ -8,7 +8,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::Address;
+use protocol::{Address, SessionId};
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -116,9 +116,21 @@ impl Phones {
         self.lock().phones.contains_key(number)
     }
 
-    /// A phone sent a message.
-    pub(crate) fn sent(&self, delivery: Delivery) {
-        self.keep(Direction::Sent, delivery);
+    /// A phone sent a message; its index.
+    pub(crate) fn sent(&self, delivery: Delivery) -> u64 {
+        self.keep(Direction::Sent, delivery)
+    }
+
+    /// Another session has what a phone sent at an index.
+    pub(crate) fn reassign(&self, number: &Address, index: u64, session: &SessionId) {
+        if let Some(phone) = self.lock().phones.get_mut(number) {
+            let messages = &mut phone.sent.messages;
+            let at = messages.partition_point(|message| message.index < index);
+            if let Some(message) = messages.get_mut(at).filter(|message| message.index == index) {
+                Arc::make_mut(message).session_id = Some(session.clone());
+            }
+        }
+        self.changes.made();
     }
 
     /// A phone receives a message; its index.

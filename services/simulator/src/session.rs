@@ -12,6 +12,7 @@ mod secrecy;
 mod strict;
 mod told;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use tropo::charset;
 use tropo::document::Document;
 use url::Url;
 
+use self::inbox::Waiting;
+use self::opening::OpeningError;
 use self::result::{Collected, Follow, Payload};
 use crate::Simulator;
 use crate::application::Application;
@@ -151,18 +154,20 @@ impl Run {
 
     /// Runs the session that begins with this webhook.
     pub(crate) async fn run(mut self, start: Start, body: Vec<u8>) {
-        if let Some(gate) = start.gate {
-            gate.cancelled().await;
+        if let Some(gate) = start.gate
+            && self.unless_stopping(gate.cancelled()).await.is_none()
+        {
+            return self.end(State::Failed);
         }
         let state = match start.plan {
             CallBackPlan::Never(knob) => {
                 self.log(wording::ours(format_args!("This session does not call back: {knob}")));
                 State::Dropped
             }
-            CallBackPlan::After(delay) => {
-                pause(delay).await;
-                self.converse(body, start.answered).await
-            }
+            CallBackPlan::After(delay) => match self.unless_stopping(pause(delay)).await {
+                Some(()) => self.converse(body, start.answered).await,
+                None => State::Failed,
+            },
         };
         self.end(state);
     }
@@ -188,9 +193,13 @@ impl Run {
             };
             self.url = url;
             if let Some(state) = last {
+                let unread = self.simulator.inboxes.part(&self.id);
+                self.hand_on(unread);
                 // The call is gone: the answer changes nothing any more.
                 if let Some(answer) = self.post(report).await {
-                    self.log(wording::received(&self.id, &answer.body));
+                    let is_hidden = self.hides_prompts || secrecy::may_be_secret(&answer.body, None);
+                    let shown = if is_hidden { secrecy::HIDDEN } else { &answer.body };
+                    self.log(wording::received(&self.id, shown));
                 }
                 return state;
             }
@@ -213,7 +222,8 @@ impl Run {
         self.simulator.sessions.running(&self.id, self.documents);
         let charset = answer.content_type.as_deref().and_then(charset::of_content_type);
         let read = Document::read(&answer.body, charset);
-        let shown = if read.as_ref().is_ok_and(secrecy::is_secret) { secrecy::HIDDEN } else { &answer.body };
+        let is_hidden = self.hides_prompts || secrecy::may_be_secret(&answer.body, read.as_ref().ok());
+        let shown = if is_hidden { secrecy::HIDDEN } else { &answer.body };
         self.log(wording::received(&self.id, shown));
         let doubt = charset::doubt(&answer.body, charset);
         if let Some(doubt) = doubt {
@@ -228,11 +238,11 @@ impl Run {
     /// Posts a webhook to the current URL; none when the answer is no success.
     async fn post(&self, Payload { body, shown }: Payload) -> Option<Answer> {
         let WebhookPlan { latency, overtaken_within, twice, timeout } = self.simulator.control.plan_webhook();
-        pause(latency).await;
+        self.unless_stopping(pause(latency)).await?;
         if let Some(longest) = overtaken_within {
             self.log(wording::ours("This webhook lets another one go first: reorder_webhooks"));
             // Whether one came, or the time was over, it goes now.
-            let _ = tokio::time::timeout(longest, self.simulator.answered.notified()).await;
+            let _ = self.unless_stopping(tokio::time::timeout(longest, self.simulator.answered.notified())).await?;
         }
         self.log(wording::sending(&self.id, &self.url, shown.as_ref().unwrap_or(&body)));
         if twice {
@@ -240,6 +250,11 @@ impl Run {
         }
         let answered = self.simulator.poster.post(&self.url, &self.cookies, body, timeout).await;
         self.simulator.answered.notify_waiters();
+        match self.cookies.take_refused() {
+            0 => {}
+            refused => self
+                .log(wording::ours(format_args!("Cookies are not kept, as they are too many or too long: {refused}"))),
+        }
         let posted = answered.as_ref().map_or_else(PostError::posted, |answer| Posted::Answered(answer.status));
         self.simulator.sessions.posted(&self.id, posted);
         match answered {
@@ -252,6 +267,18 @@ impl Run {
                 error @ (PostError::TimedOut(_) | PostError::Unreachable(_) | PostError::Cut(_) | PostError::TooLarge),
             ) => {
                 self.log(wording::ours(format_args!("The session ends, {} gave no document: {error}", self.url)));
+                None
+            }
+        }
+    }
+
+    /// Waits, unless the simulator stops: then the session ends.
+    async fn unless_stopping<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            come = wait => Some(come),
+            () = self.simulator.stopping.cancelled() => {
+                self.log(wording::ours("The session ends: the simulator is stopping"));
                 None
             }
         }
@@ -284,19 +311,42 @@ impl Run {
             self.log(wording::returned(&self.id, engine, active));
         }
         let unread = self.simulator.inboxes.close(&self.id);
+        self.hand_on(unread);
         self.simulator.sessions.ended(&self.id, state);
         observe::ended(&self.id, state, self.documents, self.began.elapsed());
+    }
+
+    /// The texts that came to this session, which did not read them, go to whoever still asks there; the first of the
+    /// others begins a session, and that one has the rest.
+    fn hand_on(&self, unread: Vec<Waiting>) {
+        let mut left = VecDeque::new();
         for text in unread {
-            self.hand_on(&text);
+            match self.simulator.offer(&text) {
+                Ok(Some(id)) => {
+                    self.log(wording::ours(format_args!("A text that nothing asked for goes to session {id}")));
+                }
+                Ok(None) => left.push_back(text),
+                Err(error) => self.lose(error),
+            }
+        }
+        while let Some(first) = left.pop_front() {
+            let others = left.len();
+            match self.simulator.succeed(&first, &mut left) {
+                Ok(id) if others == 0 => {
+                    self.log(wording::ours(format_args!("A text that nothing asked for begins session {id}")));
+                }
+                Ok(id) => self.log(wording::ours(format_args!(
+                    "A text that nothing asked for begins session {id}, and {others} more wait for that one"
+                ))),
+                Err(error) => self.lose(error),
+            }
         }
     }
 
-    /// A text that came to this session, which did not read it, begins one of its own.
-    fn hand_on(&self, text: &Delivery) {
-        match self.simulator.text_again(text) {
-            Ok(id) => self.log(wording::ours(format_args!("A text that nothing asked for begins session {id}"))),
-            Err(error) => self.log(wording::ours(format_args!("A text that nothing asked for is lost: {error}"))),
-        }
+    /// A text is lost: the log says so even where the application hides all else, as it quotes nothing.
+    fn lose(&self, error: OpeningError) {
+        let line = wording::ours(format_args!("A text that nothing asked for is lost: {error}"));
+        self.simulator.debugger.log(Some(&self.id), line);
     }
 
     /// Somebody is on the line. The text that the session began with answers its first question.
@@ -316,6 +366,10 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !self.ended {
+            // Nothing may be begun from here: the runtime may be going down.
+            for _ in self.simulator.inboxes.part(&self.id) {
+                self.lose(OpeningError::Stopping);
+            }
             self.end(State::Failed);
         }
     }

@@ -60,7 +60,8 @@ pub(crate) fn of_document<'a>(body: &'a [u8], charset: Option<&str>) -> Cow<'a, 
     };
     match plain(charset).as_str() {
         "utf8" => utf8(body),
-        "iso88591" | "latin1" | "windows1252" | "cp1252" => Cow::Owned(latin1(body)),
+        "iso88591" | "latin1" => Cow::Owned(latin1(body)),
+        "windows1252" | "cp1252" => Cow::Owned(windows1252(body)),
         _ => utf8_or_latin1(body),
     }
 }
@@ -101,6 +102,21 @@ fn latin1(body: &[u8]) -> String {
     body.iter().copied().map(char::from).collect()
 }
 
+/// Windows-1252 is ISO-8859-1, but for these.
+fn windows1252(body: &[u8]) -> String {
+    let read = |byte: u8| {
+        let special = byte.checked_sub(0x80).and_then(|at| WINDOWS_1252.get(usize::from(at)));
+        special.copied().unwrap_or_else(|| char::from(byte))
+    };
+    body.iter().copied().map(read).collect()
+}
+
+/// The characters of the bytes from 0x80 on; bytes without one stay the control characters that they are.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
+    '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
 /// Without the byte order mark.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
@@ -130,6 +146,8 @@ mod tests {
         assert_eq!(of_document("né".as_bytes(), Some("utf8")), "né");
         assert_eq!(of_document("né".as_bytes(), Some("UTF_8")), "né");
         assert_eq!(of_document(b"n\xe9", Some("ISO-8859-1")), "né");
+        let written = b"\x80\x81\x91n\xe9\x92\x9f\xa0";
+        assert_eq!(of_document(written, Some("Windows-1252")), "€\u{81}‘né’Ÿ\u{a0}");
         assert_eq!(of_document(b"n\xe9", Some("koi8-r")), "né");
         assert_eq!(of_document(b"n\xe9", Some("utf-8")), "n\u{fffd}");
         assert_eq!(of_document("\u{feff}né".as_bytes(), None), "né");

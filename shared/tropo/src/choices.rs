@@ -68,7 +68,7 @@ impl Grammar {
     pub fn of(choices: &Choices) -> Result<Self, GrammarError> {
         let written = choices.value.as_deref().map(str::trim).filter(|value| !value.is_empty());
         let written = written.ok_or(GrammarError::Missing)?;
-        if written.starts_with(['<', '#']) {
+        if written.starts_with('<') || is_headed(written) {
             return Err(GrammarError::Full);
         }
         if is_address(written) {
@@ -210,6 +210,12 @@ fn items(written: &str) -> Vec<&str> {
         c == ',' && depth == 0
     };
     written.split(between).map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+/// Whether it begins as ABNF and JSGF do. `#` itself is a key.
+fn is_headed(written: &str) -> bool {
+    let begins = |head: &str| written.get(..head.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(head));
+    begins("#JSGF") || begins("#ABNF")
 }
 
 /// Whether a grammar is only named: `http://...`, `builtin:...`.

@@ -73,7 +73,9 @@ impl From<OpeningError> for Problem {
     fn from(error: OpeningError) -> Self {
         let status = match error {
             OpeningError::NoSuchNumber => StatusCode::NOT_FOUND,
-            OpeningError::Full | OpeningError::Unread | OpeningError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            OpeningError::Full | OpeningError::Unread | OpeningError::NoMemory | OpeningError::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, error)
     }

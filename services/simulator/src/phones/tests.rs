@@ -134,3 +134,14 @@ fn debug_shows_nobody() {
     let shown = format!("{messages:?} {:?} {phones:?}", phones.all());
     assert!(!shown.contains("secret") && !shown.contains("555555"), "{shown}");
 }
+
+#[test]
+fn what_was_sent_belongs_to_the_session_that_has_it() {
+    let phones = Phones::new(10, Changes::default());
+    let phone = number("+15555550177");
+    let indexes = ["a", "b"].map(|text| phones.sent(delivery(phone.as_str(), "+15555550100", text)));
+    phones.reassign(&phone, indexes[1], &"later".parse().unwrap());
+    phones.reassign(&phone, 99, &"nobody".parse().unwrap());
+    let sessions: Vec<_> = phones.history(&phone, 0, 9).into_iter().map(|message| message.session_id.clone()).collect();
+    assert_eq!(sessions, [None, Some("later".parse().unwrap())]);
+}

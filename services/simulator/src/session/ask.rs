@@ -56,7 +56,9 @@ impl Run {
         let (attempts_max, mut attempts, mut failed) = (attempts(ask), 0, Failed::default());
         let brought = loop {
             attempts += 1;
-            match self.attempt(ask, &grammar, &leg, &failed).await {
+            let attempt = self.attempt(ask, &grammar, &leg, &failed).await;
+            self.simulator.inboxes.rest(&self.id);
+            match attempt {
                 Attempt::TimedOut if attempts < attempts_max => failed.time_out(),
                 Attempt::NoMatch if attempts < attempts_max => failed.match_nothing(),
                 brought => break brought,
@@ -71,12 +73,13 @@ impl Run {
             return Attempt::Interrupted(interruption);
         }
         // Before the question is said: a program answers at once.
-        self.simulator.inboxes.ask(&self.id, leg);
-        let is_answered = self.simulator.inboxes.has_text(&self.id, leg);
+        let is_answered = self.simulator.inboxes.ask(&self.id, leg);
         if is_answered && ask.bargein != Some(false) {
             self.log(wording::ours("The question is not put: a text that came before answers it"));
+        } else if self.simulator.stopping.is_cancelled() {
+            return Attempt::Interrupted(Interruption::Stopping);
         } else {
-            let said = self.say_to(leg, &prompt(ask, failed), ask.prompt_log_security.as_deref());
+            let said = self.say_to(leg, &prompt(ask, failed), ask.prompt_log_security.as_deref()).await;
             if let Err(failure) = said {
                 return Attempt::Unsaid(failure);
             }

@@ -1,7 +1,9 @@
 //! What comes to a session from outside while it is under way: texts, signals, and that the phone hung up.
 //!
-//! A session takes part in the conversation of a phone and a number once it has put a question there. From then on a
-//! text of that phone to that number is its, and whatever it leaves unread begins sessions of its own: no text is lost.
+//! A session takes part in the conversation of a phone and a number once it has put a question there, until it can ask no
+//! more. A text of that phone to that number goes to the session whose question is open, or else to the one that asked
+//! last. What a session leaves unread goes to whoever still takes part, or begins a session: no text is lost, unless the
+//! simulator stops, which the debugger tells of each.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -19,6 +21,9 @@ const TEXTS_MAX: usize = 100;
 
 /// How many bytes of text wait for all sessions together.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a text takes beside its words, in bytes: those without words are bounded, too.
+const TEXT_COST: usize = 512;
 
 /// How many signals wait for one session.
 const SIGNALS_MAX: usize = 100;
@@ -45,6 +50,8 @@ struct Inbox {
     conversation: Option<Conversation>,
     /// The conversation that it asks in.
     asks_in: Option<Conversation>,
+    /// A question of it is open, and no text waits that answers it.
+    listens: bool,
     texts: VecDeque<Waiting>,
     signals: VecDeque<String>,
     has_hung_up: bool,
@@ -61,8 +68,16 @@ struct Conversation {
 /// A text that waits for a question.
 pub(crate) struct Waiting {
     pub(crate) delivery: Delivery,
+    pub(crate) origin: Origin,
+}
+
+/// Where a text that waits came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
     /// The session began with it: it needs no other.
-    pub(crate) is_first: bool,
+    First,
+    /// It came since; the phone sent it at this index.
+    Since(u64),
 }
 
 /// What became of a text.
@@ -74,6 +89,8 @@ pub(crate) enum Texted {
     Free,
     /// Whoever asks there has not read what came before.
     Full,
+    /// All sessions together have too much to read.
+    NoMemory,
 }
 
 impl Inboxes {
@@ -88,41 +105,60 @@ impl Inboxes {
         let Some(inbox) = registry.sessions.get_mut(id) else { return };
         inbox.conversation = Some(Conversation::of(leg));
         let Some(delivery) = first.cloned() else { return };
-        let bytes = delivery.bytes();
-        inbox.texts.push_back(Waiting { delivery, is_first: true });
-        registry.text_bytes += bytes;
+        inbox.texts.push_back(Waiting { delivery, origin: Origin::First });
     }
 
-    /// A session puts a question: what that phone texts from now on is its.
-    pub(crate) fn ask(&self, id: &SessionId, leg: &Leg) {
+    /// A session puts a question: what that phone texts from now on is its. Whether a text waits already that answers it.
+    pub(crate) fn ask(&self, id: &SessionId, leg: &Leg) -> bool {
         let mut registry = self.lock();
-        registry.leave(id);
-        let Some(inbox) = registry.sessions.get_mut(id).filter(|inbox| !inbox.has_hung_up) else { return };
-        inbox.asks_in = Some(Conversation::of(leg));
-        registry.askers.entry(Conversation::of(leg)).or_default().push(id.clone());
+        registry.take_part(id, Conversation::of(leg));
+        let Some(inbox) = registry.sessions.get_mut(id) else { return false };
+        let is_answered = inbox.texts.iter().any(|waiting| waiting.is_in(leg));
+        inbox.listens = !is_answered;
+        is_answered
     }
 
-    /// A phone texts in a conversation.
-    pub(crate) fn text(&self, delivery: &Delivery) -> Texted {
+    /// The question of a session is open no more; it may put another.
+    pub(crate) fn rest(&self, id: &SessionId) {
+        if let Some(inbox) = self.lock().sessions.get_mut(id) {
+            inbox.listens = false;
+        }
+    }
+
+    /// A phone texts in a conversation. `record` is told whose the text is, before that session hears of it, and gives the
+    /// index that the phone sent it at.
+    pub(crate) fn text(&self, delivery: &Delivery, record: impl FnOnce(&SessionId) -> u64) -> Texted {
         let mut registry = self.lock();
-        let Some(id) = registry.askers.get(&Conversation::with(delivery)).and_then(|askers| askers.last()).cloned()
-        else {
-            return Texted::Free;
-        };
-        let has_room = registry.text_bytes + delivery.bytes() <= TEXT_BYTES_MAX;
+        let Some(id) = registry.asker(&Conversation::with(delivery)) else { return Texted::Free };
+        let has_memory = registry.text_bytes + TEXT_COST + delivery.bytes() <= TEXT_BYTES_MAX;
         let Some(inbox) = registry.sessions.get_mut(&id) else { return Texted::Free };
-        if !has_room || TEXTS_MAX <= inbox.texts.len() {
+        if TEXTS_MAX <= inbox.texts.len() {
             return Texted::Full;
         }
-        inbox.texts.push_back(Waiting { delivery: delivery.clone(), is_first: false });
+        if !has_memory {
+            return Texted::NoMemory;
+        }
+        let waiting = Waiting { delivery: delivery.clone(), origin: Origin::Since(record(&id)) };
+        let cost = waiting.cost();
+        inbox.texts.push_back(waiting);
+        inbox.listens = false;
         inbox.bell.notify_one();
-        registry.text_bytes += delivery.bytes();
+        registry.text_bytes += cost;
         Texted::Taken(id)
     }
 
-    /// Whether a text waits in a conversation of the session.
-    pub(crate) fn has_text(&self, id: &SessionId, leg: &Leg) -> bool {
-        self.lock().sessions.get(id).is_some_and(|inbox| inbox.texts.iter().any(|waiting| waiting.is_in(leg)))
+    /// A session follows one that has ended, and has what that one left unread.
+    pub(crate) fn inherit(&self, id: &SessionId, leg: &Leg, unread: impl IntoIterator<Item = Waiting>) {
+        let mut registry = self.lock();
+        let Some(inbox) = registry.sessions.get_mut(id) else { return };
+        let before = inbox.texts.len();
+        inbox.texts.extend(unread);
+        let costs: usize = inbox.texts.iter().skip(before).map(Waiting::cost).sum();
+        registry.text_bytes += costs;
+        if 0 < costs {
+            // What is texted now comes after them.
+            registry.take_part(id, Conversation::of(leg));
+        }
     }
 
     /// The text that has waited longest in a conversation of the session.
@@ -131,7 +167,7 @@ impl Inboxes {
         let inbox = registry.sessions.get_mut(id)?;
         let at = inbox.texts.iter().position(|waiting| waiting.is_in(leg))?;
         let waiting = inbox.texts.remove(at)?;
-        registry.text_bytes -= waiting.delivery.bytes();
+        registry.text_bytes -= waiting.cost();
         Some(waiting)
     }
 
@@ -178,13 +214,21 @@ impl Inboxes {
         self.lock().sessions.get(id).is_some_and(|inbox| inbox.has_hung_up)
     }
 
-    /// A session has ended; the texts that came to it and that it has not read.
-    pub(crate) fn close(&self, id: &SessionId) -> Vec<Delivery> {
+    /// A session can ask no more; the texts that came to it and that it has not read.
+    pub(crate) fn part(&self, id: &SessionId) -> Vec<Waiting> {
         let mut registry = self.lock();
         registry.leave(id);
-        let Some(inbox) = registry.sessions.remove(id) else { return Vec::new() };
-        registry.text_bytes -= inbox.texts.iter().map(|waiting| waiting.delivery.bytes()).sum::<usize>();
-        inbox.texts.into_iter().filter(|waiting| !waiting.is_first).map(|waiting| waiting.delivery).collect()
+        let Some(inbox) = registry.sessions.get_mut(id) else { return Vec::new() };
+        let texts = std::mem::take(&mut inbox.texts);
+        registry.text_bytes -= texts.iter().map(Waiting::cost).sum::<usize>();
+        texts.into_iter().filter(|waiting| waiting.origin != Origin::First).collect()
+    }
+
+    /// A session has ended; what [`Inboxes::part`] gives.
+    pub(crate) fn close(&self, id: &SessionId) -> Vec<Waiting> {
+        let unread = self.part(id);
+        self.lock().sessions.remove(id);
+        unread
     }
 
     fn lock(&self) -> MutexGuard<'_, Registry> {
@@ -209,9 +253,32 @@ impl Waiting {
     fn is_in(&self, leg: &Leg) -> bool {
         Conversation::with(&self.delivery) == Conversation::of(leg)
     }
+
+    /// What it counts for in the memory of all inboxes. The text that a session began with is part of that session.
+    fn cost(&self) -> usize {
+        match self.origin {
+            Origin::First => 0,
+            Origin::Since(_) => TEXT_COST + self.delivery.bytes(),
+        }
+    }
 }
 
 impl Registry {
+    /// Whose a text is: the latest of those whose question is open, or else of those who asked.
+    fn asker(&self, conversation: &Conversation) -> Option<SessionId> {
+        let askers = self.askers.get(conversation)?;
+        let listens = |id: &&SessionId| self.sessions.get(*id).is_some_and(|inbox| inbox.listens);
+        askers.iter().rev().find(listens).or_else(|| askers.last()).cloned()
+    }
+
+    /// A session is the latest in a conversation, and in no other; not when its phone hung up.
+    fn take_part(&mut self, id: &SessionId, conversation: Conversation) {
+        self.leave(id);
+        let Some(inbox) = self.sessions.get_mut(id).filter(|inbox| !inbox.has_hung_up) else { return };
+        inbox.asks_in = Some(conversation.clone());
+        self.askers.entry(conversation).or_default().push(id.clone());
+    }
+
     /// What is texted is the session's no more.
     fn leave(&mut self, id: &SessionId) {
         let Some(left) = self.sessions.get_mut(id).and_then(|inbox| inbox.asks_in.take()) else { return };

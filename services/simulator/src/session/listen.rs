@@ -8,7 +8,7 @@ use tropo::document::Wait;
 use tropo::result::Disposition;
 use tropo::shape::{Number, OneOrMany};
 
-use super::inbox::Waiting;
+use super::inbox::{Origin, Waiting};
 use super::perform::{Ending, Step};
 use super::{Leg, Run};
 use crate::debugger::wording;
@@ -64,8 +64,8 @@ impl Run {
             }
             if let Some(waiting) = leg.and_then(|leg| self.simulator.inboxes.take_text(&self.id, leg)) {
                 self.has_heard = true;
-                let Waiting { delivery, is_first } = waiting;
-                if !is_first {
+                let Waiting { delivery, origin } = waiting;
+                if origin != Origin::First {
                     self.tell_received(&delivery);
                 }
                 return Heard::Text(delivery.text);

@@ -1,5 +1,6 @@
 //! What a session is when it begins: its id, its payload, and its place among the others.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tropo::session::{Channel, Party, Session, UserType};
 use tropo::shape::Headers;
 use uuid::Uuid;
 
-use super::inbox::Texted;
+use super::inbox::{Origin, Texted, Waiting};
 use super::{Leg, Run, Start};
 use crate::Simulator;
 use crate::application::Application;
@@ -38,6 +39,9 @@ pub enum OpeningError {
     /// The session that the text would answer does not read.
     #[error("the session that talks with this phone has not read what came before: wait until it asks, or hang up")]
     Unread,
+    /// All sessions together have too much to read.
+    #[error("too many texts wait for sessions to read them: wait until they ask, or hang up")]
+    NoMemory,
     /// The simulator stops.
     #[error("the simulator is stopping")]
     Stopping,
@@ -69,29 +73,66 @@ impl Simulator {
     /// # Errors
     /// [`OpeningError`]; then nothing was texted.
     pub(crate) fn text(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
+        if self.stopping.is_cancelled() {
+            return Err(OpeningError::Stopping);
+        }
         let sent = |id: &SessionId| self.phones.sent(Delivery { session_id: Some(id.clone()), ..delivery.clone() });
-        match self.inboxes.text(delivery) {
-            Texted::Taken(id) => {
-                sent(&id);
-                Ok(id)
-            }
+        match self.inboxes.text(delivery, sent) {
+            Texted::Taken(id) => Ok(id),
             Texted::Free => {
                 let (run, session) = self.open_with(delivery, Room::Needed)?;
                 // Before the session can answer: it may dial the number as the phone writes it.
-                sent(&run.id);
-                self.begin(run, Start::at_once(), session)
+                self.begin(run, Start::at_once(), session, |id| {
+                    sent(id);
+                })
             }
             Texted::Full => Err(OpeningError::Unread),
+            Texted::NoMemory => Err(OpeningError::NoMemory),
         }
     }
 
-    /// A text that a session has not read begins another.
+    /// A text that a session has not read is offered to whoever still asks in its conversation: who has it now, or
+    /// nobody, also where whoever asks has too much to read.
     ///
     /// # Errors
-    /// [`OpeningError::NoSuchNumber`] or [`OpeningError::Stopping`].
-    pub(super) fn text_again(self: &Arc<Self>, delivery: &Delivery) -> Result<SessionId, OpeningError> {
-        let (run, session) = self.open_with(delivery, Room::Made)?;
-        self.begin(run, Start::at_once(), session)
+    /// [`OpeningError::Stopping`].
+    pub(super) fn offer(&self, text: &Waiting) -> Result<Option<SessionId>, OpeningError> {
+        let Waiting { delivery, origin } = text;
+        let again = |id: &SessionId| match origin {
+            Origin::Since(index) => {
+                self.phones.reassign(&delivery.from, *index, id);
+                *index
+            }
+            Origin::First => 0,
+        };
+        if self.stopping.is_cancelled() {
+            return Err(OpeningError::Stopping);
+        }
+        match self.inboxes.text(delivery, again) {
+            Texted::Taken(id) => Ok(Some(id)),
+            Texted::Free | Texted::Full | Texted::NoMemory => Ok(None),
+        }
+    }
+
+    /// A text that a session has not read begins another, in the place of that one. It takes over the `rest`, which waits
+    /// for its questions or its end: one session follows one, however much was left unread.
+    ///
+    /// # Errors
+    /// [`OpeningError::NoSuchNumber`] or [`OpeningError::Stopping`]; then the rest is left.
+    pub(super) fn succeed(
+        self: &Arc<Self>,
+        first: &Waiting,
+        rest: &mut VecDeque<Waiting>,
+    ) -> Result<SessionId, OpeningError> {
+        let (run, session) = self.open_with(&first.delivery, Room::Made)?;
+        self.begin(run, Start::at_once(), session, |id| {
+            for Waiting { delivery, origin } in [first].into_iter().chain(&*rest) {
+                if let Origin::Since(index) = origin {
+                    self.phones.reassign(&delivery.from, *index, id);
+                }
+            }
+            self.inboxes.inherit(id, &Leg::of(&first.delivery), std::mem::take(rest));
+        })
     }
 
     /// Takes in a session that a text begins.
@@ -142,7 +183,7 @@ impl Simulator {
 
         run.log(wording::create());
         let start = Start { gate, plan: self.control.plan_call_back(), answered: Some(answered) };
-        self.begin(run, start, session)
+        self.begin(run, start, session, |_| {})
     }
 
     /// Takes in a session, and says what all payloads have of it.
@@ -153,6 +194,9 @@ impl Simulator {
         cause: Cause,
         room: Room,
     ) -> Result<(Run, Session), OpeningError> {
+        if self.stopping.is_cancelled() {
+            return Err(OpeningError::Stopping);
+        }
         let (id, began_at) = (new_id(), Timestamp::now());
         let view = SessionView {
             id: id.clone(),
@@ -185,13 +229,19 @@ impl Simulator {
         Ok((Run::new(Arc::clone(self), Arc::clone(application), id, url, began_at), session))
     }
 
-    /// Starts the task of a session.
-    fn begin(&self, run: Run, start: Start, session: Session) -> Result<SessionId, OpeningError> {
+    /// Starts the task of a session, and does something just before: not when the simulator has stopped.
+    fn begin(
+        &self,
+        run: Run,
+        start: Start,
+        session: Session,
+        before: impl FnOnce(&SessionId),
+    ) -> Result<SessionId, OpeningError> {
         let id = run.id.clone();
         let span = tracing::info_span!(parent: None, "session", session.id = %id);
         let body = run.session_body(session);
         let task = run.run(start, body).instrument(span);
-        if self.spawn(task) { Ok(id) } else { Err(OpeningError::Stopping) }
+        if self.spawn_after(|| before(&id), task) { Ok(id) } else { Err(OpeningError::Stopping) }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Ending {
     Incomplete,
     /// The document could not be understood; the reason quotes nothing of it.
     Error(String),
+    /// The document was refused as a whole, for this reason: nothing of it is done, its handlers say nothing.
+    Refused(String),
     /// A signal of this name interrupted an action.
     Signal(String),
     /// The application hung up or declined.
@@ -89,7 +91,7 @@ impl Run {
         self.collected.clear();
         if let Err(reason) = self.check(document) {
             self.log(wording::ours(format_args!("The document cannot be done: {reason}")));
-            return Ending::Error(reason);
+            return Ending::Refused(reason);
         }
         for action in &document.actions {
             // Long documents do not keep the others waiting.
@@ -123,7 +125,7 @@ impl Run {
     async fn act(&mut self, action: &Action) -> Step {
         match action {
             Action::Message(message) if message.is_text() => {
-                let sent = self.message(message);
+                let sent = self.message(message).await;
                 if let Err(failure) = &sent {
                     self.tell_refused(message, &failure.to_string());
                 }
@@ -137,7 +139,7 @@ impl Run {
                 let called = self.call(call);
                 self.judge("call", call.required, called)
             }
-            Action::Say(says) => self.say(says),
+            Action::Say(says) => self.say(says).await,
             Action::Ask(ask) => self.ask(ask).await,
             Action::Wait(wait) => self.wait(wait).await,
             // Handlers stand for the whole document and are looked up at its end.
@@ -186,10 +188,10 @@ impl Run {
     }
 
     /// Texts somebody and leaves.
-    fn message(&mut self, message: &Message) -> Result<(), Failure> {
+    async fn message(&mut self, message: &Message) -> Result<(), Failure> {
         let Message { to, from, network, say, prompt_log_security, .. } = message;
         let leg = self.leg_to("message", to, from.as_deref(), network.as_deref())?;
-        self.speak(&leg, say, prompt_log_security.as_deref())
+        self.speak(&leg, say, prompt_log_security.as_deref()).await
     }
 
     /// Texts somebody from here on.
@@ -205,14 +207,14 @@ impl Run {
         Ok(())
     }
 
-    fn say(&mut self, says: &OneOrMany<Say>) -> Step {
+    async fn say(&mut self, says: &OneOrMany<Say>) -> Step {
         for say in says {
             if let Some(interruption) = self.interruption(say.allow_signals.as_ref()) {
                 self.collect("say", say.name.as_deref(), &interruption);
                 return self.interrupted(interruption);
             }
             let said = match self.leg.clone() {
-                Some(leg) => self.say_to(&leg, &OneOrMany::One(say.clone()), None),
+                Some(leg) => self.say_to(&leg, &OneOrMany::One(say.clone()), None).await,
                 None => Err(Failure::NobodyThere),
             };
             match self.judge("say", say.required, said) {
@@ -277,13 +279,13 @@ impl Run {
     }
 
     /// Says words in a call. Whoever wants to know is told when they are refused.
-    pub(super) fn say_to(
+    pub(super) async fn say_to(
         &mut self,
         leg: &Leg,
         says: &OneOrMany<Say>,
         log_security: Option<&str>,
     ) -> Result<(), Failure> {
-        let said = self.speak(leg, says, log_security);
+        let said = self.speak(leg, says, log_security).await;
         if let Err(failure) = &said {
             self.tell_unsaid(leg, &failure.to_string());
         }
@@ -292,7 +294,7 @@ impl Run {
 
     /// Hands words to the gateway, which brings them to the phone. The log shows them unless the action's
     /// `promptLogSecurity` or their own hides them.
-    fn speak(&mut self, leg: &Leg, says: &OneOrMany<Say>, log_security: Option<&str>) -> Result<(), Failure> {
+    async fn speak(&mut self, leg: &Leg, says: &OneOrMany<Say>, log_security: Option<&str>) -> Result<(), Failure> {
         let words: Vec<Words> = says
             .iter()
             .map(|say| self.words(say, leg.network.as_str()))
@@ -302,6 +304,8 @@ impl Run {
             return Err(Failure::Withheld);
         }
         for (words, say) in words.into_iter().zip(says) {
+            // Nor do long lists of what to say.
+            tokio::task::coop::consume_budget().await;
             if words.text.as_str().is_empty() && words.subject.is_none() && words.media.is_empty() {
                 self.log(wording::ours("There is nothing to say: no text is sent"));
                 continue;
@@ -316,19 +320,19 @@ impl Run {
     /// Sends one message; the log may show something else instead.
     fn send(&mut self, leg: &Leg, words: Words, instead: Option<&str>) -> Result<(), Failure> {
         let Leg { us, them, network, .. } = leg;
-        if self.simulator.departures.is_full() {
+        let (from, to, session_id) = (us.clone(), them.clone(), Some(self.id.clone()));
+        let Words { text, subject, media } = words;
+        let delivery = Delivery { from, to, text, subject, media, network: network.clone(), session_id };
+        if self.simulator.departures.is_full_for(&delivery) {
             return Err(Failure::TooMany);
         }
-        let Words { text, subject, media } = words;
         let bot_key = &self.application.bot_key;
-        let spoken = subject.as_ref().unwrap_or(&text).as_str();
+        let spoken = delivery.subject.as_ref().unwrap_or(&delivery.text).as_str();
         let speak = Speak { from: us, to: them, network, bot_key, text: instead.unwrap_or(spoken) };
         // Whoever has the text finds these lines written.
         for line in self.gateway.speak(&speak) {
             self.log(line);
         }
-        let (from, to, network, session_id) = (us.clone(), them.clone(), network.clone(), Some(self.id.clone()));
-        let delivery = Delivery { from, to, text, subject, media, network, session_id };
         let counted = delivery.counted();
         if let Some((encoding, parts)) = counted.filter(|(_, parts)| 1 < *parts) {
             let encoding = encoding.as_str();
@@ -346,9 +350,9 @@ impl Run {
     }
 
     /// Says what a handler says before it goes on. Nothing depends on it.
-    pub(super) fn say_first(&mut self, says: &OneOrMany<Say>) {
+    pub(super) async fn say_first(&mut self, says: &OneOrMany<Say>) {
         let said = match self.leg.clone() {
-            Some(leg) => self.say_to(&leg, says, None),
+            Some(leg) => self.say_to(&leg, says, None).await,
             None => Err(Failure::NobodyThere),
         };
         self.judge("say", Some(false), said);

@@ -53,7 +53,9 @@ impl Ending {
         let first = match self {
             Self::Continue => None,
             Self::Incomplete => Some("incomplete"),
-            Self::Error(_) => Some("error"),
+            Self::Error(_) | Self::Refused(_) => Some("error"),
+            // What the platform itself tells of is no signal's to tell.
+            Self::Signal(signal) if is_own(signal) => None,
             Self::Signal(signal) => Some(signal.as_str()),
             Self::HungUp | Self::Disconnected => return vec![Event::Hangup],
             Self::Stopped => return Vec::new(),
@@ -65,7 +67,7 @@ impl Ending {
     fn state(&self) -> State {
         match self {
             Self::Continue | Self::Signal(_) => State::Finished,
-            Self::Incomplete | Self::Error(_) | Self::Stopped => State::Failed,
+            Self::Incomplete | Self::Error(_) | Self::Refused(_) | Self::Stopped => State::Failed,
             Self::HungUp | Self::Disconnected => State::HungUp,
         }
     }
@@ -79,7 +81,9 @@ impl Run {
             for event in ending.events() {
                 let Some(handler) = handler(document, &event) else { continue };
                 let is_over = matches!(event, Event::Hangup);
-                if !is_over && let Some(gone) = self.speak_first(handler).await {
+                // Of a document that was refused, nothing is done.
+                let speaks = !is_over && !matches!(ending, Ending::Refused(_));
+                if speaks && let Some(gone) = self.speak_first(handler).await {
                     ending = gone;
                     continue 'ending;
                 }
@@ -98,7 +102,7 @@ impl Run {
     /// Says and asks what a handler has to before it goes on; how the session ends if the call goes meanwhile.
     async fn speak_first(&mut self, handler: &On) -> Option<Ending> {
         if let Some(says) = &handler.say {
-            self.say_first(says);
+            self.say_first(says).await;
         }
         if let Some(ask) = &handler.ask {
             let Step::End(ending) = self.ask(ask).await else { return None };
@@ -131,14 +135,22 @@ impl Run {
             state: Some(state),
             session_duration: Some(self.began.elapsed().as_secs()),
             sequence: Some(self.documents),
-            complete: Some(!matches!(ending, Ending::Incomplete | Ending::Error(_))),
-            error: if let Ending::Error(reason) = ending { Some(reason.clone()) } else { None },
+            complete: Some(!matches!(ending, Ending::Incomplete | Ending::Error(_) | Ending::Refused(_))),
+            error: match ending {
+                Ending::Error(reason) | Ending::Refused(reason) => Some(reason.clone()),
+                _ => None,
+            },
             actions,
             ..SessionReport::default()
         };
         let shown = has_secret.then(|| self.report_body(SessionReport { actions: shown, ..report.clone() }));
         Payload { body: Bytes::from(self.report_body(report)), shown: shown.map(Bytes::from) }
     }
+}
+
+/// Whether an event of that name is the platform's own.
+fn is_own(name: &str) -> bool {
+    ["continue", "incomplete", "error", "hangup"].iter().any(|own| name.trim().eq_ignore_ascii_case(own))
 }
 
 /// The handler of an event: the document's own, then those of its questions.

@@ -11,13 +11,27 @@ pub(super) const HIDDEN: &[u8] = b"(suppressed)";
 /// The same, for words.
 pub(super) const HIDDEN_WORDS: &str = "(suppressed)";
 
+/// The setting that hides.
+const SUPPRESS: &str = "suppress";
+
 /// Whether a setting hides everything that it is about.
 pub(super) fn is_suppressed(setting: Option<&str>) -> bool {
-    setting.is_some_and(|word| word.trim().eq_ignore_ascii_case("suppress"))
+    setting.is_some_and(|word| word.trim().eq_ignore_ascii_case(SUPPRESS))
+}
+
+/// Whether the body of a document must not be shown: it holds words that it keeps out of the log, or may, as it cannot
+/// all be read.
+pub(super) fn may_be_secret(body: &[u8], read: Option<&Document>) -> bool {
+    let is_doubtful = |action: &Action| matches!(action, Action::Unreadable { .. });
+    if read.is_some_and(is_secret) {
+        return true;
+    }
+    let is_read = read.is_some_and(|document| !document.actions.iter().any(is_doubtful));
+    !is_read && body.windows(SUPPRESS.len()).any(|word| word.eq_ignore_ascii_case(SUPPRESS.as_bytes()))
 }
 
 /// Whether a document holds words that it keeps out of the log: then none of it is shown.
-pub(super) fn is_secret(document: &Document) -> bool {
+fn is_secret(document: &Document) -> bool {
     let is_secret_handler = |on: &tropo::document::On| {
         on.say.as_ref().is_some_and(has_secret) || on.ask.as_ref().is_some_and(|ask| is_secret_question(ask))
     };
@@ -54,7 +68,7 @@ fn has_secret(says: &OneOrMany<Say>) -> bool {
 /// An answer as the log may show it.
 pub(super) fn shown(ask: &Ask, answer: &str) -> String {
     match ask.asr_log_security.as_deref().map(str::trim) {
-        Some(setting) if setting.eq_ignore_ascii_case("suppress") => HIDDEN_WORDS.to_owned(),
+        Some(setting) if setting.eq_ignore_ascii_case(SUPPRESS) => HIDDEN_WORDS.to_owned(),
         Some(setting) if setting.eq_ignore_ascii_case("mask") => {
             masked(answer, ask.mask_template.as_deref().unwrap_or_default())
         }
@@ -137,6 +151,20 @@ mod tests {
         ] {
             let document = Document::read(format!(r#"{{"tropo":[{actions}]}}"#).as_bytes(), None).unwrap();
             assert_eq!(is_secret(&document), expected, "{actions}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_cannot_all_be_read_is_hidden_where_it_may_hold_a_secret() {
+        for (body, expected) in [
+            (r#"{"tropo":[{"say":{"value":"suppress"}}]}"#, false),
+            (r#"{"tropo":[{"say":{"promptLogSecurity":"Suppress"}},{"say":{"value":"x"}}]}"#, true),
+            (r#"{"tropo":[{"say":{}},{"say":{"value":"x"}}]}"#, false),
+            (r#"{"tropo":[{"say":{"value":"x","promptLogSecurity":"suppress"}}"#, true),
+            (r#"{"tropo":[{"say":{"value":"x"}}"#, false),
+        ] {
+            let read = Document::read(body.as_bytes(), None).ok();
+            assert_eq!(may_be_secret(body.as_bytes(), read.as_ref()), expected, "{body}");
         }
     }
 }

@@ -20,7 +20,7 @@ impl Run {
         };
         let reason = reason?;
         self.log(wording::ours(format_args!("The document is refused, {reason}: strict")));
-        Some(Ending::Error(reason))
+        Some(Ending::Refused(reason))
     }
 }
 

@@ -254,3 +254,14 @@ async fn a_document_is_read_in_its_charset_and_without_one_as_latin1() {
         assert_line(&stage.lines(&session).await, line);
     }
 }
+
+#[tokio::test]
+async fn the_handlers_of_a_refused_document_say_nothing() {
+    let says: Vec<_> = (0..20_001).map(|_| json!({"value": "never"})).collect();
+    let on = json!({"on": {"event": "error", "say": {"value": "never"}, "next": "/e"}});
+    let stage = Stage::with(json!([{"say": says}, on])).await;
+    let session = stage.text(PHONE, "hi").await;
+    assert!(stage.result("/e").await["error"].as_str().unwrap().starts_with("it has more than 20000"));
+    stage.ended(&session).await;
+    assert_eq!(stage.get(&format!("/phones/{PHONE}/messages")).await.1, json!([]));
+}

@@ -32,3 +32,4 @@ mod sms;
 mod stage;
 mod state;
 mod streams;
+mod unread;

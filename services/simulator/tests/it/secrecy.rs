@@ -100,3 +100,21 @@ async fn an_answer_is_hidden_or_masked_in_the_lines_and_not_in_the_result() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_documents_of_a_call_whose_words_are_hidden_are_hidden_too() {
+    let stage = Stage::new(|posted| {
+        let actions = if posted.body["session"].is_null() {
+            json!([{"say": {"value": "secret"}}])
+        } else {
+            let call = json!({"to": PHONE, "network": "SMS", "promptLogSecurity": "suppress"});
+            json!([{"call": call}, {"on": {"event": "continue", "next": "/c"}}])
+        };
+        crate::stage::Reply::document(&json!({"tropo": actions}))
+    })
+    .await;
+    let session = stage.launched().await;
+    stage.ended(&session).await;
+    assert_eq!(stage.texts(PHONE, 1).await, ["secret"]);
+    assert_hidden(&stage.lines(&session).await, &["secret"]);
+}

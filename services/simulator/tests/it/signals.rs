@@ -132,7 +132,7 @@ async fn an_action_drops_the_signals_that_it_does_not_allow_until_one_fits() {
     }
     stage.result("/stop").await;
 
-    let deaf = json!({"wait": {"milliseconds": 100, "allowSignals": ""}});
+    let deaf = json!({"wait": {"milliseconds": 3000, "allowSignals": ""}});
     let stage = Stage::with(json!([{"say": {"value": "."}}, deaf, {"say": {"value": "done"}}, handlers()])).await;
     let session = waiting(&stage).await;
     send(&stage, &session, "stop").await;
@@ -180,5 +180,18 @@ async fn a_wait_really_waits() {
         let session = stage.text(PHONE, "hi").await;
         until(async || Some(stage.ended(&session).await)).await;
         assert_eq!(stage.texts(PHONE, 1).await, ["done"]);
+    }
+}
+
+#[tokio::test]
+async fn no_signal_passes_for_an_event_of_the_platform() {
+    let wait = json!({"wait": {"milliseconds": 600_000}});
+    let on = |event: &str| json!({"event": event, "next": format!("/{event}")});
+    for signal in ["hangup", " Error ", "incomplete"] {
+        let on = json!({"on": [on("hangup"), on("error"), on("incomplete"), on("continue")]});
+        let stage = Stage::with(json!([{"say": {"value": "."}}, wait, on])).await;
+        let session = waiting(&stage).await;
+        send(&stage, &session, signal).await;
+        assert_eq!(stage.result("/continue").await["state"], "ANSWERED", "{signal}");
     }
 }

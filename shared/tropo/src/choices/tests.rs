@@ -50,6 +50,7 @@ fn a_list_is_matched_in_any_case_and_tells_what_was_meant() {
     check("yes(y, 1", "1", Some(("1", "1", "yes")));
     check("(y, 1)", "1", Some(("1", "1", "1")));
     check("ja, né", "NÉ", Some(("NÉ", "né", "né")));
+    check("#, *(star)", "#", Some(("#", "#", "#")));
     check("[5 DIGITS], help", "help", Some(("help", "help", "help")));
     check("[5 DIGITS], help", "12345", Some(("12345", "12345", "12345")));
 }

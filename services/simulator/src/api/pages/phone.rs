@@ -1,6 +1,7 @@
 //! A virtual phone as a page: its messages, and a form to text a number.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use protocol::Address;
 
@@ -38,7 +39,7 @@ impl Draft {
     /// To the other party of the newest message, over the same network.
     pub(super) fn next(simulator: &Simulator, number: &Address) -> Self {
         let latest = simulator.phones.latest(number, 1);
-        let Some(PhoneMessage { direction, from, to, network, .. }) = latest.last() else {
+        let Some(PhoneMessage { direction, from, to, network, .. }) = latest.last().map(Arc::as_ref) else {
             return Self::first(simulator);
         };
         let other = match direction {

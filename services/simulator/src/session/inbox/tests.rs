@@ -30,6 +30,10 @@ fn taken(inboxes: &Inboxes, id: &SessionId, leg: &Leg) -> Option<MessageText> {
     inboxes.take_text(id, leg).map(|waiting| waiting.delivery.text)
 }
 
+fn texted(inboxes: &Inboxes, delivery: &Delivery) -> Texted {
+    inboxes.text(delivery, |_| 1)
+}
+
 /// Two sessions with the same phone.
 fn two() -> (Inboxes, SessionId, SessionId, Leg) {
     let (inboxes, one, two, leg) = (Inboxes::default(), id("one"), id("two"), leg("+15555550177"));
@@ -43,23 +47,54 @@ fn two() -> (Inboxes, SessionId, SessionId, Leg) {
 #[test]
 fn a_text_is_whose_question_was_the_latest() {
     let (inboxes, one, two, leg) = two();
-    assert_eq!(inboxes.text(&texting(&leg, "1")), Texted::Free);
+    assert_eq!(texted(&inboxes, &texting(&leg, "1")), Texted::Free);
     inboxes.ask(&one, &leg);
-    assert_eq!(inboxes.text(&texting(&leg, "2")), Texted::Taken(one.clone()));
+    assert_eq!(texted(&inboxes, &texting(&leg, "2")), Texted::Taken(one.clone()));
     inboxes.ask(&two, &leg);
-    assert_eq!(inboxes.text(&texting(&leg, "3")), Texted::Taken(two.clone()));
-    inboxes.ask(&one, &leg);
-    assert_eq!(inboxes.text(&texting(&leg, "4")), Texted::Taken(one.clone()));
+    assert_eq!(texted(&inboxes, &texting(&leg, "3")), Texted::Taken(two.clone()));
+    assert!(inboxes.ask(&one, &leg));
+    assert_eq!(texted(&inboxes, &texting(&leg, "4")), Texted::Taken(one.clone()));
     let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
-    assert_eq!(inboxes.text(&texting(&other, "5")), Texted::Free);
+    assert_eq!(texted(&inboxes, &texting(&other, "5")), Texted::Free);
 
-    let left: Vec<_> = inboxes.close(&one).into_iter().map(|unread| unread.text).collect();
+    let left: Vec<_> = inboxes.close(&one).into_iter().map(|unread| unread.delivery.text).collect();
     assert_eq!(left, [text("2"), text("4")]);
-    assert_eq!(inboxes.text(&texting(&leg, "6")), Texted::Taken(two.clone()));
+    assert_eq!(texted(&inboxes, &texting(&leg, "6")), Texted::Taken(two.clone()));
     assert_eq!((inboxes.close(&two).len(), inboxes.close(&two).len()), (2, 0));
-    assert_eq!(inboxes.text(&texting(&leg, "7")), Texted::Free);
+    assert_eq!(texted(&inboxes, &texting(&leg, "7")), Texted::Free);
     let registry = inboxes.lock();
     assert_eq!((registry.text_bytes, registry.askers.len(), registry.sessions.len()), (0, 0, 0));
+}
+
+#[test]
+fn whose_question_is_open_goes_before_who_asked_later() {
+    let (inboxes, one, two, leg) = two();
+    assert!(!inboxes.ask(&one, &leg));
+    assert!(!inboxes.ask(&two, &leg));
+    assert_eq!(texted(&inboxes, &texting(&leg, "1")), Texted::Taken(two.clone()));
+    // Two has its answer; one listens still, until its time is over.
+    assert_eq!(texted(&inboxes, &texting(&leg, "2")), Texted::Taken(one.clone()));
+    assert_eq!(texted(&inboxes, &texting(&leg, "3")), Texted::Taken(two.clone()));
+    assert!(inboxes.take_text(&one, &leg).is_some());
+    inboxes.ask(&one, &leg);
+    inboxes.ask(&two, &leg);
+    inboxes.rest(&one);
+    assert_eq!(texted(&inboxes, &texting(&leg, "4")), Texted::Taken(two));
+}
+
+#[test]
+fn who_inherits_texts_has_what_comes_after_them() {
+    let (inboxes, one, two, leg) = two();
+    inboxes.ask(&one, &leg);
+    texted(&inboxes, &texting(&leg, "1"));
+    let unread = inboxes.close(&one);
+    assert_eq!(texted(&inboxes, &texting(&leg, "2")), Texted::Free);
+    inboxes.inherit(&two, &leg, unread);
+    assert_eq!(texted(&inboxes, &texting(&leg, "3")), Texted::Taken(two.clone()));
+    assert!(inboxes.ask(&two, &leg));
+    assert_eq!(taken(&inboxes, &two, &leg), Some(text("1")));
+    assert_eq!(taken(&inboxes, &two, &leg), Some(text("3")));
+    assert_eq!(inboxes.lock().text_bytes, 0);
 }
 
 #[test]
@@ -68,9 +103,8 @@ fn texts_are_read_in_order_and_by_conversation() {
     let other = Leg { them: "+15555550178".parse().unwrap(), ..leg.clone() };
     inboxes.connect(&one, &leg, Some(&texting(&leg, "first")));
     inboxes.ask(&one, &leg);
-    inboxes.text(&texting(&leg, "second"));
+    texted(&inboxes, &texting(&leg, "second"));
     inboxes.connect(&one, &other, None);
-    assert!(!inboxes.has_text(&one, &other) && inboxes.has_text(&one, &leg));
     assert_eq!(taken(&inboxes, &one, &other), None);
     assert_eq!(taken(&inboxes, &one, &leg), Some(text("first")));
     assert_eq!(taken(&inboxes, &one, &leg), Some(text("second")));
@@ -108,12 +142,15 @@ fn what_waits_is_bounded() {
     let (inboxes, one, _, leg) = two();
     inboxes.ask(&one, &leg);
     for _ in 0..TEXTS_MAX {
-        assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Taken(one.clone()));
+        assert_eq!(texted(&inboxes, &texting(&leg, "x")), Texted::Taken(one.clone()));
     }
-    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Full);
+    assert_eq!(texted(&inboxes, &texting(&leg, "x")), Texted::Full);
     assert!(inboxes.take_text(&one, &leg).is_some());
-    inboxes.lock().text_bytes = TEXT_BYTES_MAX;
-    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Full);
+    // Texts without words take memory, too.
+    inboxes.lock().text_bytes = TEXT_BYTES_MAX - TEXT_COST + 1;
+    assert_eq!(texted(&inboxes, &texting(&leg, "")), Texted::NoMemory);
+    inboxes.lock().text_bytes = TEXT_BYTES_MAX - TEXT_COST;
+    assert_eq!(texted(&inboxes, &texting(&leg, "")), Texted::Taken(one));
 }
 
 #[test]
@@ -123,12 +160,12 @@ fn who_hung_up_has_no_part_in_the_conversation_any_more() {
     inboxes.ask(&two, &leg);
     assert!(inboxes.hang_up(&two) && inboxes.has_hung_up(&two) && !inboxes.has_hung_up(&one));
     inboxes.ask(&two, &leg);
-    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Taken(one.clone()));
+    assert_eq!(texted(&inboxes, &texting(&leg, "x")), Texted::Taken(one.clone()));
     let jabber = "JABBER".parse().unwrap();
     assert!(inboxes.hang_up_on(&leg.us, &leg.them, Some(&jabber)).is_empty());
     assert_eq!(inboxes.hang_up_on(&leg.us, &leg.them, None), std::slice::from_ref(&one));
     assert!(inboxes.hang_up_on(&leg.us, &leg.them, None).is_empty());
-    assert_eq!(inboxes.text(&texting(&leg, "x")), Texted::Free);
+    assert_eq!(texted(&inboxes, &texting(&leg, "x")), Texted::Free);
     assert_eq!(inboxes.close(&one).len(), 1);
     assert!(!inboxes.hang_up(&one));
 }
