@@ -73,7 +73,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
 
 /// The same for careless clients, such as those of a stand-in: blanks, `#`, quotes, brackets and letters beyond ASCII
 /// may stand unescaped in the target of a request, as long as its connection carries only GET and HEAD without a body.
-/// Such a line may be as long as [`Limits::header_bytes_max`] says.
+/// The head of a request may be as long as [`Limits::header_bytes_max`] says, where such a character counts as the three
+/// that it is escaped with.
 ///
 /// # Errors
 /// As [`serve`].
