@@ -10,8 +10,8 @@ use url::Url;
 use crate::application::{
     ADDRESSES_MAX, APPLICATIONS_MAX, Application, ApplicationError, NAME_BYTES_MAX, bot_key, is_http,
 };
+use crate::changes::Changes;
 use crate::config::{ApplicationConfig, Token};
-use crate::state::Changes;
 
 /// The id of the first application; the others count on, and none is used again.
 const FIRST_ID: usize = 500_001;

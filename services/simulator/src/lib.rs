@@ -10,6 +10,7 @@
 mod api;
 mod application;
 mod applications;
+mod changes;
 mod config;
 mod cookies;
 mod debugger;
@@ -58,6 +59,7 @@ pub use state::{StateError, check_state};
 pub use texting::{Texted, TextedError, Texting};
 
 use self::applications::{Applications, Draft};
+use self::changes::Changes;
 use self::debugger::Debugger;
 use self::departures::Departures;
 use self::knobs::Control;
@@ -65,7 +67,7 @@ use self::phones::Phones;
 use self::reports::Reports;
 use self::session::inbox::Inboxes;
 use self::sessions::Sessions;
-use self::state::{Changes, Taken, Turn};
+use self::state::{Taken, Turn};
 use self::subscriptions::Subscriptions;
 use self::webhook::Poster;
 

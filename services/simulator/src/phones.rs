@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 pub(crate) use self::message::Delivery;
 pub use self::message::{Direction, PhoneMessage};
 pub(crate) use self::saved::SavedPhones;
-use crate::state::Changes;
+use crate::changes::Changes;
 
 /// All messages that went one way may hold so many bytes of text together.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::application::is_http;
-use crate::state::Changes;
+use crate::changes::Changes;
 
 /// How many there may be.
 const SUBSCRIPTIONS_MAX: usize = 1000;
