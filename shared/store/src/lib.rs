@@ -7,9 +7,11 @@
 
 mod account;
 mod accounts;
+mod consents;
 mod error;
 mod ledger;
 mod location;
+mod memory;
 mod outcome;
 mod postgres;
 mod row;
@@ -20,10 +22,12 @@ use std::sync::Arc;
 
 pub use account::{Account, BackendAccount, Standings};
 pub use accounts::{Accounts, Entry, Fact, Open};
+pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use error::{Cause, LedgerError, OpenError};
 pub use ledger::{
     AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why,
 };
+pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
 
