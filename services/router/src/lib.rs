@@ -17,6 +17,7 @@ mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
+mod forget;
 mod observe;
 pub mod participant;
 mod pipeline;
@@ -32,6 +33,7 @@ use store::{LedgerError, Memories};
 
 use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
+pub use forget::forget;
 use pipeline::{Pipeline, Stopped};
 use routed::Routed;
 
