@@ -111,7 +111,8 @@ impl Replica {
     }
 
     fn router(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
-        let router = router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
+        let router =
+            router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
         let retry =
             RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
         let consumer = self.consumer(QueueName::received(), 8, retry, false);
