@@ -17,7 +17,7 @@ pub use message::{
 };
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};
 
-/// What an event says: the first part of its routing key, `<kind>.<backend>`. Events are past tense, the one command
+/// What an event says: the first part of its routing key, `<kind>.<backend>` or `<kind>.<backend>.<detail>`. Events are past tense, the one command
 /// (`message.send`) is imperative.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
@@ -86,6 +86,14 @@ impl Kind {
             Self::DeliveryReported => "delivery.reported",
         }
     }
+
+    /// The kind and the backend in a routing key; `None` if it is not one of ours.
+    #[must_use]
+    pub fn of_routing_key(routing_key: &str) -> Option<(Self, BackendName)> {
+        let of_kind = |kind: Self| Some((kind, routing_key.strip_prefix(kind.as_str())?.strip_prefix('.')?));
+        let (kind, rest) = Self::ALL.into_iter().find_map(of_kind)?;
+        Some((kind, rest.split('.').next()?.parse().ok()?))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -153,6 +161,12 @@ pub trait Event: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync
     const KIND: Kind;
     /// The edition written now, and the newest that is read.
     const VERSION: u16 = 1;
+
+    /// One more word of its routing key, after the backend, where the backend alone does not say which queue gets it.
+    fn detail(&self, head: &Head) -> Option<String> {
+        let _ = head;
+        None
+    }
 }
 
 /// What every event says about itself: the same in the body and, for brokers and tools, in the AMQP properties.
@@ -163,7 +177,7 @@ pub struct Head {
     /// Kind and version; AMQP `type`.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// The backend that it concerns; the last word of the routing key.
+    /// The backend that it concerns; a word of the routing key.
     pub backend: BackendName,
     /// The Tropo session that began the conversation; AMQP `correlation_id`. A message that no webhook caused has
     /// none until Tropo gives its own session an id.
@@ -259,10 +273,11 @@ impl<T: Event> Envelope<T> {
         self
     }
 
-    /// Where it goes: `<kind>.<backend>`.
+    /// Where it goes: `<kind>.<backend>`, and its detail where it has one ([`Event::detail`]).
     #[must_use]
     pub fn routing_key(&self) -> String {
-        format!("{}.{}", T::KIND, self.head.backend)
+        let key = format!("{}.{}", T::KIND, self.head.backend);
+        self.data.detail(&self.head).map_or_else(|| key.clone(), |detail| format!("{key}.{detail}"))
     }
 
     /// The JSON body.
