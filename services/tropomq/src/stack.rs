@@ -5,6 +5,7 @@ mod ledger;
 mod letters;
 mod listeners;
 mod messages;
+mod router;
 mod spool;
 mod watch;
 
@@ -22,7 +23,7 @@ use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
-use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, consume};
+use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
 use protocol::topology::QueueName;
 use store::Ledger;
 use tropo::ticket::Keyring;
@@ -166,6 +167,7 @@ struct Work {
     prefetch: u16,
     retry: RetryPolicy,
     ordered: bool,
+    share: Option<Share>,
 }
 
 impl Stack {
@@ -280,16 +282,6 @@ impl Running {
         Ok(())
     }
 
-    fn router(&self, bus: &Arc<dyn Bus>) -> anyhow::Result<()> {
-        let router = router::Router::new(&self.settings.router, self.settings.own_numbers()).context("start router")?;
-        let prefetch = self.settings.router.prefetch;
-        let retry =
-            RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
-        let work = Work { queue: QueueName::received(), prefetch, retry, ordered: false };
-        self.consume(bus, "router", work, router);
-        Ok(())
-    }
-
     fn egress(
         &self,
         bus: &Arc<dyn Bus>,
@@ -309,11 +301,11 @@ impl Running {
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());
             let queue = QueueName::lane(backend);
-            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered }, lane);
+            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered, share: None }, Arc::new(lane));
         }
-        let reported = |queue| Work { queue, prefetch, retry, ordered: false };
-        self.consume(bus, "egress", reported(QueueName::results()), egress.results());
-        self.consume(bus, "egress", reported(QueueName::reports()), egress.reports());
+        let reported = |queue| Work { queue, prefetch, retry, ordered: false, share: None };
+        self.consume(bus, "egress", reported(QueueName::results()), Arc::new(egress.results()));
+        self.consume(bus, "egress", reported(QueueName::reports()), Arc::new(egress.reports()));
         let token = || self.tasks.shutdown().token().clone();
         // As long as call-backs come in: what is in hand may have been released by another replica.
         let (late, reconciled) = (self.doors.shutdown().token().clone(), Arc::clone(&egress));
@@ -354,12 +346,12 @@ impl Running {
         &self,
         bus: &Arc<dyn Bus>,
         service: &'static str,
-        Work { queue, prefetch, retry, ordered }: Work,
-        handler: H,
+        Work { queue, prefetch, retry, ordered, share }: Work,
+        handler: Arc<H>,
     ) {
         let publisher = Publisher::new(Arc::clone(bus), service);
         let name = format!("consume {queue}");
-        let consumer = Consumer { queue, prefetch, retry, ordered, drain: self.settings.bus.drain };
+        let consumer = Consumer { queue, prefetch, retry, ordered, share, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
         // Readiness follows each consumer: a bus that is there does not mean that every queue can be had.
         let component = self.health.component(name.clone());
@@ -367,7 +359,7 @@ impl Running {
             ConsumerState::Subscribed => component.ready(),
             ConsumerState::Waiting(reason) => component.not_ready(reason),
         };
-        self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token, tell));
+        self.work(name, consume(publisher, consumer, handler, environment, token, tell));
     }
 
     /// Work that the process cannot do without, and that ends by itself once shutdown is requested.
