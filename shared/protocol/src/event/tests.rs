@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -53,6 +54,38 @@ fn every_event_is_written_as_its_golden_fixture() {
         to: Some(number("+15555550100")),
         text: "BAL 4711 ✓".parse().unwrap(),
         network: Network::sms(),
+    });
+    check(MessageOffered {
+        application: "stock".to_owned(),
+        session_id: session_id.clone(),
+        from: number("+15555550177"),
+        to: Some(number("+15555550100")),
+        text: "BAL 4711 ✓".parse().unwrap(),
+        network: Network::sms(),
+        notes: BTreeMap::from([("language".to_owned(), "en".to_owned())]),
+    });
+    check(MessageRouted {
+        session_id: session_id.clone(),
+        outcome: RoutedOutcome::Answered,
+        application: Some("stock".to_owned()),
+        replies: 1,
+        asked: vec![
+            AskedApplication {
+                application: "subscription".to_owned(),
+                phase: Phase::Filter,
+                said: SaidWord::Passed,
+                took_us: 3,
+                because: None,
+            },
+            AskedApplication {
+                application: "stock".to_owned(),
+                phase: Phase::Handle,
+                said: SaidWord::Took,
+                took_us: 18_250,
+                because: Some("answered with 1 text".to_owned()),
+            },
+        ],
+        attempts: 1,
     });
     check(MessageSend {
         to: number("+15555550177"),
@@ -140,6 +173,19 @@ fn kinds_and_types_read_back() {
 fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
     match kind {
         Kind::MessageReceived => ("ingress", "router", "A person texted us."),
+        Kind::MessageRouted => (
+            "router",
+            "",
+            "What the applications said to a text, and what came of it. `outcome` is `answered`, `offered`, `taken`, \
+             `filtered`, `unanswered`, `not_asked` or `given_up`; `said` is `passed`, `changed`, `took`, `cancelled`, \
+             `away` or `failed`.",
+        ),
+        Kind::MessageOffered => (
+            "router",
+            "the application's queue, `application.<name>`",
+            "A text is handed to an application on the bus. It answers with `message.send`, when it likes; the cause of \
+             that is the text: the cause of this event.",
+        ),
         Kind::MessageSend => {
             ("router, or any application", "egress", "Send this. The id of the event is the id of the message.")
         }
@@ -170,7 +216,7 @@ fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
             "ingress, router",
             "",
             "A session that no message answers. `reason` is `not_text`, `foreign_launch`, \
-             `withheld_sender`, `own_number` or `no_answer`.",
+             `withheld_sender`, `own_number`, `no_answer`, `filtered` or `no_reply`.",
         ),
         Kind::DeliveryReported => (
             "ingress",
