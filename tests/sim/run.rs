@@ -107,15 +107,21 @@ impl Ground {
 
     /// The releases whose end is not on record.
     fn open_releases(&self) -> Vec<store::Release> {
-        let of = |backend: &BackendName| wait(self.database.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
+        let of =
+            |backend: &BackendName| wait(self.database.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
         self.settings.backends.keys().flat_map(of).map(|overdue| overdue.release).collect()
     }
 
     /// Empties the ledger.
     fn clear(&self) {
         for release in self.open_releases() {
-            wait(self.database.ledger.settle(release.message_id, &release.session_id, Outcome::Failed, Timestamp::UNIX_EPOCH))
-                .unwrap();
+            wait(self.database.ledger.settle(
+                release.message_id,
+                &release.session_id,
+                Outcome::Failed,
+                Timestamp::UNIX_EPOCH,
+            ))
+            .unwrap();
         }
         wait(self.database.ledger.prune(Timestamp::MAX, 1_000_000)).unwrap();
         assert_eq!(wait(self.database.ledger.count()).unwrap(), 0, "the next run begins with an empty ledger");
