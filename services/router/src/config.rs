@@ -14,7 +14,7 @@ use crate::http::HttpConfig;
 pub struct Config {
     /// The applications, in the order in which they are asked.
     pub applications: Vec<String>,
-    /// How many texts are handled at once, at most.
+    /// How many texts of a shard of people are in hand at once, at most.
     pub prefetch: u16,
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
