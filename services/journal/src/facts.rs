@@ -35,11 +35,11 @@ impl Told {
         let Properties { message_id, correlation_id, headers, .. } = properties;
         // A dead letter's own routing key is that of wherever it was last.
         let routing_key = headers.get(ROUTING_KEY).unwrap_or(routing_key);
-        let (kind, backend) = routing_key.rsplit_once('.')?;
+        let (kind, backend) = Kind::of_routing_key(routing_key)?;
         Some(Self {
-            kind: kind.parse().ok()?,
+            kind,
             id: message_id.as_deref()?.parse().ok()?,
-            backend: backend.parse().ok()?,
+            backend,
             correlation_id: correlation_id.as_deref().and_then(|id| id.parse().ok()),
             causation_id: headers.get(CAUSATION_ID).and_then(|id| id.parse().ok()),
             data: Value::Null,
@@ -78,6 +78,8 @@ pub(crate) fn of_event(delivery: &Delivery, at: Timestamp) -> Option<Vec<Fact>> 
             }
             Some(facts)
         }
+        // The application answers when it likes, or not at all.
+        Kind::MessageOffered => Some(vec![told.fact(Subject::Text, told.causation_id?, Mark::Answered, at)]),
         Kind::MessageLaunched => of_message(Mark::Launched),
         Kind::MessageReleased => of_message(Mark::Released),
         Kind::MessageSent => of_message(Mark::Sent),
@@ -93,7 +95,7 @@ pub(crate) fn of_event(delivery: &Delivery, at: Timestamp) -> Option<Vec<Fact>> 
             None => told.fact(Subject::Session, told.id, Mark::Ignored, at),
         }]),
         // What comes of them is an event of its own.
-        Kind::SessionResult | Kind::DeliveryReported => Some(Vec::new()),
+        Kind::SessionResult | Kind::DeliveryReported | Kind::MessageRouted => Some(Vec::new()),
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) fn of_dead_letter(delivery: &Delivery, at: Timestamp) -> Option<Vec<F
     let queue = delivery.properties.headers.get(QUEUE).map(String::as_str);
     let lanes = format!("egress.{}.", Kind::MessageSend);
     let subject = match queue {
-        Some(queue) if queue == QueueName::received().as_str() => Subject::Text,
+        Some(queue) if QueueName::texts().any(|of_texts| of_texts.as_str() == queue) => Subject::Text,
         Some(queue) if queue.starts_with(&lanes) => Subject::Message,
         Some(_) => return Some(Vec::new()),
         None => return None,

@@ -1,6 +1,7 @@
 //! The configuration of router.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use protocol::MessageText;
 use serde::Deserialize;
@@ -11,13 +12,27 @@ use serde::Deserialize;
 pub struct Config {
     /// The applications, in the order in which they are asked.
     pub applications: Vec<String>,
-    /// How many texts are handled at once, at most.
+    /// How many texts of a shard of people are in hand at once, at most.
     pub prefetch: u16,
+    /// How long is remembered what was not changed.
+    #[serde(with = "chassis::config::duration")]
+    pub retention: Duration,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
+    /// `[router.subscription]`: the words of the application `subscription`.
+    #[serde(default)]
+    pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+}
+
+impl Config {
+    /// The key whose change cannot be taken by a router that runs.
+    #[must_use]
+    pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
+        (self.prefetch != newer.prefetch).then_some("prefetch")
+    }
 }
 
 /// `[router.keyword.NAME]`: one keyword and its answer.
@@ -29,6 +44,51 @@ pub struct KeywordRule {
     pub words: Vec<String>,
     /// What it is answered with.
     pub reply: MessageText,
+}
+
+/// `[router.subscription]`: the words by which people choose whether they are texted, and the replies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionWords {
+    /// For texts that are to stop.
+    #[serde(default)]
+    pub stop: Chosen,
+    /// For texts that are to begin again.
+    #[serde(default)]
+    pub start: Chosen,
+    /// For who wants to know.
+    #[serde(default)]
+    pub help: Chosen,
+    /// `[router.subscription.languages.NAME]`: the same in other languages.
+    #[serde(default)]
+    pub languages: BTreeMap<String, SubscriptionLanguage>,
+}
+
+/// `[router.subscription.languages.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionLanguage {
+    /// As [`SubscriptionWords::stop`].
+    #[serde(default)]
+    pub stop: Chosen,
+    /// As [`SubscriptionWords::start`].
+    #[serde(default)]
+    pub start: Chosen,
+    /// As [`SubscriptionWords::help`].
+    #[serde(default)]
+    pub help: Chosen,
+}
+
+/// Words that mean the same, each a whole text, and what they are answered with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The words; without any, nothing means this.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What is answered; left out or empty: nothing.
+    #[serde(default)]
+    pub reply: Option<MessageText>,
 }
 
 /// `[router.default]`.
@@ -43,7 +103,10 @@ pub struct DefaultAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No application of that name.
-    #[error("router.applications: there is no application {name:?}; there are echo, keyword and default")]
+    #[error(
+        "router.applications: there is no application {name:?}; there are subscription, echo, keyword and \
+             default"
+    )]
     UnknownApplication {
         /// The name.
         name: String,
@@ -53,6 +116,21 @@ pub enum ConfigError {
     Repeated {
         /// The name.
         name: String,
+    },
+    /// Others would see what people text who want to be left alone.
+    #[error("router.applications: \"subscription\" must stand first, before anything else sees a text")]
+    SubscriptionNotFirst,
+    /// A word without letters or digits.
+    #[error("router.subscription: {word:?} has neither a letter nor a digit")]
+    EmptyWord {
+        /// The word.
+        word: String,
+    },
+    /// A word means two things.
+    #[error("router.subscription: {word:?} stands twice; letters alone count, and whether they are great does not")]
+    SameWord {
+        /// The word.
+        word: String,
     },
     /// An answer without words.
     #[error("{key}: the reply is empty; write what people shall get")]

@@ -5,7 +5,11 @@ use std::sync::LazyLock;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use protocol::{Head, IgnoredReason};
+use store::LedgerError;
 use tracing::debug;
+
+use crate::pipeline::Stopped;
+use crate::routed::Routed;
 
 static ROUTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("tropomq")
@@ -14,11 +18,32 @@ static ROUTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
-/// An application answered.
-pub(crate) fn answered(received: &Head, application: &'static str, replies: usize) {
-    ROUTED.add(1, &[KeyValue::new("tropomq.application", application)]);
+/// It came to an end.
+pub(crate) fn routed(received: &Head, routed: &Routed) {
     let id = received.id;
-    debug!(event.id = %id, application, replies, "application {application} answered text {id}");
+    let Routed { outcome, application, messages, .. } = routed;
+    let replies = messages.len();
+    match (application, outcome) {
+        (Some(application), _) => {
+            ROUTED.add(1, &[KeyValue::new("tropomq.application", application.clone())]);
+            debug!(event.id = %id, application, replies, "application {application} took text {id}");
+        }
+        (None, _) => ignored(received, IgnoredReason::NoAnswer),
+    }
+}
+
+/// It waits, or is given up: an application, or the database, has no answer.
+pub(crate) fn stopped(received: &Head, attempt: u32, stopped: &Stopped) {
+    let id = received.id;
+    let error = protocol::chain(stopped);
+    // Whoever is away says so itself, once; each text need not.
+    debug!(event.id = %id, attempt, error, "text {id} is not answered yet: {error}");
+}
+
+/// What is too old stays a while longer.
+pub(crate) fn not_forgotten(error: &LedgerError) {
+    let error = protocol::chain(error);
+    debug!(error, "what is too old is not forgotten yet: {error}");
 }
 
 /// Nobody answers.
@@ -29,6 +54,8 @@ pub(crate) fn ignored(received: &Head, reason: IgnoredReason) {
         IgnoredReason::WithheldSender => "withheld_sender",
         IgnoredReason::OwnNumber => "own_number",
         IgnoredReason::NoAnswer => "no_answer",
+        IgnoredReason::Filtered => "filtered",
+        IgnoredReason::NoReply => "no_reply",
     };
     ROUTED.add(1, &[KeyValue::new("tropomq.ignored", reason)]);
     let id = received.id;
