@@ -102,6 +102,26 @@ async fn a_text_that_nobody_answers_is_on_record() {
 }
 
 #[test]
+fn a_table_is_of_an_application_that_is_asked_and_has_its_own_name() {
+    let behind_http = |name: &str, applications: &[&str]| {
+        let table = "url = 'https://app.example.com/'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'";
+        let http = BTreeMap::from([(name.parse().unwrap(), toml::from_str(table).unwrap())]);
+        super::check(&Config { http, ..config(applications) })
+    };
+    chassis::tls::install_provider();
+    let name = || "survey".parse().unwrap();
+    assert_eq!(behind_http("survey", &["survey", "echo"]), Ok(()));
+    assert_eq!(
+        behind_http("survey", &["echo"]).unwrap_err(),
+        ConfigError::NotListed { table: "http", name: name() }
+    );
+    assert_eq!(
+        behind_http("echo", &["echo"]).unwrap_err(),
+        ConfigError::NameTaken { table: "http", name: "echo".parse().unwrap() }
+    );
+}
+
+#[test]
 fn applications_are_known_and_asked_once() {
     assert_eq!(
         super::check(&config(&["ecko"])).unwrap_err(),
