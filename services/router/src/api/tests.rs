@@ -3,9 +3,7 @@ use std::sync::Mutex;
 
 use axum::body::{Body as RequestBody, to_bytes};
 use axum::http::Request;
-use messaging::{
-    BoxFuture, Bus, BusState, DepthError, Depths, Destination, Message, SubscribeError, Subscription,
-};
+use messaging::{BoxFuture, Bus, BusState, DepthError, Depths, Destination, Message, SubscribeError, Subscription};
 use protocol::MessageSend;
 use protocol::topology::QueueName;
 use serde_json::{Value, json};
@@ -62,8 +60,8 @@ impl Stage {
     fn new() -> Self {
         chassis::tls::install_provider();
         let config = toml::from_str(&format!(
-            "applications = ['survey', 'echo']\nprefetch = 1\nretention = '1h'\n[default]\nreply = 'what?'\n\
-             [http.survey]\nurl = 'https://app.example.com/'\nsecret = '{SECRET}'"
+            "applications = ['survey', 'echo']\nprefetch = 1\nretention = '1h'\nlisten = '127.0.0.1:0'\n[default]\nreply = 'what?'\n\
+             [limits]\n[http.survey]\nurl = 'https://app.example.com/'\nsecret = '{SECRET}'"
         ));
         let router = Router::new(&config.unwrap(), BTreeSet::new(), Arc::new(InMemory::default())).unwrap();
         let bus = Arc::<Kept>::default();
@@ -171,7 +169,9 @@ async fn who_is_not_the_application_is_refused() {
         stage.post(PATH, &[("authorization", "Bearer whsec_wrong")], &wanted()).await,
         stage.post(PATH, &[("authorization", &format!("Basic {SECRET}"))], &wanted()).await,
         stage.signed("msg_1", long_ago, &wanted()).await,
-        stage.post(PATH, &[(signature::ID, "a"), (signature::TIMESTAMP, "1"), (signature::SIGNATURE, "v1,")], &wanted()).await,
+        stage
+            .post(PATH, &[(signature::ID, "a"), (signature::TIMESTAMP, "1"), (signature::SIGNATURE, "v1,")], &wanted())
+            .await,
     ];
     for (status, problem) in &refused {
         assert_eq!(*status, StatusCode::UNAUTHORIZED, "{problem}");
@@ -179,7 +179,11 @@ async fn who_is_not_the_application_is_refused() {
     let bearer = format!("Bearer {SECRET}");
     for name in ["echo", "nobody", "a%20b"] {
         let path = format!("/v1/applications/{name}/messages");
-        assert_eq!(stage.post(&path, &[("authorization", &bearer)], &wanted()).await.0, StatusCode::NOT_FOUND, "{name}");
+        assert_eq!(
+            stage.post(&path, &[("authorization", &bearer)], &wanted()).await.0,
+            StatusCode::NOT_FOUND,
+            "{name}"
+        );
     }
     assert!(stage.sent().is_empty());
 }

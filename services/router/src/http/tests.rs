@@ -149,7 +149,9 @@ async fn a_connection_that_breaks_is_away() {
     check_away(tokio::join!(ask(&broken), hangs_up).0, "the connection broke", None);
     let promises = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{").await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")
+            .await
+            .unwrap();
         let mut read = [0; 64 * 1024];
         let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut read).await.unwrap();
     };
@@ -214,7 +216,9 @@ async fn who_fails_again_and_again_is_left_alone() {
     for _ in 0..5 {
         check_away(ask(&failing).await, "answered 503", None);
     }
-    let Err(Unanswered::Away { because, retry_after: Some(wait) }) = ask(&failing).await else { panic!("it was asked") };
+    let Err(Unanswered::Away { because, retry_after: Some(wait) }) = ask(&failing).await else {
+        panic!("it was asked")
+    };
     assert!(because.contains("left alone") && wait <= Duration::from_secs(1), "{because} {wait:?}");
     assert_eq!(server.seen(), 5);
     let resting = server.application("rest");
