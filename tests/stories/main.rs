@@ -45,6 +45,8 @@ mod crowd;
 mod dead_letters;
 mod drill;
 mod forgery;
+mod http_applications;
+mod order;
 mod outages;
 mod refusals;
 mod reload;

@@ -1,10 +1,14 @@
 //! The configuration of router.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::MessageText;
+use chassis::http::Limits;
+use protocol::{BackendName, MessageText};
 use serde::Deserialize;
+
+use crate::http::HttpConfig;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +21,10 @@ pub struct Config {
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
     pub retention: Duration,
+    /// Where applications elsewhere ask for messages.
+    pub listen: SocketAddr,
+    /// The limits of that listener.
+    pub limits: Limits,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
@@ -25,13 +33,23 @@ pub struct Config {
     pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.http.NAME]`: the applications behind HTTP.
+    #[serde(default)]
+    pub http: BTreeMap<BackendName, HttpConfig>,
 }
 
 impl Config {
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
-        (self.prefetch != newer.prefetch).then_some("prefetch")
+        // Port 0 is any: the one that was had stays.
+        let is_moved = self.listen.ip() != newer.listen.ip() || ![0, self.listen.port()].contains(&newer.listen.port());
+        let changed = [
+            ("prefetch", self.prefetch != newer.prefetch),
+            ("listen", is_moved),
+            ("limits", self.limits != newer.limits),
+        ];
+        changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
 }
 
@@ -104,12 +122,38 @@ pub struct DefaultAnswer {
 pub enum ConfigError {
     /// No application of that name.
     #[error(
-        "router.applications: there is no application {name:?}; there are subscription, echo, keyword and \
-             default"
+        "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
+         that have a table: router.http.NAME"
     )]
     UnknownApplication {
         /// The name.
         name: String,
+    },
+    /// A table of an application that is not asked.
+    #[error("router.{table}.{name} is not among router.applications: add it there, in its place, or remove the table")]
+    NotListed {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A table of a name that stands for something else.
+    #[error("router.{table}.{name}: the name stands for another application as well; give it one of its own")]
+    NameTaken {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A key of an application behind HTTP.
+    #[error("router.http.{name}.{key} {told}")]
+    Http {
+        /// The application.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// An application is named twice.
     #[error("router.applications: {name:?} stands twice; an application is asked once")]
