@@ -15,7 +15,7 @@ use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 
 /// The names that the applications of the house have.
-const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
+const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
