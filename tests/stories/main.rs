@@ -47,6 +47,7 @@ mod forgery;
 mod order;
 mod outages;
 mod refusals;
+mod reload;
 mod replicas;
 mod restarts;
 mod rolling;

@@ -6,9 +6,15 @@ mod keyword;
 
 use std::sync::Arc;
 
+use protocol::BackendName;
+
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
+use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
+
+/// The names that the applications of the house have.
+const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -20,7 +26,21 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
         }
         applications.push(application);
     }
+    for name in config.http.keys() {
+        check_name("http", name, config)?;
+    }
     Ok(applications)
+}
+
+/// Whether the name of a table stands for that table alone, and is asked.
+fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Result<(), ConfigError> {
+    if BUILT_IN.contains(&name.as_str()) {
+        return Err(ConfigError::NameTaken { table, name: name.clone() });
+    }
+    if !config.applications.iter().any(|listed| listed == name.as_str()) {
+        return Err(ConfigError::NotListed { table, name: name.clone() });
+    }
+    Ok(())
 }
 
 fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
@@ -28,7 +48,10 @@ fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigErro
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
-        _ => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
+            Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
+            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        },
     })
 }
 

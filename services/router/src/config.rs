@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::MessageText;
+use protocol::{BackendName, MessageText};
 use serde::Deserialize;
+
+use crate::http::HttpConfig;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Config {
     pub keyword: BTreeMap<String, KeywordRule>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.http.NAME]`: the applications behind HTTP.
+    #[serde(default)]
+    pub http: BTreeMap<BackendName, HttpConfig>,
 }
 
 impl Config {
@@ -55,10 +60,38 @@ pub struct DefaultAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No application of that name.
-    #[error("router.applications: there is no application {name:?}; there are echo, keyword and default")]
+    #[error(
+        "router.applications: there is no application {name:?}; there are echo, keyword, default, and those that have a table: router.http.NAME"
+    )]
     UnknownApplication {
         /// The name.
         name: String,
+    },
+    /// A table of an application that is not asked.
+    #[error("router.{table}.{name} is not among router.applications: add it there, in its place, or remove the table")]
+    NotListed {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A table of a name that stands for something else.
+    #[error("router.{table}.{name}: the name stands for another application as well; give it one of its own")]
+    NameTaken {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A key of an application behind HTTP.
+    #[error("router.http.{name}.{key} {told}")]
+    Http {
+        /// The application.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// An application is named twice.
     #[error("router.applications: {name:?} stands twice; an application is asked once")]

@@ -12,16 +12,19 @@
 //! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
 //! published. So a text that comes again publishes the same messages, with the same ids.
 
+pub mod api;
 pub mod application;
 mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
 mod forget;
+mod http;
 mod observe;
 pub mod participant;
 mod pipeline;
 mod routed;
+pub mod signature;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -34,6 +37,7 @@ use store::{LedgerError, Memories};
 use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
 pub use forget::forget;
+pub use http::{HttpConfig, OnError};
 use pipeline::{Pipeline, Stopped};
 use routed::Routed;
 

@@ -17,6 +17,7 @@ fn config(applications: &[&str]) -> Config {
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        http: BTreeMap::new(),
     }
 }
 
