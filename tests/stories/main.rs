@@ -34,10 +34,12 @@ macro_rules! on_both_buses {
     };
 }
 
+mod amqp;
 mod balance;
 mod call_backs;
 mod capture;
 mod command_line;
+mod consent;
 mod conversations;
 mod crashes;
 mod crowd;

@@ -4,7 +4,7 @@ use protocol::topology::QueueName;
 use protocol::{EventId, EventType, Head, Kind, MessageRouted, MessageSend, RoutedOutcome, SessionIgnored};
 
 use super::*;
-use crate::config::DefaultAnswer;
+use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
 fn config(applications: &[&str]) -> Config {
@@ -12,12 +12,14 @@ fn config(applications: &[&str]) -> Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
         retention: Duration::from_hours(1),
+        subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 
