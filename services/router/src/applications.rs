@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use protocol::BackendName;
 
+use crate::amqp::AmqpApplication;
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
@@ -33,6 +34,12 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
     for name in config.http.keys() {
         check_name("http", name, config)?;
     }
+    for name in config.amqp.keys() {
+        check_name("amqp", name, config)?;
+        if config.http.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "amqp", name: name.clone() });
+        }
+    }
     Ok(applications)
 }
 
@@ -53,11 +60,18 @@ fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigErro
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
-            Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
-            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
-        },
+        _ => return elsewhere(name, config),
     })
+}
+
+fn elsewhere(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
+    let unknown = || ConfigError::UnknownApplication { name: name.to_owned() };
+    let named: BackendName = name.parse().map_err(|_| unknown())?;
+    if let Some(http) = config.http.get(&named) {
+        return Ok(Arc::new(HttpApplication::new(named, http)?));
+    }
+    let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
+    Ok(in_process(AmqpApplication::new(named, amqp)))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

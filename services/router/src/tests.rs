@@ -21,6 +21,7 @@ fn config(applications: &[&str]) -> Config {
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 
