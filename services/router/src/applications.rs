@@ -3,6 +3,7 @@
 mod default;
 mod echo;
 mod keyword;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 
 /// The names that the applications of the house have.
-const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
+const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -23,6 +24,9 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
         let application = named(name, config)?;
         if applications.iter().any(|earlier| earlier.name() == application.name()) {
             return Err(ConfigError::Repeated { name: name.clone() });
+        }
+        if application.name() == subscription::NAME && !applications.is_empty() {
+            return Err(ConfigError::SubscriptionNotFirst);
         }
         applications.push(application);
     }
@@ -48,6 +52,7 @@ fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigErro
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
+        subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
         _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
             Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
             None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),

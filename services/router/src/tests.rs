@@ -4,7 +4,7 @@ use protocol::topology::QueueName;
 use protocol::{EventId, EventType, Head, Kind, MessageRouted, MessageSend, RoutedOutcome, SessionIgnored};
 
 use super::*;
-use crate::config::DefaultAnswer;
+use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
 fn config(applications: &[&str]) -> Config {
@@ -14,6 +14,7 @@ fn config(applications: &[&str]) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         limits: chassis::http::Limits::default(),
         retention: Duration::from_hours(1),
+        subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
