@@ -66,6 +66,14 @@ pub enum ConfigError {
         /// The rule.
         rule: String,
     },
+    /// A RapidSMS project that cannot be reached, or could not be believed.
+    #[error("{key} {told}")]
+    RapidSms {
+        /// The key.
+        key: String,
+        /// What is wrong with it, and how to mend it.
+        told: &'static str,
+    },
     /// Two rules claim one keyword.
     #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]
     SameKeyword {

@@ -7,6 +7,7 @@ pub mod application;
 mod applications;
 mod config;
 mod observe;
+pub mod rapidsms;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

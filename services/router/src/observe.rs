@@ -4,13 +4,22 @@ use std::sync::LazyLock;
 
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
-use protocol::{Head, IgnoredReason};
-use tracing::debug;
+use protocol::{Head, IgnoredReason, chain};
+use tracing::{debug, warn};
+
+use crate::rapidsms::Refused;
 
 static ROUTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("tropomq")
         .u64_counter("tropomq.routed.messages")
         .with_description("Texts routed, by the application that answered, or the reason that none did")
+        .build()
+});
+
+static WANTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    global::meter("tropomq")
+        .u64_counter("tropomq.rapidsms.requests")
+        .with_description("Requests by which RapidSMS projects had messages sent, by what became of them")
         .build()
 });
 
@@ -33,4 +42,17 @@ pub(crate) fn ignored(received: &Head, reason: IgnoredReason) {
     ROUTED.add(1, &[KeyValue::new("tropomq.ignored", reason)]);
     let id = received.id;
     debug!(event.id = %id, reason, "text {id} is not answered: {reason}");
+}
+
+/// A RapidSMS project had messages sent, or would have.
+pub(crate) fn wanted(project: &str, messages: usize, kept: bool) {
+    let kept = if kept { "kept" } else { "not kept" };
+    WANTED.add(1, &[KeyValue::new("tropomq.outcome", kept)]);
+    debug!(project, messages, "project {project} had {messages} messages sent: {kept}");
+}
+
+/// A request of a RapidSMS project was refused. `project` is the caller's word for it, and may be anything.
+pub(crate) fn wanted_refused(project: &str, refused: &Refused) {
+    let project = project.escape_debug().take(64).collect::<String>();
+    warn!(project, "a request of a RapidSMS project was refused: {}", chain(refused));
 }

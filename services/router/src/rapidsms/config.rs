@@ -1,0 +1,112 @@
+//! `[router.rapidsms.NAME]`: one RapidSMS project, or one backend of it.
+
+use protocol::{Address, BackendName};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::config::ConfigError;
+
+/// One backend of a RapidSMS project.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How it is given the texts.
+    pub format: Format,
+    /// The view of the project that takes them.
+    pub url: Url,
+    /// The backend whose texts it gets, and through which it sends; the one of the project's name where left out.
+    #[serde(default)]
+    pub backend: Option<BackendName>,
+    /// The name that it shows when it sends; its own where left out.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The password that it shows. Without one it cannot send.
+    #[serde(default)]
+    pub password: Option<SecretString>,
+    /// How people's numbers are written for it.
+    #[serde(default)]
+    pub identity: Identity,
+    /// The field of a person's number, for [`Format::Http`].
+    #[serde(default = "identity_name")]
+    pub identity_name: String,
+    /// The field of a text, for [`Format::Http`].
+    #[serde(default = "text_name")]
+    pub text_name: String,
+}
+
+/// The backend of RapidSMS whose view takes the texts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `rapidsms.backends.vumi`: JSON, and replies say which text they answer.
+    Vumi,
+    /// `rapidsms.backends.kannel`: a query.
+    Kannel,
+    /// `rapidsms.backends.http`: a form, whose fields have names of the project's choice. It only receives.
+    Http,
+}
+
+/// How people's numbers are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// Digits alone, as Tropo wrote them: people whom the project knows from its days with Tropo stay who they are.
+    #[default]
+    Digits,
+    /// With a `+` before them.
+    Plus,
+}
+
+/// As RapidSMS itself has it.
+fn identity_name() -> String {
+    "identity".to_owned()
+}
+
+/// As RapidSMS itself has it.
+fn text_name() -> String {
+    "text".to_owned()
+}
+
+/// The shortest password: a shorter one could be found by trying.
+const PASSWORD_MIN: usize = 16;
+
+impl Config {
+    /// Finds what no single key shows to be wrong.
+    ///
+    /// # Errors
+    /// [`ConfigError::RapidSms`] names the key, and says how to mend it.
+    pub fn check(&self, name: &str) -> Result<(), ConfigError> {
+        let wrong = |key: &str, told: &'static str| {
+            Err(ConfigError::RapidSms { key: format!("router.rapidsms.{name}.{key}"), told })
+        };
+        if !matches!(self.url.scheme(), "http" | "https") || !self.url.has_host() {
+            return wrong("url", "must be an http or https address, that of the view of the project's backend");
+        }
+        if self.backend.is_none() && name.parse::<BackendName>().is_err() {
+            return wrong("backend", "is missing: name the backend whose texts the project gets");
+        }
+        if self.password.as_ref().is_some_and(|password| password.expose_secret().len() < PASSWORD_MIN) {
+            return wrong("password", "must be at least 16 characters: openssl rand -hex 16");
+        }
+        if self.identity_name == self.text_name {
+            return wrong("text_name", "is the same as identity_name: each field needs a name of its own");
+        }
+        Ok(())
+    }
+
+    /// The backend that it is about, which [`Config::check`] saw to.
+    pub(crate) fn backend(&self, name: &str) -> Option<BackendName> {
+        self.backend.clone().or_else(|| name.parse().ok())
+    }
+
+    /// How the project knows a person.
+    pub(super) fn identity<'a>(&self, person: &'a Address) -> &'a str {
+        match (self.identity, person) {
+            (Identity::Digits, Address::Phone(number)) => number.digits(),
+            (Identity::Plus, Address::Phone(_)) | (_, Address::ShortCode(_) | Address::Name(_) | Address::Withheld) => {
+                person.as_str()
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Where projects send to: `/rapidsms/NAME/vumi` and `/rapidsms/NAME/kannel`.
+//!
+//! A project waits for the answer while we wait for its answer to a text, and it never makes a refused request again. So
+//! what can be kept is kept, and the answer says that it is, and waits for nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use messaging::{Environment, Outgoing, Publisher};
+use protocol::BackendName;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+
+use super::config::Config;
+use super::in_hand::InHand;
+use super::kannel;
+use super::vumi;
+use super::wanted::{Unusable, Wanted};
+use crate::observe;
+
+/// The longest wait for the bus, over all tries. A project whose router of apps is `BlockingRouter` waits as long, and so
+/// does the request that gave it the text.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause before messages are published again.
+const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many messages are published at once, at most.
+const AT_ONCE: usize = 256;
+
+/// The projects that may send, and what sending takes.
+#[derive(Debug)]
+pub struct Projects {
+    projects: BTreeMap<String, Project>,
+    publisher: Publisher,
+    environment: Environment,
+    in_hand: InHand,
+}
+
+#[derive(Debug)]
+struct Project {
+    backend: BackendName,
+    user: String,
+    password: Option<SecretString>,
+}
+
+/// Why a request of a project is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("there is no such project")]
+    UnknownProject,
+    #[error("the project is not believed")]
+    Caller,
+    #[error("the request is not usable")]
+    Unusable(#[source] Unusable),
+    #[error("the bus did not confirm the messages in time")]
+    NotKept,
+}
+
+impl Refused {
+    fn answer(&self) -> (StatusCode, String) {
+        match self {
+            Self::UnknownProject => (StatusCode::NOT_FOUND, self.to_string()),
+            Self::Caller => (StatusCode::FORBIDDEN, "name or password is wrong".to_owned()),
+            Self::Unusable(unusable) => (StatusCode::BAD_REQUEST, unusable.to_string()),
+            Self::NotKept => {
+                let words = "not available at present: it may or may not have been kept";
+                (StatusCode::SERVICE_UNAVAILABLE, words.to_owned())
+            }
+        }
+    }
+}
+
+impl Projects {
+    /// The projects by their names. Those without a backend, which [`Config::check`] finds, are left out.
+    #[must_use]
+    pub fn new(projects: &BTreeMap<String, Config>, publisher: Publisher, environment: Environment) -> Arc<Self> {
+        let project = |(name, config): (&String, &Config)| {
+            let user = config.user.clone().unwrap_or_else(|| name.clone());
+            let project = Project { backend: config.backend(name)?, user, password: config.password.clone() };
+            Some((name.clone(), project))
+        };
+        let projects = projects.iter().filter_map(project).collect();
+        Arc::new(Self { projects, publisher, environment, in_hand: InHand::default() })
+    }
+
+    /// The texts that these projects are being given.
+    pub(crate) fn in_hand(&self) -> &InHand {
+        &self.in_hand
+    }
+
+    /// The project, if it shows its name and password.
+    fn known(&self, name: &str, user: Option<&str>, password: Option<&str>) -> Result<&Project, Refused> {
+        let project = self.projects.get(name).ok_or(Refused::UnknownProject)?;
+        let (Some(user), Some(password), Some(secret)) = (user, password, &project.password) else {
+            return Err(Refused::Caller);
+        };
+        // Both are compared, and in constant time: how long it takes tells nothing.
+        let same_user = user.as_bytes().ct_eq(project.user.as_bytes());
+        let same_password = password.as_bytes().ct_eq(secret.expose_secret().as_bytes());
+        if bool::from(same_user & same_password) { Ok(project) } else { Err(Refused::Caller) }
+    }
+
+    /// Has the messages sent: returns their number once the bus has confirmed them.
+    async fn keep(&self, name: &str, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
+        let answered = self.in_hand.answered_by(name, wanted);
+        let (fresh, now) = (self.environment.chance.uuid(), self.environment.now());
+        let messages = wanted.messages(name, &project.backend, answered.as_ref(), fresh, now);
+        let text = answered.map(|asked| asked.head.id);
+        let kept = tokio::select! {
+            biased;
+            () = self.publish(&messages) => Ok(messages.len()),
+            () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => Err(Refused::NotKept),
+        };
+        match (&kept, text) {
+            (Ok(messages), Some(text)) => self.in_hand.kept(name, text, *messages),
+            (Err(_), Some(text)) => self.in_hand.refused(name, text),
+            (_, None) => {}
+        }
+        observe::wanted(name, messages.len(), kept.is_ok());
+        kept
+    }
+
+    /// Publishes until the bus has confirmed all of them. Publishing again is safe, for they have the same ids.
+    async fn publish(&self, messages: &[Outgoing]) {
+        for some in messages.chunks(AT_ONCE) {
+            while self.publisher.publish_all(some).await.is_err() {
+                self.environment.clock.sleep(PUBLISH_PAUSE).await;
+            }
+        }
+    }
+
+    async fn vumi(&self, name: &str, request: Request) -> Response {
+        let credentials = basic(request.headers());
+        let (user, password) = credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str())).unzip();
+        let project = match self.known(name, user, password) {
+            Ok(project) => project,
+            Err(refused) => return vumi_refused(name, &refused),
+        };
+        // Who is not believed is not listened to: the body is read only now.
+        let body = match chassis::http::Body::from_request(request, &()).await {
+            Ok(chassis::http::Body(body)) => body,
+            Err(rejection) => return rejection.into_response(),
+        };
+        let kept = async { self.keep(name, project, &vumi::read(&body).map_err(Refused::Unusable)?).await };
+        match kept.await {
+            Ok(messages) => axum::Json(serde_json::json!({ "messages": messages })).into_response(),
+            Err(refused) => vumi_refused(name, &refused),
+        }
+    }
+
+    async fn kannel(&self, name: &str, query: &str) -> Response {
+        let request = kannel::Request::read(query);
+        let kept = async {
+            let project = self.known(name, request.user().as_deref(), request.password().as_deref())?;
+            self.keep(name, project, &request.wanted().map_err(Refused::Unusable)?).await
+        };
+        // Kannel's own words.
+        match kept.await {
+            Ok(_) => (StatusCode::ACCEPTED, "0: Accepted for delivery").into_response(),
+            Err(refused) => {
+                observe::wanted_refused(name, &refused);
+                refused.answer().into_response()
+            }
+        }
+    }
+}
+
+/// The routes of these projects.
+pub fn routes(projects: Arc<Projects>) -> Router {
+    let vumi = async |State(projects): State<Arc<Projects>>, Path(name): Path<String>, request: Request| {
+        projects.vumi(&name, request).await
+    };
+    let kannel = async |State(projects): State<Arc<Projects>>, Path(name): Path<String>, uri: Uri| {
+        projects.kannel(&name, uri.query().unwrap_or_default()).await
+    };
+    Router::new()
+        .route("/rapidsms/{name}/vumi", post(vumi))
+        .route("/rapidsms/{name}/kannel", get(kannel))
+        .with_state(projects)
+}
+
+fn vumi_refused(name: &str, refused: &Refused) -> Response {
+    observe::wanted_refused(name, refused);
+    let (status, words) = refused.answer();
+    let status = if status == StatusCode::FORBIDDEN { StatusCode::UNAUTHORIZED } else { status };
+    let mut response = (status, axum::Json(serde_json::json!({ "error": words }))).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Basic realm=\"tropomq\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// The name and password of HTTP Basic authentication.
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, encoded) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    decoded.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
