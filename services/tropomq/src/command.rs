@@ -8,6 +8,7 @@ use crate::balance::Balance;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
+use crate::migrate::Migrate;
 use crate::probe::Probe;
 use crate::send::Send;
 
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
     Dead(Dead),
+    /// Make a configuration of another system's settings
+    Migrate(Migrate),
     /// Say what is wrong with the configuration, and how to mend it
     Check,
     /// Print the default configuration, which explains every key

@@ -7,6 +7,7 @@ mod dead;
 mod demo;
 mod development;
 mod drill;
+mod migrate;
 mod output;
 mod probe;
 mod send;
@@ -36,6 +37,7 @@ async fn main() -> ExitCode {
         Command::Send(send) => send.run(config).await,
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
+        Command::Migrate(migrate) => migrate.run(),
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {
