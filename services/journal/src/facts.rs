@@ -78,6 +78,8 @@ pub(crate) fn of_event(delivery: &Delivery, at: Timestamp) -> Option<Vec<Fact>> 
             }
             Some(facts)
         }
+        // The application answers when it likes, or not at all.
+        Kind::MessageOffered => Some(vec![told.fact(Subject::Text, told.causation_id?, Mark::Answered, at)]),
         Kind::MessageLaunched => of_message(Mark::Launched),
         Kind::MessageReleased => of_message(Mark::Released),
         Kind::MessageSent => of_message(Mark::Sent),
@@ -93,7 +95,7 @@ pub(crate) fn of_event(delivery: &Delivery, at: Timestamp) -> Option<Vec<Fact>> 
             None => told.fact(Subject::Session, told.id, Mark::Ignored, at),
         }]),
         // What comes of them is an event of its own.
-        Kind::SessionResult | Kind::DeliveryReported => Some(Vec::new()),
+        Kind::SessionResult | Kind::DeliveryReported | Kind::MessageRouted => Some(Vec::new()),
     }
 }
 

@@ -1,26 +1,225 @@
-//! What an application is.
+//! What an application is: it takes part in phases of a text's way, and says what shall come of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use protocol::{MessageReceived, MessageText};
+use protocol::{Address, BackendName, EventId, MessageReceived, MessageSend, MessageText, Phase, SessionId, Timestamp};
+use serde_json::Value;
+pub use store::Choice;
 
 /// An application: decides what a text is answered with.
 ///
-/// Pure: it sees the message and returns the answer; sending it is the router's work. It may be asked twice about one
-/// message, after a crash, and then gives the same answer.
+/// Pure: it sees a text and what is remembered of its person, and says what shall come of it. To send and to remember
+/// is the router's work. It may be asked twice about one text, after a crash, with the same memory, and then says the
+/// same.
+///
+/// It is asked in the phases that it names, and has the method of each; those of the others are never called.
 pub trait Application: fmt::Debug + Send + Sync {
-    /// The name by which the configuration and every answer know it.
-    fn name(&self) -> &'static str;
+    /// The name by which the configuration, every answer and the record know it.
+    fn name(&self) -> &str;
 
-    /// The answer to a message.
-    fn answer(&self, message: &MessageReceived) -> Answer;
+    /// The phases in which it takes part.
+    fn phases(&self) -> &[Phase];
+
+    /// What it wants to know before it is asked. Asked for each text in each of its phases: "nothing" costs nothing.
+    fn recall(&self, _phase: Phase, _text: &Text) -> Recall {
+        Recall::Nothing
+    }
+
+    /// Phase `filter`: to take a text is to end it here, with a reply or without.
+    fn filter(&self, _text: &Text, _known: &Known) -> Said {
+        Said::pass()
+    }
+
+    /// Phase `parse`: may change the words and note something for the others.
+    fn parse(&self, _text: &Text, _known: &Known) -> Said {
+        Said::pass()
+    }
+
+    /// Phase `handle`: may take the text; then no further application is asked to.
+    fn handle(&self, _text: &Text, _known: &Known) -> Said {
+        Said::pass()
+    }
+
+    /// Phase `default`: as `handle`, for what no application took there.
+    fn default(&self, _text: &Text, _known: &Known) -> Said {
+        Said::pass()
+    }
+
+    /// Phase `cleanup`: how it went. It may remember something; it is too late to reply.
+    fn cleanup(&self, _text: &Text, _known: &Known, _taken_by: Option<&str>) -> Said {
+        Said::pass()
+    }
+
+    /// Phase `outgoing`: a message is about to be sent.
+    fn outgoing(&self, _message: &MessageSend) -> Sending {
+        Sending::Pass
+    }
 }
 
-/// What an application says to a message.
+/// A text on its way through the applications.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub struct Text {
+    /// The id of its event; the id of each message that answers it is derived from it.
+    pub id: EventId,
+    /// The backend that it came through.
+    pub backend: BackendName,
+    /// The conversation: the Tropo session that carried it.
+    pub correlation_id: Option<SessionId>,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// The text as it came in: who, to whom, and the words as they were written.
+    pub received: MessageReceived,
+    /// The words, as the applications of phase `parse` have left them so far.
+    pub words: MessageText,
+    /// What the applications of phase `parse` have noted so far.
+    pub notes: BTreeMap<String, String>,
+    /// Now. The same for all that are asked about the text in one go.
+    pub now: Timestamp,
+}
+
+impl Text {
+    /// The words without what stands around them.
+    #[must_use]
+    pub fn trimmed(&self) -> &str {
+        self.words.as_str().trim()
+    }
+}
+
+/// What an application wants to know before it is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recall {
+    /// Nothing.
+    Nothing,
+    /// What it remembers of this person on this backend.
+    Person,
+    /// How many people it remembers each value of, over all backends; and of this person.
+    Tally,
+}
+
+/// What the router knows for an application, as far as it asked.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Known {
+    /// What it remembers of this person.
+    pub memory: Option<Value>,
+    /// When it remembered that.
+    pub remembered_at: Option<Timestamp>,
+    /// How many people it remembers each value of; the key is the value's JSON.
+    pub tally: BTreeMap<String, u64>,
+}
+
+/// What an application says to a text.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Said {
+    /// Whether it takes the text.
+    pub takes: bool,
+    /// What it is answered with, in this order.
+    pub replies: Vec<Reply>,
+    /// The words from now on; phase `parse` alone.
+    pub words: Option<MessageText>,
+    /// What it notes for the others; phase `parse` alone.
+    pub notes: BTreeMap<String, String>,
+    /// What it remembers of this person from now on.
+    pub remember: Remember,
+    /// What the person chose about being texted at all.
+    pub consent: Option<Consent>,
+    /// Whether the text is for an application on the bus, which the router hands it to.
+    pub offered: bool,
+    /// How many messages it had sent by itself while it was asked: they answer the text, too.
+    pub sent: u32,
+    /// Why, for the record. Never a person's number or words.
+    pub because: Option<String>,
+}
+
+impl Said {
     /// Nothing: the next application is asked.
+    #[must_use]
+    pub fn pass() -> Self {
+        Self::default()
+    }
+
+    /// The text is taken, and nothing is said to it now.
+    #[must_use]
+    pub fn take() -> Self {
+        Self { takes: true, ..Self::default() }
+    }
+
+    /// The text is taken, and answered with these words.
+    #[must_use]
+    pub fn reply(words: MessageText) -> Self {
+        Self { replies: vec![Reply::to_sender(words)], ..Self::take() }
+    }
+
+    /// The same, for that reason.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { because: Some(reason.into()), ..self }
+    }
+
+    /// The same, and this is remembered of the person from now on.
+    #[must_use]
+    pub fn remembering(self, value: Value) -> Self {
+        Self { remember: Remember::Value(value), ..self }
+    }
+
+    /// The same, and what was remembered of the person is forgotten.
+    #[must_use]
+    pub fn forgetting(self) -> Self {
+        Self { remember: Remember::Nothing, ..self }
+    }
+
+    /// Whether it is the same as having said nothing, but for the reason.
+    #[must_use]
+    pub fn is_pass(&self) -> bool {
+        Self { because: None, ..self.clone() } == Self::pass()
+    }
+}
+
+/// A message that answers a text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// Who gets it; the sender of the text where it is left out.
+    pub to: Option<Address>,
+    /// The words.
+    pub text: MessageText,
+}
+
+impl Reply {
+    /// To whoever texted.
+    #[must_use]
+    pub fn to_sender(text: MessageText) -> Self {
+        Self { to: None, text }
+    }
+}
+
+/// What becomes of what an application remembers of a person.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum Remember {
+    /// It stays as it is.
+    #[default]
+    Same,
+    /// It is this from now on.
+    Value(Value),
+    /// It is forgotten.
+    Nothing,
+}
+
+/// What a person chose about being texted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Consent {
+    /// In or out; `None`: nothing changes, but the reply to this text may be sent to whoever is out.
+    pub choice: Option<Choice>,
+    /// The word that was texted, as it is configured.
+    pub word: String,
+}
+
+/// What an application says to a message that is about to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sending {
+    /// Nothing.
     Pass,
-    /// These texts, in this order, go back to the sender. No further application is asked.
-    Reply(Vec<MessageText>),
+    /// These words shall be sent instead.
+    Words(MessageText),
+    /// It shall not be sent, for that reason.
+    Cancel(String),
 }

@@ -1,28 +1,103 @@
 //! Asks the applications for an answer to what people text, and publishes it.
 //!
-//! Applications are asked in the order of the configuration; the first answer wins. Router holds no state: it can be
-//! handed the same text twice and publishes the same messages, with the same ids.
+//! ```text
+//! message.received ──► filter ──► parse ──► handle ──► default ──► cleanup ──► outgoing ──► message.send …
+//!                        │ takes it           │ takes it                                  └► message.routed
+//!                        └────────────────────┴──────────────────► cleanup
+//! ```
+//!
+//! Applications are asked in the order of the configuration; who takes a text is the last to be asked to. A person's
+//! texts take turns: none is asked about before the one before it has come to its end.
+//!
+//! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
+//! published. So a text that comes again publishes the same messages, with the same ids.
 
 pub mod application;
 mod applications;
 mod config;
+#[cfg(test)]
+mod fake;
+mod forget;
 mod observe;
+pub mod participant;
+mod pipeline;
 pub mod rapidsms;
+mod routed;
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use messaging::{Context, Handler, Outgoing};
-use protocol::{Address, Envelope, IgnoredReason, MessageReceived, MessageSend, SessionIgnored, Timestamp};
+use messaging::{Context, Disposition, Environment, Handler, Outgoing, RetryPolicy, Settle, Turns};
+use protocol::{Address, BackendName, Envelope, IgnoredReason, MessageReceived, Timestamp};
+use store::{LedgerError, Memories};
 
-use application::{Answer, Application};
+use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
+pub use forget::forget;
+use pipeline::{Pipeline, Stopped};
+use rapidsms::Projects;
+use routed::Routed;
+
+/// How long a text waits, in hand, before the applications are asked about it again. While it waits, so do the person's
+/// other texts.
+const AGAIN: RetryPolicy =
+    RetryPolicy { first: Duration::from_millis(250), longest: Duration::from_secs(15), attempts_max: None };
 
 /// Handles what people text.
-#[derive(Debug)]
 pub struct Router {
-    applications: Vec<Box<dyn Application>>,
+    pipeline: RwLock<Arc<Pipeline>>,
     own_numbers: BTreeSet<Address>,
+    memories: Arc<dyn Memories>,
+    turns: Turns<(BackendName, Address)>,
+    projects: Projects,
+}
+
+/// Why a text is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// An application was away for too long, or will never answer.
+    #[error("{because}")]
+    GivenUp {
+        /// Who, and why.
+        because: String,
+        /// What to tell the others.
+        told: Vec<Outgoing>,
+    },
+    /// What is on record of it cannot be understood.
+    #[error("what is on record of the text or its person cannot be understood")]
+    Unreadable(#[source] serde_json::Error),
+    /// The database is damaged, or not of the expected form.
+    #[error("what is remembered of the person cannot be read")]
+    Memories(#[source] LedgerError),
+}
+
+impl Settle for RouteError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::GivenUp { .. } | Self::Unreadable(_) => Disposition::DeadLetter,
+            // What is on record of this one person is damaged, and stays so.
+            Self::Memories(LedgerError::Unreadable(_)) => Disposition::DeadLetter,
+            Self::Memories(LedgerError::Unavailable(_) | LedgerError::Denied(_) | LedgerError::Corrupt(_)) => {
+                Disposition::Retry { after: None }
+            }
+        }
+    }
+
+    fn outgoing(&self) -> Vec<Outgoing> {
+        match self {
+            Self::GivenUp { told, .. } => told.clone(),
+            Self::Unreadable(_) | Self::Memories(_) => Vec::new(),
+        }
+    }
+}
+
+/// What is wrong with a configuration, found without starting anything.
+///
+/// # Errors
+/// [`ConfigError`] names the key that is wrong.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    applications::from_config(config, &Projects::default()).map(drop)
 }
 
 impl Router {
@@ -31,60 +106,125 @@ impl Router {
     ///
     /// # Errors
     /// [`ConfigError`] names the key that is wrong.
-    pub fn new(config: &Config, own_numbers: BTreeSet<Address>) -> Result<Self, ConfigError> {
-        Ok(Self { applications: applications::from_config(config)?, own_numbers })
+    pub fn new(
+        config: &Config,
+        own_numbers: BTreeSet<Address>,
+        memories: Arc<dyn Memories>,
+    ) -> Result<Self, ConfigError> {
+        let projects = Projects::default();
+        let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config, &projects)?)));
+        projects.configure(&config.rapidsms);
+        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default(), projects })
     }
 
-    /// What a text causes: the first application's answer, or the word that there is none.
-    fn route(&self, received: &Envelope<MessageReceived>, now: Timestamp) -> Vec<Outgoing> {
-        let MessageReceived { session_id, from, to, network, .. } = &received.data;
-        let ignored = |reason| {
-            observe::ignored(&received.head, reason);
-            let data = SessionIgnored { session_id: session_id.clone(), reason };
-            vec![Outgoing::new(&Envelope::caused_by(&received.head, 0, now, data))]
-        };
-        if !from.is_reachable() {
-            return ignored(IgnoredReason::WithheldSender);
+    /// Takes other applications from now on. Texts in hand end with those that they began with, unless they begin anew.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the applications stay as they were.
+    pub fn reconfigure(&self, config: &Config) -> Result<(), ConfigError> {
+        let pipeline = Arc::new(Pipeline::new(applications::from_config(config, &self.projects)?));
+        self.projects.configure(&config.rapidsms);
+        *self.pipeline.write().unwrap_or_else(PoisonError::into_inner) = pipeline;
+        Ok(())
+    }
+
+    fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.pipeline.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why nobody is asked about a text.
+    fn nobody(&self, received: &MessageReceived) -> Option<IgnoredReason> {
+        if !received.from.is_reachable() {
+            return Some(IgnoredReason::WithheldSender);
         }
-        if self.own_numbers.contains(from) {
-            return ignored(IgnoredReason::OwnNumber);
-        }
-        let Some((application, texts)) = self.ask(&received.data) else {
-            return ignored(IgnoredReason::NoAnswer);
-        };
-        observe::answered(&received.head, application.name(), texts.len());
-        let replies = texts.into_iter().zip(0..).map(|(text, index)| {
-            let send = MessageSend {
-                to: from.clone(),
-                text,
-                from: to.clone().filter(Address::is_dialable),
-                network: network.clone(),
-                application: Some(application.name().to_owned()),
-                expires_at: None,
+        self.own_numbers.contains(&received.from).then_some(IgnoredReason::OwnNumber)
+    }
+
+    /// Asks the applications until one has answered, or it was waited for long enough.
+    async fn route(
+        &self,
+        received: &Envelope<MessageReceived>,
+        context: &Context,
+    ) -> Result<(Routed, u32), RouteError> {
+        let Environment { clock, chance } = &context.environment;
+        let began = clock.now();
+        let mut attempt = 1;
+        loop {
+            let text = text(received, clock.now());
+            let stopped = match self.pipeline().route(text, &*self.memories).await {
+                Ok(routed) => return Ok((routed, attempt)),
+                Err(stopped) => stopped,
             };
-            Outgoing::new(&Envelope::caused_by(&received.head, index, now, send))
-        });
-        replies.collect()
+            observe::stopped(&received.head, attempt, &stopped);
+            let mut at_least = None;
+            match stopped {
+                Stopped::Away { application, because, retry_after, give_up_after, trail } => {
+                    let waited = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
+                    if give_up_after <= waited {
+                        let because = format!("application {application} was away for {waited:.0?}: {because}");
+                        return Err(given_up(because, *trail, received, attempt, context));
+                    }
+                    at_least = retry_after.map(|after| after.min(give_up_after.saturating_sub(waited)));
+                }
+                Stopped::Failed { application, because, trail } => {
+                    let because = format!("application {application}: {because}");
+                    return Err(given_up(because, *trail, received, attempt, context));
+                }
+                Stopped::Unreadable(error) => return Err(RouteError::Unreadable(error)),
+                Stopped::Memories(error) if !error.is_away() => return Err(RouteError::Memories(error)),
+                Stopped::Memories(_) | Stopped::Stale => {}
+            }
+            let wait = AGAIN.delay(attempt, at_least, &**chance).unwrap_or(AGAIN.longest);
+            clock.sleep(wait).await;
+            attempt = attempt.saturating_add(1);
+        }
     }
+}
 
-    fn ask(&self, message: &MessageReceived) -> Option<(&dyn Application, Vec<protocol::MessageText>)> {
-        self.applications.iter().find_map(|application| match application.answer(message) {
-            Answer::Pass => None,
-            Answer::Reply(texts) => Some((application.as_ref(), texts)),
-        })
+/// The text of an event, as applications see it.
+fn text(Envelope { head, data }: &Envelope<MessageReceived>, now: Timestamp) -> Text {
+    Text {
+        id: head.id,
+        backend: head.backend.clone(),
+        correlation_id: head.correlation_id.clone(),
+        received_at: head.time,
+        received: data.clone(),
+        words: data.text.clone(),
+        notes: BTreeMap::new(),
+        now,
     }
+}
+
+fn given_up(
+    because: String,
+    trail: Routed,
+    received: &Envelope<MessageReceived>,
+    attempts: u32,
+    context: &Context,
+) -> RouteError {
+    let told = trail.events(received, None, attempts, context);
+    RouteError::GivenUp { because, told }
 }
 
 impl Handler for Router {
     type Event = MessageReceived;
-    type Error = Infallible;
+    type Error = RouteError;
 
     async fn handle(
         &self,
-        envelope: Envelope<MessageReceived>,
+        received: Envelope<MessageReceived>,
         context: &Context,
-    ) -> Result<Vec<Outgoing>, Infallible> {
-        Ok(self.route(&envelope, context.environment.now()))
+    ) -> Result<Vec<Outgoing>, RouteError> {
+        if let Some(reason) = self.nobody(&received.data) {
+            observe::ignored(&received.head, reason);
+            return Ok(Routed::not_asked().events(&received, Some(reason), 0, context));
+        }
+        // Before anything else is waited for: the order of the queue is the order of the turns.
+        let person = (received.head.backend.clone(), received.data.from.clone());
+        context.until_settled(self.turns.turn(&person).await);
+        let (routed, attempts) = self.route(&received, context).await?;
+        observe::routed(&received.head, &routed);
+        Ok(routed.events(&received, None, attempts, context))
     }
 }
 

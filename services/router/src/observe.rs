@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
-use protocol::{Head, IgnoredReason, chain};
+use protocol::{EventId, Head, IgnoredReason, chain};
+use store::LedgerError;
 use tracing::{debug, warn};
 
+use crate::pipeline::Stopped;
 use crate::rapidsms::Refused;
+use crate::routed::Routed;
 
 static ROUTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("tropomq")
@@ -23,11 +26,32 @@ static WANTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
-/// An application answered.
-pub(crate) fn answered(received: &Head, application: &'static str, replies: usize) {
-    ROUTED.add(1, &[KeyValue::new("tropomq.application", application)]);
+/// It came to an end.
+pub(crate) fn routed(received: &Head, routed: &Routed) {
     let id = received.id;
-    debug!(event.id = %id, application, replies, "application {application} answered text {id}");
+    let Routed { outcome, application, messages, sent, .. } = routed;
+    let replies = u64::from(*sent) + messages.len() as u64;
+    match (application, outcome) {
+        (Some(application), _) => {
+            ROUTED.add(1, &[KeyValue::new("tropomq.application", application.clone())]);
+            debug!(event.id = %id, application, replies, "application {application} took text {id}");
+        }
+        (None, _) => ignored(received, IgnoredReason::NoAnswer),
+    }
+}
+
+/// It waits, or is given up: an application, or the database, has no answer.
+pub(crate) fn stopped(received: &Head, attempt: u32, stopped: &Stopped) {
+    let id = received.id;
+    let error = chain(stopped);
+    // Whoever is away says so itself, once; each text need not.
+    debug!(event.id = %id, attempt, error, "text {id} is not answered yet: {error}");
+}
+
+/// What is too old stays a while longer.
+pub(crate) fn not_forgotten(error: &LedgerError) {
+    let error = chain(error);
+    debug!(error, "what is too old is not forgotten yet: {error}");
 }
 
 /// Nobody answers.
@@ -38,6 +62,8 @@ pub(crate) fn ignored(received: &Head, reason: IgnoredReason) {
         IgnoredReason::WithheldSender => "withheld_sender",
         IgnoredReason::OwnNumber => "own_number",
         IgnoredReason::NoAnswer => "no_answer",
+        IgnoredReason::Filtered => "filtered",
+        IgnoredReason::NoReply => "no_reply",
     };
     ROUTED.add(1, &[KeyValue::new("tropomq.ignored", reason)]);
     let id = received.id;
@@ -55,4 +81,9 @@ pub(crate) fn wanted(project: &str, messages: usize, kept: bool) {
 pub(crate) fn wanted_refused(project: &str, refused: &Refused) {
     let project = project.escape_debug().take(64).collect::<String>();
     warn!(project, "a request of a RapidSMS project was refused: {}", chain(refused));
+}
+
+/// An application of phase `outgoing` cancelled a message that one elsewhere had sent.
+pub(crate) fn cancelled(message: EventId, application: &str, because: &str) {
+    debug!(event.id = %message, application, because, "application {application} cancelled message {message}: {because}");
 }

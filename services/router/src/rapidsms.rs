@@ -4,17 +4,22 @@
 //! still being given the text that it answers.
 
 mod charset;
+mod client;
 mod config;
 mod delivery;
 mod in_hand;
 mod kannel;
+mod participant;
+mod projects;
 mod routes;
 mod vumi;
 mod wanted;
 
 pub use config::{Config, Format, Identity};
+pub(crate) use participant::RapidSms;
+pub(crate) use projects::Projects;
 pub(crate) use routes::Refused;
-pub use routes::{Projects, routes};
+pub use routes::routes;
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,23 @@
 use std::collections::BTreeMap;
 
-use protocol::{EventId, EventType, Head, Kind};
+use protocol::topology::QueueName;
+use protocol::{EventId, EventType, Head, Kind, MessageRouted, MessageSend, RoutedOutcome, SessionIgnored};
 
 use super::*;
-use crate::applications::received;
 use crate::config::DefaultAnswer;
+use crate::fake::InMemory;
 
-fn config(applications: &[&str]) -> Config {
+pub(crate) fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
+        retention: Duration::from_hours(1),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        rapidsms: BTreeMap::new(),
     }
 }
 
@@ -32,14 +35,30 @@ fn now() -> Timestamp {
     "2026-03-01T09:30:15Z".parse().unwrap()
 }
 
-fn route(applications: &[&str], text: &str) -> Vec<Envelope<MessageSend>> {
-    let outgoing = Router::new(&config(applications), own_numbers()).unwrap().route(&envelope(received(text)), now());
-    outgoing.iter().map(|event| Envelope::from_body(event.body()).unwrap()).collect()
+fn received(words: &str) -> MessageReceived {
+    applications::text(words).received
 }
 
-#[track_caller]
-fn check(text: &str, application: &str, reply: &str) {
-    let replies = route(&["echo", "keyword", "default"], text);
+fn router(applications: &[&str]) -> Router {
+    Router::new(&config(applications), own_numbers(), Arc::new(InMemory::default())).unwrap()
+}
+
+/// What a text causes; the last of it is the word of how it was routed.
+async fn events(applications: &[&str], data: MessageReceived) -> Vec<Outgoing> {
+    let (context, _) = Context::new(1, QueueName::received(), Environment::system());
+    router(applications).handle(envelope(data), &context).await.unwrap()
+}
+
+async fn route(applications: &[&str], words: &str) -> Vec<Envelope<MessageSend>> {
+    let events = events(applications, received(words)).await;
+    let (routed, messages) = events.split_last().unwrap();
+    let routed = Envelope::<MessageRouted>::from_body(routed.body()).unwrap().data;
+    assert_eq!((routed.outcome, routed.replies as usize), (RoutedOutcome::Answered, messages.len()));
+    messages.iter().map(|event| Envelope::from_body(event.body()).unwrap()).collect()
+}
+
+async fn check(text: &str, application: &str, reply: &str) {
+    let replies = route(&["echo", "keyword", "default"], text).await;
     let [reply_sent] = replies.as_slice() else { panic!("{replies:?}") };
     assert_eq!(reply_sent.data.text.as_str(), reply);
     assert_eq!(reply_sent.data.application.as_deref(), Some(application));
@@ -47,49 +66,49 @@ fn check(text: &str, application: &str, reply: &str) {
     assert_eq!(reply_sent.data.from.as_ref().unwrap().as_str(), "+15555550100");
 }
 
-#[test]
-fn the_first_answer_wins() {
-    check("echo ping", "echo", "ping");
-    check("ping", "keyword", "pong");
-    check("hello", "default", "Sorry, RapidSMS could not understand your message.");
-    assert_eq!(route(&["default", "echo"], "echo x")[0].data.application.as_deref(), Some("default"));
+#[tokio::test]
+async fn the_first_answer_wins() {
+    check("echo ping", "echo", "ping").await;
+    check("ping", "keyword", "pong").await;
+    check("hello", "default", "Sorry, RapidSMS could not understand your message.").await;
+    assert_eq!(route(&["default", "echo"], "echo x").await[0].data.application.as_deref(), Some("echo"));
 }
 
-#[test]
-fn the_same_text_is_answered_with_the_same_id_in_the_same_conversation() {
-    let (first, second) = (route(&["echo"], "echo x"), route(&["echo"], "echo x"));
-    assert_eq!(first[0].head, second[0].head);
+#[tokio::test]
+async fn the_same_text_is_answered_with_the_same_id_in_the_same_conversation() {
+    let (first, second) = (route(&["echo"], "echo x").await, route(&["echo"], "echo x").await);
+    let [Envelope { head: first, .. }] = first.as_slice() else { panic!("{first:?}") };
+    assert_eq!(first.id, second[0].head.id);
     let cause = envelope(received("echo x")).head;
-    let Head { id, event_type, backend, correlation_id, causation_id, .. } = first[0].head.clone();
+    let Head { id, event_type, backend, correlation_id, causation_id, .. } = first.clone();
     assert_eq!(id, cause.id.derive(Kind::MessageSend, 0));
     assert_eq!(event_type, EventType { kind: Kind::MessageSend, version: 1 });
     assert_eq!((backend, correlation_id, causation_id), (cause.backend, cause.correlation_id, Some(cause.id)));
 }
 
-#[track_caller]
-fn check_ignored(applications: &[&str], data: MessageReceived, reason: IgnoredReason) {
-    let outgoing = Router::new(&config(applications), own_numbers()).unwrap().route(&envelope(data), now());
-    let [event] = outgoing.as_slice() else { panic!("{outgoing:?}") };
+async fn check_ignored(applications: &[&str], data: MessageReceived, reason: IgnoredReason) {
+    let outgoing = events(applications, data).await;
+    let [event, _routed] = outgoing.as_slice() else { panic!("{outgoing:?}") };
     assert_eq!(Envelope::<SessionIgnored>::from_body(event.body()).unwrap().data.reason, reason);
 }
 
-#[test]
-fn a_text_that_nobody_answers_is_on_record() {
-    check_ignored(&["echo"], received("hello"), IgnoredReason::NoAnswer);
+#[tokio::test]
+async fn a_text_that_nobody_answers_is_on_record() {
+    check_ignored(&["echo"], received("hello"), IgnoredReason::NoAnswer).await;
     let withheld = MessageReceived { from: Address::Withheld, ..received("echo x") };
-    check_ignored(&["echo", "default"], withheld, IgnoredReason::WithheldSender);
+    check_ignored(&["echo", "default"], withheld, IgnoredReason::WithheldSender).await;
     let own = MessageReceived { from: "15555550100".parse().unwrap(), ..received("echo x") };
-    check_ignored(&["echo", "default"], own, IgnoredReason::OwnNumber);
+    check_ignored(&["echo", "default"], own, IgnoredReason::OwnNumber).await;
 }
 
 #[test]
 fn applications_are_known_and_asked_once() {
     assert_eq!(
-        Router::new(&config(&["ecko"]), own_numbers()).unwrap_err(),
+        super::check(&config(&["ecko"])).unwrap_err(),
         ConfigError::UnknownApplication { name: "ecko".to_owned() }
     );
     assert_eq!(
-        Router::new(&config(&["echo", "echo"]), own_numbers()).unwrap_err(),
+        super::check(&config(&["echo", "echo"])).unwrap_err(),
         ConfigError::Repeated { name: "echo".to_owned() }
     );
 }

@@ -8,6 +8,7 @@ mod demo;
 mod development;
 mod drill;
 mod migrate;
+mod observe;
 mod output;
 mod probe;
 mod send;

@@ -194,13 +194,9 @@ impl<R: Receive> Consuming<R> {
     }
 
     async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {
-        let context = Context {
-            attempt: attempt(&delivery),
-            replayed_at: delivery.properties.headers.get(REPLAYED_AT).and_then(|at| at.parse().ok()),
-            queue: delivery.queue.clone(),
-            environment: self.environment.clone(),
-            progress,
-        };
+        let replayed_at = delivery.properties.headers.get(REPLAYED_AT).and_then(|at| at.parse().ok());
+        let environment = self.environment.clone();
+        let context = Context::of(attempt(&delivery), replayed_at, delivery.queue.clone(), environment, progress);
         let (outgoing, decision) = match self.handle(&delivery, &context).await {
             Ok(outgoing) => (outgoing, None),
             Err(failure) => {

@@ -1,5 +1,7 @@
 //! What a service writes: a handler. Data in, data out.
 
+use std::any::Any;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -85,6 +87,7 @@ pub struct Context {
     /// Clock and chance.
     pub environment: Environment,
     pub(crate) progress: mpsc::UnboundedSender<Progress>,
+    held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 /// An event about progress, on its way to the loop that publishes it.
@@ -102,7 +105,23 @@ impl Context {
     #[must_use]
     pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Progress>) {
         let (progress, reported) = mpsc::unbounded_channel();
-        (Self { attempt, replayed_at: None, queue, environment, progress }, reported)
+        (Self::of(attempt, None, queue, environment, progress), reported)
+    }
+
+    pub(crate) fn of(
+        attempt: u32,
+        replayed_at: Option<Timestamp>,
+        queue: QueueName,
+        environment: Environment,
+        progress: mpsc::UnboundedSender<Progress>,
+    ) -> Self {
+        Self { attempt, replayed_at, queue, environment, progress, held: Mutex::default() }
+    }
+
+    /// Keeps something until the event is settled: until what it causes is confirmed, too. A turn, say, for which
+    /// others wait.
+    pub fn until_settled(&self, held: impl Any + Send) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(held));
     }
 
     /// Publishes an event about progress at once, for those who watch. Nothing may rest on it: it is not waited for,

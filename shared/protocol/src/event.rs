@@ -1,6 +1,7 @@
 //! The events on the bus: what each says, and the envelope around it.
 
 mod message;
+mod routing;
 mod session;
 
 use std::fmt;
@@ -15,6 +16,7 @@ pub use message::{
     FailureReason, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased,
     MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, SuppressedReason,
 };
+pub use routing::{AskedApplication, MessageOffered, MessageRouted, Phase, RoutedOutcome, SaidWord};
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};
 
 /// What an event says: the first part of its routing key, `<kind>.<backend>`. Events are past tense, the one command
@@ -23,6 +25,10 @@ pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored
 pub enum Kind {
     /// `message.received`: a person texted us. Ingress to router.
     MessageReceived,
+    /// `message.offered`: a text is handed to an application on the bus. Router to that application.
+    MessageOffered,
+    /// `message.routed`: what the applications said to a text, and what came of it. Router to the record.
+    MessageRouted,
     /// `message.send`: send this. Router, or any application, to egress.
     MessageSend,
     /// `message.launched`: Tropo has a session for it.
@@ -51,8 +57,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of a conversation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::MessageReceived,
+        Self::MessageRouted,
+        Self::MessageOffered,
         Self::MessageSend,
         Self::MessageLaunched,
         Self::MessageReleased,
@@ -72,6 +80,8 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MessageReceived => "message.received",
+            Self::MessageOffered => "message.offered",
+            Self::MessageRouted => "message.routed",
             Self::MessageSend => "message.send",
             Self::MessageLaunched => "message.launched",
             Self::MessageReleased => "message.released",
@@ -153,6 +163,11 @@ pub trait Event: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync
     const KIND: Kind;
     /// The edition written now, and the newest that is read.
     const VERSION: u16 = 1;
+
+    /// The third word of its routing key, where there is one: for queues that get a part of a kind.
+    fn detail(&self, _head: &Head) -> Option<String> {
+        None
+    }
 }
 
 /// What every event says about itself: the same in the body and, for brokers and tools, in the AMQP properties.
@@ -163,7 +178,7 @@ pub struct Head {
     /// Kind and version; AMQP `type`.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// The backend that it concerns; the last word of the routing key.
+    /// The backend that it concerns; the word after the kind of the routing key.
     pub backend: BackendName,
     /// The Tropo session that began the conversation; AMQP `correlation_id`. A message that no webhook caused has
     /// none until Tropo gives its own session an id.
@@ -259,10 +274,13 @@ impl<T: Event> Envelope<T> {
         self
     }
 
-    /// Where it goes: `<kind>.<backend>`.
+    /// Where it goes: `<kind>.<backend>`, or `<kind>.<backend>.<detail>`.
     #[must_use]
     pub fn routing_key(&self) -> String {
-        format!("{}.{}", T::KIND, self.head.backend)
+        match self.data.detail(&self.head) {
+            None => format!("{}.{}", T::KIND, self.head.backend),
+            Some(detail) => format!("{}.{}.{detail}", T::KIND, self.head.backend),
+        }
     }
 
     /// The JSON body.

@@ -1,8 +1,8 @@
 //! `default`: answers whatever no other application answered.
 
-use protocol::{MessageReceived, MessageText};
+use protocol::{MessageText, Phase};
 
-use crate::application::{Answer, Application};
+use crate::application::{Application, Known, Said, Text};
 use crate::config::{ConfigError, DefaultAnswer};
 
 pub(super) const NAME: &str = "default";
@@ -22,11 +22,15 @@ impl Default {
 }
 
 impl Application for Default {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    fn answer(&self, _message: &MessageReceived) -> Answer {
-        Answer::Reply(vec![self.reply.clone()])
+    fn phases(&self) -> &[Phase] {
+        &[Phase::Default]
+    }
+
+    fn default(&self, _text: &Text, _known: &Known) -> Said {
+        Said::reply(self.reply.clone())
     }
 }

@@ -1,8 +1,8 @@
 //! `echo`: answers "echo some words" with "some words".
 
-use protocol::MessageReceived;
+use protocol::Phase;
 
-use crate::application::{Answer, Application};
+use crate::application::{Application, Known, Said, Text};
 
 pub(super) const NAME: &str = "echo";
 
@@ -10,30 +10,33 @@ pub(super) const NAME: &str = "echo";
 pub(super) struct Echo;
 
 impl Application for Echo {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    fn answer(&self, message: &MessageReceived) -> Answer {
-        let text = message.text.as_str().trim();
-        let words = text.split_once(char::is_whitespace).and_then(|(keyword, words)| {
+    fn phases(&self) -> &[Phase] {
+        &[Phase::Handle]
+    }
+
+    fn handle(&self, text: &Text, _known: &Known) -> Said {
+        let words = text.trimmed().split_once(char::is_whitespace).and_then(|(keyword, words)| {
             let words = words.trim();
             (keyword.eq_ignore_ascii_case(NAME) && !words.is_empty()).then_some(words)
         });
         // A part of a text is a text: it is no longer, and holds no NUL.
-        words.and_then(|words| words.parse().ok()).map_or(Answer::Pass, |words| Answer::Reply(vec![words]))
+        words.and_then(|words| words.parse().ok()).map_or_else(Said::pass, Said::reply)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::applications::received;
+    use crate::applications::text;
 
     #[track_caller]
-    fn check(text: &str, expected: Option<&str>) {
-        let expected = expected.map_or(Answer::Pass, |words| Answer::Reply(vec![words.parse().unwrap()]));
-        assert_eq!(Echo.answer(&received(text)), expected);
+    fn check(words: &str, expected: Option<&str>) {
+        let expected = expected.map_or_else(Said::pass, |words| Said::reply(words.parse().unwrap()));
+        assert_eq!(Echo.handle(&text(words), &Known::default()), expected);
     }
 
     #[test]

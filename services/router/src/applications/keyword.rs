@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{MessageReceived, MessageText};
+use protocol::{MessageText, Phase};
 
-use crate::application::{Answer, Application};
+use crate::application::{Application, Known, Said, Text};
 use crate::config::{ConfigError, KeywordRule};
 
 pub(super) const NAME: &str = "keyword";
@@ -49,22 +49,26 @@ fn folded(text: &str) -> impl Iterator<Item = String> {
 }
 
 impl Application for Keyword {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    fn answer(&self, message: &MessageReceived) -> Answer {
+    fn phases(&self) -> &[Phase] {
+        &[Phase::Handle]
+    }
+
+    fn handle(&self, text: &Text, _known: &Known) -> Said {
         let longest = self.rules.first().map_or(0, |(words, _)| words.len());
-        let text: Vec<String> = folded(message.text.as_str()).take(longest).collect();
+        let text: Vec<String> = folded(text.words.as_str()).take(longest).collect();
         let rule = self.rules.iter().find(|(words, _)| text.starts_with(words));
-        rule.map_or(Answer::Pass, |(_, reply)| Answer::Reply(vec![reply.clone()]))
+        rule.map_or_else(Said::pass, |(_, reply)| Said::reply(reply.clone()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::applications::received;
+    use crate::applications::text;
 
     fn rule(words: &[&str], reply: &str) -> KeywordRule {
         KeywordRule { words: words.iter().map(|&word| word.to_owned()).collect(), reply: reply.parse().unwrap() }
@@ -75,14 +79,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(text: &str, expected: Option<&str>) {
+    fn check(words: &str, expected: Option<&str>) {
         let rules = vec![
             ("ping", rule(&[], "pong")),
             ("hours", rule(&["hours", "Öffnungszeiten"], "9 to 5")),
             ("all-hours", rule(&["hours all"], "always")),
         ];
-        let expected = expected.map_or(Answer::Pass, |reply| Answer::Reply(vec![reply.parse().unwrap()]));
-        assert_eq!(keyword(rules).unwrap().answer(&received(text)), expected, "{text}");
+        let expected = expected.map_or_else(Said::pass, |reply| Said::reply(reply.parse().unwrap()));
+        assert_eq!(keyword(rules).unwrap().handle(&text(words), &Known::default()), expected, "{words}");
     }
 
     #[test]

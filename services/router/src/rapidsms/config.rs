@@ -1,5 +1,7 @@
 //! `[router.rapidsms.NAME]`: one RapidSMS project, or one backend of it.
 
+use std::time::Duration;
+
 use protocol::{Address, BackendName};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -33,6 +35,15 @@ pub struct Config {
     /// The field of a text, for [`Format::Http`].
     #[serde(default = "text_name")]
     pub text_name: String,
+    /// The longest wait for the answer to a text; the project sends its replies meanwhile.
+    #[serde(default = "timeout", with = "chassis::config::duration")]
+    pub timeout: Duration,
+    /// How long a text waits for a project that is away.
+    #[serde(default = "give_up_after", with = "chassis::config::duration")]
+    pub give_up_after: Duration,
+    /// How many texts it is given at once, at most.
+    #[serde(default = "concurrency")]
+    pub concurrency: u16,
 }
 
 /// The backend of RapidSMS whose view takes the texts.
@@ -68,6 +79,24 @@ fn text_name() -> String {
     "text".to_owned()
 }
 
+fn timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn give_up_after() -> Duration {
+    Duration::from_mins(15)
+}
+
+fn concurrency() -> u16 {
+    16
+}
+
+/// The longest that a text can wait in hand: RabbitMQ takes back what is in hand for half an hour.
+const GIVE_UP_AFTER_MAX: Duration = Duration::from_mins(25);
+
+/// The longest wait for one answer: a few of them fit into the time in which a turn is waited for.
+const TIMEOUT_MAX: Duration = Duration::from_mins(1);
+
 /// The shortest password: a shorter one could be found by trying.
 const PASSWORD_MIN: usize = 16;
 
@@ -88,6 +117,15 @@ impl Config {
         }
         if self.password.as_ref().is_some_and(|password| password.expose_secret().len() < PASSWORD_MIN) {
             return wrong("password", "must be at least 16 characters: openssl rand -hex 16");
+        }
+        if self.timeout.is_zero() || TIMEOUT_MAX < self.timeout {
+            return wrong("timeout", "must be more than 0s, and at most 1m");
+        }
+        if GIVE_UP_AFTER_MAX < self.give_up_after {
+            return wrong("give_up_after", "must be at most 25m: RabbitMQ takes back what waits for longer");
+        }
+        if self.concurrency == 0 {
+            return wrong("concurrency", "must be at least 1: no text would ever be given to the project");
         }
         if self.identity_name == self.text_name {
             return wrong("text_name", "is the same as identity_name: each field needs a name of its own");

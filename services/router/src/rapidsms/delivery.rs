@@ -3,12 +3,12 @@
 use std::fmt;
 
 use axum::http::Method;
-use protocol::{Envelope, MessageReceived};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::config::{Config, Format};
 use super::vumi;
+use crate::application::Text;
 
 /// A request that gives a text to a project.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl fmt::Debug for Delivery {
 }
 
 /// The request that gives this text to this project.
-pub(crate) fn delivery(config: &Config, text: &Envelope<MessageReceived>) -> Delivery {
-    let (person, words) = (config.identity(&text.data.from), text.data.text.as_str());
+pub(crate) fn delivery(config: &Config, text: &Text) -> Delivery {
+    let (person, words) = (config.identity(&text.received.from), text.words.as_str());
     let mut url = config.url.clone();
     match config.format {
         Format::Vumi => Delivery {
@@ -68,8 +68,9 @@ pub(crate) fn delivery(config: &Config, text: &Envelope<MessageReceived>) -> Del
 #[cfg(test)]
 mod tests {
     use super::super::config::Identity;
-    use super::super::tests::{config, text};
+    use super::super::tests::config;
     use super::*;
+    use crate::applications::text;
 
     fn given(config: &Config) -> (Method, String, String) {
         let Delivery { method, url, body, .. } = delivery(config, &text("né & 🐘"));

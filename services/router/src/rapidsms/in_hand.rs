@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Address, Envelope, EventId, Head, MessageReceived, Network};
+use protocol::{Address, EventId, Network, SessionId};
 
 use super::wanted::Wanted;
+use crate::application::Text;
 
 /// The texts that projects are being given by this process.
 ///
@@ -31,8 +32,10 @@ impl fmt::Debug for Texts {
 /// A text that a project is being given.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    /// What the text says about itself.
-    pub(super) head: Head,
+    /// The text.
+    pub(super) text: EventId,
+    /// Its conversation.
+    pub(super) correlation_id: Option<SessionId>,
     /// The number that was texted.
     pub(super) texted: Option<Address>,
     /// The network that it came on.
@@ -44,7 +47,7 @@ pub(super) struct Asked {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Heard {
     /// How many messages it had sent.
-    pub(crate) kept: usize,
+    pub(crate) kept: u32,
     /// Whether one could not be kept: then it has to be given the text again, for it sends nothing a second time.
     pub(crate) refused: bool,
 }
@@ -60,15 +63,20 @@ pub(crate) struct Asking {
 
 impl InHand {
     /// A project is being given a text from now on.
-    pub(crate) fn ask(&self, project: &str, text: &Envelope<MessageReceived>) -> Asking {
-        let MessageReceived { from, to, network, .. } = &text.data;
-        let asked =
-            Asked { head: text.head.clone(), texted: to.clone(), network: network.clone(), heard: Heard::default() };
+    pub(crate) fn ask(&self, project: &str, text: &Text) -> Asking {
+        let (id, person) = (text.id, text.received.from.clone());
+        let asked = Asked {
+            text: id,
+            correlation_id: text.correlation_id.clone(),
+            texted: text.received.to.clone(),
+            network: text.received.network.clone(),
+            heard: Heard::default(),
+        };
         let mut texts = self.texts();
-        texts.by_id.insert((project.to_owned(), text.head.id), asked);
-        texts.by_person.insert((project.to_owned(), from.clone()), text.head.id);
+        texts.by_id.insert((project.to_owned(), id), asked);
+        texts.by_person.insert((project.to_owned(), person.clone()), id);
         drop(texts);
-        Asking { in_hand: self.clone(), project: project.to_owned(), person: from.clone(), text: text.head.id }
+        Asking { in_hand: self.clone(), project: project.to_owned(), person, text: id }
     }
 
     /// The text in hand that a message of this project answers.
@@ -83,7 +91,7 @@ impl InHand {
     }
 
     /// Messages that answer this text were kept.
-    pub(super) fn kept(&self, project: &str, text: EventId, messages: usize) {
+    pub(super) fn kept(&self, project: &str, text: EventId, messages: u32) {
         if let Some(asked) = self.texts().by_id.get_mut(&(project.to_owned(), text)) {
             asked.heard.kept += messages;
         }
@@ -123,8 +131,8 @@ impl Drop for Asking {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::text;
     use super::*;
+    use crate::applications::text;
 
     fn wanted(to: &[&str], in_reply_to: Option<EventId>) -> Wanted {
         let to = to.iter().map(|number| number.parse().unwrap()).collect();
@@ -134,8 +142,8 @@ mod tests {
     #[test]
     fn a_message_answers_the_text_that_it_names_or_that_its_person_has_in_hand() {
         let (in_hand, text) = (InHand::default(), text("hi"));
-        let id = text.head.id;
-        let answered = |project: &str, wanted: &Wanted| in_hand.answered_by(project, wanted).map(|asked| asked.head.id);
+        let id = text.id;
+        let answered = |project: &str, wanted: &Wanted| in_hand.answered_by(project, wanted).map(|asked| asked.text);
         assert_eq!(answered("clinic", &wanted(&["15555550177"], None)), None);
         let asking = in_hand.ask("clinic", &text);
         assert_eq!(answered("clinic", &wanted(&["15555550177"], None)), Some(id));
@@ -153,9 +161,9 @@ mod tests {
         let (in_hand, text) = (InHand::default(), text("hi"));
         let asking = in_hand.ask("clinic", &text);
         assert_eq!(asking.heard(), Heard::default());
-        in_hand.kept("clinic", text.head.id, 2);
-        in_hand.refused("clinic", text.head.id);
-        in_hand.kept("other", text.head.id, 1);
+        in_hand.kept("clinic", text.id, 2);
+        in_hand.refused("clinic", text.id);
+        in_hand.kept("other", text.id, 1);
         assert_eq!(asking.heard(), Heard { kept: 2, refused: true });
     }
 }

@@ -3,11 +3,9 @@
 //! A project waits for the answer while we wait for its answer to a text, and it never makes a refused request again. So
 //! what can be kept is kept, and the answer says that it is, and waits for nothing else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -15,16 +13,13 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use messaging::{Environment, Outgoing, Publisher};
-use protocol::BackendName;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use protocol::{Envelope, MessageSend};
 
-use super::config::Config;
-use super::in_hand::InHand;
 use super::kannel;
+use super::projects::Project;
 use super::vumi;
 use super::wanted::{Unusable, Wanted};
-use crate::observe;
+use crate::{Router, observe};
 
 /// The longest wait for the bus, over all tries. A project whose router of apps is `BlockingRouter` waits as long, and so
 /// does the request that gave it the text.
@@ -36,20 +31,12 @@ const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 /// How many messages are published at once, at most.
 const AT_ONCE: usize = 256;
 
-/// The projects that may send, and what sending takes.
-#[derive(Debug)]
-pub struct Projects {
-    projects: BTreeMap<String, Project>,
+/// What a request of a project needs.
+#[derive(Clone)]
+struct Door {
+    router: Arc<Router>,
     publisher: Publisher,
     environment: Environment,
-    in_hand: InHand,
-}
-
-#[derive(Debug)]
-struct Project {
-    backend: BackendName,
-    user: String,
-    password: Option<SecretString>,
 }
 
 /// Why a request of a project is refused.
@@ -79,54 +66,38 @@ impl Refused {
     }
 }
 
-impl Projects {
-    /// The projects by their names. Those without a backend, which [`Config::check`] finds, are left out.
-    #[must_use]
-    pub fn new(projects: &BTreeMap<String, Config>, publisher: Publisher, environment: Environment) -> Arc<Self> {
-        let project = |(name, config): (&String, &Config)| {
-            let user = config.user.clone().unwrap_or_else(|| name.clone());
-            let project = Project { backend: config.backend(name)?, user, password: config.password.clone() };
-            Some((name.clone(), project))
-        };
-        let projects = projects.iter().filter_map(project).collect();
-        Arc::new(Self { projects, publisher, environment, in_hand: InHand::default() })
-    }
-
-    /// The texts that these projects are being given.
-    pub(crate) fn in_hand(&self) -> &InHand {
-        &self.in_hand
-    }
-
-    /// The project, if it shows its name and password.
-    fn known(&self, name: &str, user: Option<&str>, password: Option<&str>) -> Result<&Project, Refused> {
-        let project = self.projects.get(name).ok_or(Refused::UnknownProject)?;
-        let (Some(user), Some(password), Some(secret)) = (user, password, &project.password) else {
-            return Err(Refused::Caller);
-        };
-        // Both are compared, and in constant time: how long it takes tells nothing.
-        let same_user = user.as_bytes().ct_eq(project.user.as_bytes());
-        let same_password = password.as_bytes().ct_eq(secret.expose_secret().as_bytes());
-        if bool::from(same_user & same_password) { Ok(project) } else { Err(Refused::Caller) }
-    }
-
+impl Door {
     /// Has the messages sent: returns their number once the bus has confirmed them.
     async fn keep(&self, name: &str, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
-        let answered = self.in_hand.answered_by(name, wanted);
+        let in_hand = &self.router.projects.in_hand;
+        let answered = in_hand.answered_by(name, wanted);
         let (fresh, now) = (self.environment.chance.uuid(), self.environment.now());
         let messages = wanted.messages(name, &project.backend, answered.as_ref(), fresh, now);
-        let text = answered.map(|asked| asked.head.id);
+        let count = messages.len();
+        let outgoing: Vec<_> = messages.into_iter().filter_map(|message| self.outgoing(message)).collect();
         let kept = tokio::select! {
             biased;
-            () = self.publish(&messages) => Ok(messages.len()),
+            () = self.publish(&outgoing) => Ok(count),
             () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => Err(Refused::NotKept),
         };
-        match (&kept, text) {
-            (Ok(messages), Some(text)) => self.in_hand.kept(name, text, *messages),
-            (Err(_), Some(text)) => self.in_hand.refused(name, text),
+        match (&kept, answered) {
+            (Ok(_), Some(asked)) => in_hand.kept(name, asked.text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX)),
+            (Err(_), Some(asked)) => in_hand.refused(name, asked.text),
             (_, None) => {}
         }
-        observe::wanted(name, messages.len(), kept.is_ok());
+        observe::wanted(name, outgoing.len(), kept.is_ok());
         kept
+    }
+
+    /// The message, as the applications of phase `outgoing` leave it; nothing, where one of them cancels it.
+    fn outgoing(&self, Envelope { head, data }: Envelope<MessageSend>) -> Option<Outgoing> {
+        match self.router.pipeline().outgoing(data) {
+            Ok(data) => Some(Outgoing::new(&Envelope { head, data })),
+            Err((application, because)) => {
+                observe::cancelled(head.id, &application, &because);
+                None
+            }
+        }
     }
 
     /// Publishes until the bus has confirmed all of them. Publishing again is safe, for they have the same ids.
@@ -141,7 +112,7 @@ impl Projects {
     async fn vumi(&self, name: &str, request: Request) -> Response {
         let credentials = basic(request.headers());
         let (user, password) = credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str())).unzip();
-        let project = match self.known(name, user, password) {
+        let project = match self.router.projects.known(name, user, password) {
             Ok(project) => project,
             Err(refused) => return vumi_refused(name, &refused),
         };
@@ -150,7 +121,7 @@ impl Projects {
             Ok(chassis::http::Body(body)) => body,
             Err(rejection) => return rejection.into_response(),
         };
-        let kept = async { self.keep(name, project, &vumi::read(&body).map_err(Refused::Unusable)?).await };
+        let kept = async { self.keep(name, &project, &vumi::read(&body).map_err(Refused::Unusable)?).await };
         match kept.await {
             Ok(messages) => axum::Json(serde_json::json!({ "messages": messages })).into_response(),
             Err(refused) => vumi_refused(name, &refused),
@@ -160,8 +131,9 @@ impl Projects {
     async fn kannel(&self, name: &str, query: &str) -> Response {
         let request = kannel::Request::read(query);
         let kept = async {
-            let project = self.known(name, request.user().as_deref(), request.password().as_deref())?;
-            self.keep(name, project, &request.wanted().map_err(Refused::Unusable)?).await
+            let projects = &self.router.projects;
+            let project = projects.known(name, request.user().as_deref(), request.password().as_deref())?;
+            self.keep(name, &project, &request.wanted().map_err(Refused::Unusable)?).await
         };
         // Kannel's own words.
         match kept.await {
@@ -174,18 +146,17 @@ impl Projects {
     }
 }
 
-/// The routes of these projects.
-pub fn routes(projects: Arc<Projects>) -> Router {
-    let vumi = async |State(projects): State<Arc<Projects>>, Path(name): Path<String>, request: Request| {
-        projects.vumi(&name, request).await
+/// The routes of the projects that `router` is configured with.
+pub fn routes(router: Arc<Router>, publisher: Publisher, environment: Environment) -> axum::Router {
+    let vumi =
+        async |State(door): State<Door>, Path(name): Path<String>, request: Request| door.vumi(&name, request).await;
+    let kannel = async |State(door): State<Door>, Path(name): Path<String>, uri: Uri| {
+        door.kannel(&name, uri.query().unwrap_or_default()).await
     };
-    let kannel = async |State(projects): State<Arc<Projects>>, Path(name): Path<String>, uri: Uri| {
-        projects.kannel(&name, uri.query().unwrap_or_default()).await
-    };
-    Router::new()
+    axum::Router::new()
         .route("/rapidsms/{name}/vumi", post(vumi))
         .route("/rapidsms/{name}/kannel", get(kannel))
-        .with_state(projects)
+        .with_state(Door { router, publisher, environment })
 }
 
 fn vumi_refused(name: &str, refused: &Refused) -> Response {

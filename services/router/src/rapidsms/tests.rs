@@ -1,9 +1,8 @@
-//! What the tests of the formats share: a project, and a text.
+//! What the tests of the formats share: a project.
 
-use protocol::{Envelope, EventId, Kind, MessageReceived};
+use std::time::Duration;
 
 use super::config::{Config, Format, Identity};
-use crate::applications::received;
 
 /// A project that takes texts in this format.
 pub(super) fn config(format: Format) -> Config {
@@ -16,12 +15,8 @@ pub(super) fn config(format: Format) -> Config {
         identity: Identity::Digits,
         identity_name: "identity".to_owned(),
         text_name: "text".to_owned(),
+        timeout: Duration::from_secs(2),
+        give_up_after: Duration::from_secs(60),
+        concurrency: 4,
     }
-}
-
-/// A text to it.
-pub(super) fn text(words: &str) -> Envelope<MessageReceived> {
-    let (backend, data) = ("clinic".parse().unwrap(), received(words));
-    let id = EventId::of_webhook(&backend, &data.session_id, Kind::MessageReceived, "");
-    Envelope::of_webhook(id, backend, data.session_id.clone(), "2026-03-01T09:30:15.204Z".parse().unwrap(), data)
 }

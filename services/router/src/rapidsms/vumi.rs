@@ -1,31 +1,32 @@
 //! The format of RapidSMS's Vumi backend.
 
-use protocol::{Address, Envelope, MessageReceived};
+use protocol::{Address, MessageReceived};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::config::Config;
 use super::wanted::{Unusable, Wanted, recipients};
+use crate::application::Text;
 
 /// A text as Vumi tells of one.
 ///
 /// RapidSMS keeps `message_id`, and answers with it as `in_reply_to`.
-pub(super) fn user_message(config: &Config, text: &Envelope<MessageReceived>) -> Vec<u8> {
-    let MessageReceived { from, to, text: words, network, .. } = &text.data;
+pub(super) fn user_message(config: &Config, text: &Text) -> Vec<u8> {
+    let MessageReceived { from, to, network, .. } = &text.received;
     // RapidSMS insists on a receiver; where Tropo named none, the backend is one.
-    let to = to.as_ref().map_or(text.head.backend.as_str(), |to| config.identity(to));
+    let to = to.as_ref().map_or(text.backend.as_str(), |to| config.identity(to));
     let message = json!({
-        "message_id": text.head.id,
+        "message_id": text.id,
         "message_type": "user_message",
         "message_version": "20110921",
-        "timestamp": text.head.time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        "timestamp": text.received_at.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string(),
         "to_addr": to,
         "from_addr": config.identity(from),
-        "content": words,
+        "content": text.words,
         "in_reply_to": null,
         "session_event": null,
         "group": null,
-        "transport_name": text.head.backend,
+        "transport_name": text.backend,
         "transport_type": network.as_str().to_ascii_lowercase(),
         "transport_metadata": {},
         "helper_metadata": {},
@@ -80,8 +81,9 @@ pub(super) fn read(body: &[u8]) -> Result<Wanted, Unusable> {
 #[cfg(test)]
 mod tests {
     use super::super::config::Format;
-    use super::super::tests::{config, text};
+    use super::super::tests::config;
     use super::*;
+    use crate::applications::text;
 
     #[test]
     fn a_text_has_all_that_rapidsms_insists_on() {
@@ -89,20 +91,20 @@ mod tests {
         let message: Value = serde_json::from_slice(&user_message(&config(Format::Vumi), &text)).unwrap();
         // The fields that VumiForm requires, and those that it looks at.
         for (field, expected) in [
-            ("message_id", text.head.id.to_string().as_str()),
+            ("message_id", text.id.to_string().as_str()),
             ("from_addr", "15555550177"),
             ("to_addr", "15555550100"),
             ("content", "né"),
-            ("transport_name", "clinic"),
+            ("transport_name", "story"),
             ("transport_type", "sms"),
-            ("timestamp", "2026-03-01 09:30:15.204000"),
+            ("timestamp", "2026-03-01 09:30:15.000000"),
         ] {
             assert_eq!(message[field], expected, "{field}");
         }
         let mut unknown = text;
-        unknown.data.to = None;
+        unknown.received.to = None;
         let message: Value = serde_json::from_slice(&user_message(&config(Format::Vumi), &unknown)).unwrap();
-        assert_eq!(message["to_addr"], "clinic");
+        assert_eq!(message["to_addr"], "story");
     }
 
     #[test]

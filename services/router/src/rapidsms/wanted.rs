@@ -1,6 +1,5 @@
 //! What a project wants sent, however it says so, and the messages that it becomes.
 
-use messaging::Outgoing;
 use protocol::{
     Address, AddressError, BackendName, Envelope, EventId, EventType, Head, Kind, MessageSend, MessageText, Network,
     TextError, Timestamp,
@@ -76,8 +75,8 @@ impl Wanted {
         answered: Option<&Asked>,
         fresh: Uuid,
         now: Timestamp,
-    ) -> Vec<Outgoing> {
-        let text = answered.map(|asked| asked.head.id).or(self.in_reply_to);
+    ) -> Vec<Envelope<MessageSend>> {
+        let text = answered.map(|asked| asked.text).or(self.in_reply_to);
         let cause = text.unwrap_or_else(|| match &self.message {
             Some(message) => Uuid::new_v5(&MESSAGES, format!("{project} {message}").as_bytes()).into(),
             None => fresh.into(),
@@ -88,7 +87,7 @@ impl Wanted {
                 id: cause.derive_part(Kind::MessageSend, &part),
                 event_type: EventType { kind: Kind::MessageSend, version: <MessageSend as protocol::Event>::VERSION },
                 backend: backend.clone(),
-                correlation_id: answered.and_then(|asked| asked.head.correlation_id.clone()),
+                correlation_id: answered.and_then(|asked| asked.correlation_id.clone()),
                 causation_id: text,
                 time: now,
             };
@@ -101,7 +100,7 @@ impl Wanted {
                 application: Some(project.to_owned()),
                 expires_at: None,
             };
-            Outgoing::new(&Envelope { head, data })
+            Envelope { head, data }
         };
         self.to.iter().map(message).collect()
     }
@@ -110,8 +109,8 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::super::in_hand::InHand;
-    use super::super::tests::text;
     use super::*;
+    use crate::applications::text;
 
     fn wanted(words: &str) -> Wanted {
         Wanted {
@@ -125,8 +124,7 @@ mod tests {
 
     fn messages(wanted: &Wanted, answered: Option<&Asked>, fresh: u128) -> Vec<Envelope<MessageSend>> {
         let now = "2026-03-01T09:30:15Z".parse().unwrap();
-        let sent = wanted.messages("clinic", &"b".parse().unwrap(), answered, Uuid::from_u128(fresh), now);
-        sent.iter().map(|message| Envelope::from_body(message.body()).unwrap()).collect()
+        wanted.messages("clinic", &"b".parse().unwrap(), answered, Uuid::from_u128(fresh), now)
     }
 
     fn id(wanted: &Wanted, fresh: u128) -> EventId {
@@ -135,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_repeated_answer_to_a_text_is_the_same_message_whatever_the_project_calls_it() {
-        let cause = text("hi").head.id;
+        let cause = text("hi").id;
         let answer = |message: &str, words: &str| Wanted {
             in_reply_to: Some(cause),
             message: Some(message.to_owned()),
@@ -154,9 +152,9 @@ mod tests {
         let _asking = in_hand.ask("clinic", &received);
         let answered = in_hand.answered_by("clinic", &wanted("pong")).unwrap();
         let [sent] = messages(&wanted("pong"), Some(&answered), 1).try_into().unwrap();
-        let referring = Wanted { in_reply_to: Some(received.head.id), ..wanted("pong") };
+        let referring = Wanted { in_reply_to: Some(received.id), ..wanted("pong") };
         assert_eq!(sent.head.id, id(&referring, 2));
-        assert_eq!(sent.head.correlation_id, received.head.correlation_id);
+        assert_eq!(sent.head.correlation_id, received.correlation_id);
         assert_eq!(sent.data.from.unwrap().as_str(), "+15555550100");
         assert_eq!(sent.data.application.as_deref(), Some("clinic"));
     }

@@ -122,6 +122,8 @@ fn end(kind: Kind) -> Option<End> {
         Kind::MessageFailed | Kind::MessageSuppressed => Some(End::Failed),
         Kind::MessageExpired => Some(End::Expired),
         Kind::MessageReceived
+        | Kind::MessageRouted
+        | Kind::MessageOffered
         | Kind::MessageSend
         | Kind::MessageLaunched
         | Kind::MessageReleased

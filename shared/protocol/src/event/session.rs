@@ -72,6 +72,10 @@ pub enum IgnoredReason {
     OwnNumber,
     /// No application had an answer.
     NoAnswer,
+    /// An application ended it before it was handled.
+    Filtered,
+    /// An application took it, and has nothing to say to it now.
+    NoReply,
 }
 
 /// A delivery report. Its correlation id is the id of the session that sent the message: Tropo names no other.

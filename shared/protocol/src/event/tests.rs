@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -53,6 +54,38 @@ fn every_event_is_written_as_its_golden_fixture() {
         to: Some(number("+15555550100")),
         text: "BAL 4711 ✓".parse().unwrap(),
         network: Network::sms(),
+    });
+    check(MessageOffered {
+        application: "stock".to_owned(),
+        session_id: session_id.clone(),
+        from: number("+15555550177"),
+        to: Some(number("+15555550100")),
+        text: "BAL 4711 ✓".parse().unwrap(),
+        network: Network::sms(),
+        notes: BTreeMap::from([("language".to_owned(), "en".to_owned())]),
+    });
+    check(MessageRouted {
+        session_id: session_id.clone(),
+        outcome: RoutedOutcome::Answered,
+        application: Some("stock".to_owned()),
+        replies: 1,
+        asked: vec![
+            AskedApplication {
+                application: "subscription".to_owned(),
+                phase: Phase::Filter,
+                said: SaidWord::Passed,
+                took_us: 3,
+                because: None,
+            },
+            AskedApplication {
+                application: "stock".to_owned(),
+                phase: Phase::Handle,
+                said: SaidWord::Took,
+                took_us: 18_250,
+                because: Some("answered with 1 text".to_owned()),
+            },
+        ],
+        attempts: 1,
     });
     check(MessageSend {
         to: number("+15555550177"),
@@ -140,6 +173,19 @@ fn kinds_and_types_read_back() {
 fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
     match kind {
         Kind::MessageReceived => ("ingress", "router", "A person texted us."),
+        Kind::MessageRouted => (
+            "router",
+            "",
+            "What the applications said to a text, and what came of it. `outcome` is `answered`, `offered`, `taken`, \
+             `filtered`, `unanswered`, `not_asked` or `given_up`; `said` is `passed`, `changed`, `took`, `cancelled`, \
+             `away` or `failed`.",
+        ),
+        Kind::MessageOffered => (
+            "router",
+            "the application's queue, `application.<name>`",
+            "A text is handed to an application on the bus. It answers with `message.send`, when it likes; the cause of \
+             that is the text: the cause of this event.",
+        ),
         Kind::MessageSend => {
             ("router, or any application", "egress", "Send this. The id of the event is the id of the message.")
         }
@@ -170,7 +216,7 @@ fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
             "ingress, router",
             "",
             "A session that no message answers. `reason` is `not_text`, `foreign_launch`, \
-             `withheld_sender`, `own_number` or `no_answer`.",
+             `withheld_sender`, `own_number`, `no_answer`, `filtered` or `no_reply`.",
         ),
         Kind::DeliveryReported => (
             "ingress",
@@ -186,7 +232,8 @@ const INTRODUCTION: &str = "\
 
 The contract on the bus, for applications in any language. Made from the code: a test compares it.
 
-Publish to one durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`. Bodies are JSON, persistent,
+Publish to one durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`, with a third word for
+some kinds. Bodies are JSON, persistent,
 with the event's own description of itself beside its `data`; AMQP properties repeat that for brokers and tools.
 
 A queue that listens to events is bound to `tropomq`. One whose messages are work, which must not be lost when the queue
@@ -197,7 +244,7 @@ is deleted, is bound to `tropomq.work`, and that exchange to `tropomq` with the 
 | --- | --- | --- |
 | `id` | `message_id` | UUIDv5 of cause, kind and index: the same cause yields the same id, so a duplicate is known |
 | `type` | `type` | kind and version; a reader takes every version up to the one it knows |
-| `backend` | last word of the routing key | the backend that it concerns |
+| `backend` | the word of the routing key after the kind | the backend that it concerns |
 | `correlation_id` | `correlation_id` | the Tropo session that began the conversation |
 | `causation_id` | header `causation-id` | the event that caused this one |
 | `time` | `timestamp` (seconds) | when it happened |

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::{Body, to_bytes};
 use chassis::tasks::Crowd;
@@ -8,16 +8,18 @@ use protocol::{Envelope, MessageSend};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::super::config::Format;
-use super::super::in_hand::Heard;
-use super::super::tests::{config, text};
+use super::super::config::{Config, Format};
+use super::super::in_hand::{Heard, InHand};
+use super::super::tests::config;
 use super::*;
+use crate::applications::text;
+use crate::fake::InMemory;
 
 const PASSWORD: &str = "a-password-of-some-length";
 
 /// The routes of a project `clinic` and of one that cannot send, on an embedded bus.
 struct Stage {
-    projects: Arc<Projects>,
+    router: Arc<Router>,
     bus: Arc<dyn Bus>,
     _crowd: Crowd,
     _directory: TempDir,
@@ -25,6 +27,7 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
+        chassis::tls::install_provider();
         let directory = tempfile::tempdir().unwrap();
         let url = BusUrl::Embedded(directory.path().join("bus"));
         let lane = Lane { backend: "clinic".parse().unwrap(), single_active_consumer: false };
@@ -32,15 +35,21 @@ impl Stage {
         let crowd = Crowd::default();
         crowd.spawn(opened.driver);
         let silent = Config { password: None, ..config(Format::Http) };
-        let configured = BTreeMap::from([("clinic".to_owned(), config(Format::Vumi)), ("silent".to_owned(), silent)]);
-        let publisher = Publisher::new(Arc::clone(&opened.bus), "router");
-        let projects = Projects::new(&configured, publisher, Environment::system());
-        Self { projects, bus: opened.bus, _crowd: crowd, _directory: directory }
+        let rapidsms = BTreeMap::from([("clinic".to_owned(), config(Format::Vumi)), ("silent".to_owned(), silent)]);
+        let config = crate::Config { rapidsms, ..crate::tests::config(&["clinic", "silent"]) };
+        let router = Arc::new(Router::new(&config, BTreeSet::new(), Arc::new(InMemory::default())).unwrap());
+        Self { router, bus: opened.bus, _crowd: crowd, _directory: directory }
+    }
+
+    fn in_hand(&self) -> &InHand {
+        &self.router.projects.in_hand
     }
 
     async fn ask(&self, request: axum::http::request::Builder, body: &str) -> (StatusCode, String) {
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        let response = routes(Arc::clone(&self.projects)).oneshot(request).await.unwrap();
+        let publisher = Publisher::new(Arc::clone(&self.bus), "router");
+        let routes = routes(Arc::clone(&self.router), publisher, Environment::system());
+        let response = routes.oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -72,8 +81,8 @@ impl Stage {
 #[tokio::test]
 async fn a_reply_of_the_vumi_backend_is_on_the_bus_before_it_is_accepted() {
     let (stage, text) = (Stage::set(), text("ping"));
-    let asking = stage.projects.in_hand().ask("clinic", &text);
-    let body = format!(r#"{{"content": "pong", "to_addr": ["15555550177"], "in_reply_to": "{}"}}"#, text.head.id);
+    let asking = stage.in_hand().ask("clinic", &text);
+    let body = format!(r#"{{"content": "pong", "to_addr": ["15555550177"], "in_reply_to": "{}"}}"#, text.id);
     let expected = (StatusCode::OK, r#"{"messages":1}"#.to_owned());
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
@@ -81,7 +90,7 @@ async fn a_reply_of_the_vumi_backend_is_on_the_bus_before_it_is_accepted() {
     let sent = stage.messages(2).await;
     assert_eq!(sent[0].head.id, sent[1].head.id);
     let head = &sent[0].head;
-    assert_eq!((head.causation_id, &head.correlation_id), (Some(text.head.id), &text.head.correlation_id));
+    assert_eq!((head.causation_id, &head.correlation_id), (Some(text.id), &text.correlation_id));
     assert_eq!(sent[0].data.text.as_str(), "pong");
 }
 
@@ -118,7 +127,7 @@ async fn who_shows_no_password_or_a_wrong_one_is_refused() {
 #[tokio::test]
 async fn what_the_bus_does_not_take_is_refused_and_its_text_is_known_as_not_answered() {
     let (stage, text) = (Stage::set(), text("ping"));
-    let asking = stage.projects.in_hand().ask("clinic", &text);
+    let asking = stage.in_hand().ask("clinic", &text);
     stage.bus.close().await;
     tokio::time::pause();
     let body = r#"{"content": "pong", "to_addr": ["15555550177"]}"#;
