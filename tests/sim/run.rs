@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{BackendName, Timestamp};
-use store::{Ledger, Outcome};
+use store::Outcome;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
