@@ -12,6 +12,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod migrated;
 mod node;
 mod python;
 mod rapidsms;
