@@ -4,12 +4,19 @@ mod default;
 mod echo;
 mod keyword;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use protocol::BackendName;
 
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
+use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 use crate::rapidsms::{Projects, RapidSms};
+
+/// The names that the applications of the house have.
+const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -21,19 +28,49 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
         }
         applications.push(application);
     }
+    for name in config.http.keys() {
+        check_name("http", name, config)?;
+    }
+    for name in config.rapidsms.keys() {
+        check_name("rapidsms", name, config)?;
+        if config.http.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "rapidsms", name: name.clone() });
+        }
+    }
     Ok(applications)
 }
 
-fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
-    if let Some(project) = config.rapidsms.get(name) {
-        return Ok(Arc::new(RapidSms::new(name, project, projects.in_hand.clone())?));
+/// Whether the name of a table stands for that table alone, and is asked.
+fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Result<(), ConfigError> {
+    if BUILT_IN.contains(&name.as_str()) {
+        return Err(ConfigError::NameTaken { table, name: name.clone() });
     }
+    if !config.applications.iter().any(|listed| listed == name.as_str()) {
+        return Err(ConfigError::NotListed { table, name: name.clone() });
+    }
+    Ok(())
+}
+
+fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
     Ok(match name {
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
-        _ => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        _ => {
+            if let Some((name, http)) = entry(&config.http, name) {
+                Arc::new(HttpApplication::new(name.clone(), http)?)
+            } else if let Some((name, project)) = entry(&config.rapidsms, name) {
+                Arc::new(RapidSms::new(name.clone(), project, projects.in_hand.clone())?)
+            } else {
+                return Err(ConfigError::UnknownApplication { name: name.to_owned() });
+            }
+        }
     })
+}
+
+/// The table of that name.
+fn entry<'a, T>(tables: &'a BTreeMap<BackendName, T>, name: &str) -> Option<(&'a BackendName, &'a T)> {
+    tables.iter().find(|(table, _)| table.as_str() == name)
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {
@@ -43,7 +80,7 @@ fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {
 /// A text, for the tests of applications.
 #[cfg(test)]
 pub(crate) fn text(words: &str) -> crate::application::Text {
-    let backend: protocol::BackendName = "story".parse().unwrap();
+    let backend: BackendName = "story".parse().unwrap();
     let session_id: protocol::SessionId = "9f0c4be1a27d4d7f8a53e6b1c0d92e44".parse().unwrap();
     let at = "2026-03-01T09:30:15Z".parse().unwrap();
     crate::application::Text {
@@ -59,7 +96,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
         now: at,
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::MessageText;
+use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
+use crate::http::HttpConfig;
 use crate::rapidsms;
 
 /// The `[router]` table.
@@ -14,7 +15,7 @@ use crate::rapidsms;
 pub struct Config {
     /// The applications, in the order in which they are asked.
     pub applications: Vec<String>,
-    /// How many texts are handled at once, at most.
+    /// How many texts of a shard of people are in hand at once, at most.
     pub prefetch: u16,
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
@@ -24,9 +25,12 @@ pub struct Config {
     pub keyword: BTreeMap<String, KeywordRule>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
-    /// `[router.rapidsms]`: RapidSMS projects, each an application of that name.
+    /// `[router.rapidsms.NAME]`: RapidSMS projects.
     #[serde(default)]
-    pub rapidsms: BTreeMap<String, rapidsms::Config>,
+    pub rapidsms: BTreeMap<BackendName, rapidsms::Config>,
+    /// `[router.http.NAME]`: the applications behind HTTP.
+    #[serde(default)]
+    pub http: BTreeMap<BackendName, HttpConfig>,
 }
 
 impl Config {
@@ -60,10 +64,38 @@ pub struct DefaultAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No application of that name.
-    #[error("router.applications: there is no application {name:?}; there are echo, keyword and default")]
+    #[error(
+        "router.applications: there is no application {name:?}; there are echo, keyword, default, and those that have a table: router.http.NAME or router.rapidsms.NAME"
+    )]
     UnknownApplication {
         /// The name.
         name: String,
+    },
+    /// A table of an application that is not asked.
+    #[error("router.{table}.{name} is not among router.applications: add it there, in its place, or remove the table")]
+    NotListed {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A table of a name that stands for something else.
+    #[error("router.{table}.{name}: the name stands for another application as well; give it one of its own")]
+    NameTaken {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A key of an application behind HTTP.
+    #[error("router.http.{name}.{key} {told}")]
+    Http {
+        /// The application.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// An application is named twice.
     #[error("router.applications: {name:?} stands twice; an application is asked once")]
@@ -84,12 +116,14 @@ pub enum ConfigError {
         rule: String,
     },
     /// A RapidSMS project that cannot be reached, or could not be believed.
-    #[error("{key} {told}")]
+    #[error("router.rapidsms.{name}.{key} {told}")]
     RapidSms {
+        /// The project.
+        name: BackendName,
         /// The key.
-        key: String,
-        /// What is wrong with it, and how to mend it.
-        told: &'static str,
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// Two rules claim one keyword.
     #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]

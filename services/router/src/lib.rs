@@ -12,17 +12,20 @@
 //! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
 //! published. So a text that comes again publishes the same messages, with the same ids.
 
+pub mod api;
 pub mod application;
 mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
 mod forget;
+mod http;
 mod observe;
 pub mod participant;
 mod pipeline;
 pub mod rapidsms;
 mod routed;
+pub mod signature;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,6 +38,7 @@ use store::{LedgerError, Memories};
 use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
 pub use forget::forget;
+pub use http::{HttpConfig, OnError};
 use pipeline::{Pipeline, Stopped};
 use rapidsms::Projects;
 use routed::Routed;

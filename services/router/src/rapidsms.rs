@@ -4,7 +4,6 @@
 //! still being given the text that it answers.
 
 mod charset;
-mod client;
 mod config;
 mod delivery;
 mod in_hand;

@@ -159,6 +159,14 @@ impl Settings {
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        for (name, project) in &self.router.rapidsms {
+            let backend = project.backend(name);
+            if !self.backends.contains_key(backend) {
+                let told =
+                    format!("is needed: there is no backend {backend}; name the one whose texts the project gets");
+                return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
+            }
+        }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use chassis::network::Network;
 use protocol::{Address, BackendName};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::ConfigError;
+use crate::http::way::Reach;
 
 /// One backend of a RapidSMS project.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,9 +42,18 @@ pub struct Config {
     /// How long a text waits for a project that is away.
     #[serde(default = "give_up_after", with = "chassis::config::duration")]
     pub give_up_after: Duration,
-    /// How many texts it is given at once, at most.
+    /// The longest wait for a connection.
+    #[serde(default = "connect_timeout", with = "chassis::config::duration")]
+    pub connect_timeout: Duration,
+    /// How many texts it is given at once, at most, by each router.
     #[serde(default = "concurrency")]
     pub concurrency: u16,
+    /// Whether its address may be one of the inside, and without https then.
+    #[serde(default)]
+    pub allow_private: bool,
+    /// The networks in which it may be, wherever they are, and without https.
+    #[serde(default)]
+    pub allow: Vec<Network>,
 }
 
 /// The backend of RapidSMS whose view takes the texts.
@@ -83,6 +93,10 @@ fn timeout() -> Duration {
     Duration::from_secs(30)
 }
 
+fn connect_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
 fn give_up_after() -> Duration {
     Duration::from_mins(15)
 }
@@ -91,12 +105,6 @@ fn concurrency() -> u16 {
     16
 }
 
-/// The longest that a text can wait in hand: RabbitMQ takes back what is in hand for half an hour.
-const GIVE_UP_AFTER_MAX: Duration = Duration::from_mins(25);
-
-/// The longest wait for one answer: a few of them fit into the time in which a turn is waited for.
-const TIMEOUT_MAX: Duration = Duration::from_mins(1);
-
 /// The shortest password: a shorter one could be found by trying.
 const PASSWORD_MIN: usize = 16;
 
@@ -104,28 +112,12 @@ impl Config {
     /// Finds what no single key shows to be wrong.
     ///
     /// # Errors
-    /// [`ConfigError::RapidSms`] names the key, and says how to mend it.
-    pub fn check(&self, name: &str) -> Result<(), ConfigError> {
-        let wrong = |key: &str, told: &'static str| {
-            Err(ConfigError::RapidSms { key: format!("router.rapidsms.{name}.{key}"), told })
-        };
-        if !matches!(self.url.scheme(), "http" | "https") || !self.url.has_host() {
-            return wrong("url", "must be an http or https address, that of the view of the project's backend");
-        }
-        if self.backend.is_none() && name.parse::<BackendName>().is_err() {
-            return wrong("backend", "is missing: name the backend whose texts the project gets");
-        }
+    /// The key, and what to do.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        self.reach().check()?;
+        let wrong = |key, told: &str| Err((key, told.to_owned()));
         if self.password.as_ref().is_some_and(|password| password.expose_secret().len() < PASSWORD_MIN) {
             return wrong("password", "must be at least 16 characters: openssl rand -hex 16");
-        }
-        if self.timeout.is_zero() || TIMEOUT_MAX < self.timeout {
-            return wrong("timeout", "must be more than 0s, and at most 1m");
-        }
-        if GIVE_UP_AFTER_MAX < self.give_up_after {
-            return wrong("give_up_after", "must be at most 25m: RabbitMQ takes back what waits for longer");
-        }
-        if self.concurrency == 0 {
-            return wrong("concurrency", "must be at least 1: no text would ever be given to the project");
         }
         if self.identity_name == self.text_name {
             return wrong("text_name", "is the same as identity_name: each field needs a name of its own");
@@ -133,9 +125,23 @@ impl Config {
         Ok(())
     }
 
-    /// The backend that it is about, which [`Config::check`] saw to.
-    pub(crate) fn backend(&self, name: &str) -> Option<BackendName> {
-        self.backend.clone().or_else(|| name.parse().ok())
+    /// How the project is reached.
+    pub(super) fn reach(&self) -> Reach<'_> {
+        Reach {
+            url: &self.url,
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            concurrency: self.concurrency,
+            give_up_after: self.give_up_after,
+            allow_private: self.allow_private,
+            allow: &self.allow,
+        }
+    }
+
+    /// The backend that it is about, of the project of that name.
+    #[must_use]
+    pub fn backend<'a>(&'a self, name: &'a BackendName) -> &'a BackendName {
+        self.backend.as_ref().unwrap_or(name)
     }
 
     /// How the project knows a person.

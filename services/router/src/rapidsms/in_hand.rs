@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{Address, EventId, Network, SessionId};
+use protocol::{Address, BackendName, EventId, Network, SessionId};
 
 use super::wanted::Wanted;
 use crate::application::Text;
@@ -18,8 +18,8 @@ pub(crate) struct InHand(Arc<Mutex<Texts>>);
 
 #[derive(Default)]
 struct Texts {
-    by_id: HashMap<(String, EventId), Asked>,
-    by_person: HashMap<(String, Address), EventId>,
+    by_id: HashMap<(BackendName, EventId), Asked>,
+    by_person: HashMap<(BackendName, Address), EventId>,
 }
 
 /// Shows no person.
@@ -56,14 +56,14 @@ pub(crate) struct Heard {
 #[derive(Debug)]
 pub(crate) struct Asking {
     in_hand: InHand,
-    project: String,
+    project: BackendName,
     person: Address,
     text: EventId,
 }
 
 impl InHand {
     /// A project is being given a text from now on.
-    pub(crate) fn ask(&self, project: &str, text: &Text) -> Asking {
+    pub(crate) fn ask(&self, project: &BackendName, text: &Text) -> Asking {
         let (id, person) = (text.id, text.received.from.clone());
         let asked = Asked {
             text: id,
@@ -73,33 +73,33 @@ impl InHand {
             heard: Heard::default(),
         };
         let mut texts = self.texts();
-        texts.by_id.insert((project.to_owned(), id), asked);
-        texts.by_person.insert((project.to_owned(), person.clone()), id);
+        texts.by_id.insert((project.clone(), id), asked);
+        texts.by_person.insert((project.clone(), person.clone()), id);
         drop(texts);
-        Asking { in_hand: self.clone(), project: project.to_owned(), person, text: id }
+        Asking { in_hand: self.clone(), project: project.clone(), person, text: id }
     }
 
     /// The text in hand that a message of this project answers.
-    pub(super) fn answered_by(&self, project: &str, wanted: &Wanted) -> Option<Asked> {
+    pub(super) fn answered_by(&self, project: &BackendName, wanted: &Wanted) -> Option<Asked> {
         let texts = self.texts();
         let text = match (wanted.in_reply_to, wanted.to.as_slice()) {
             (Some(text), _) => text,
-            (None, [person]) => *texts.by_person.get(&(project.to_owned(), person.clone()))?,
+            (None, [person]) => *texts.by_person.get(&(project.clone(), person.clone()))?,
             (None, _) => return None,
         };
-        texts.by_id.get(&(project.to_owned(), text)).cloned()
+        texts.by_id.get(&(project.clone(), text)).cloned()
     }
 
     /// Messages that answer this text were kept.
-    pub(super) fn kept(&self, project: &str, text: EventId, messages: u32) {
-        if let Some(asked) = self.texts().by_id.get_mut(&(project.to_owned(), text)) {
+    pub(super) fn kept(&self, project: &BackendName, text: EventId, messages: u32) {
+        if let Some(asked) = self.texts().by_id.get_mut(&(project.clone(), text)) {
             asked.heard.kept += messages;
         }
     }
 
     /// A message that answers this text could not be kept.
-    pub(super) fn refused(&self, project: &str, text: EventId) {
-        if let Some(asked) = self.texts().by_id.get_mut(&(project.to_owned(), text)) {
+    pub(super) fn refused(&self, project: &BackendName, text: EventId) {
+        if let Some(asked) = self.texts().by_id.get_mut(&(project.clone(), text)) {
             asked.heard.refused = true;
         }
     }
@@ -134,6 +134,10 @@ mod tests {
     use super::*;
     use crate::applications::text;
 
+    fn name(name: &str) -> BackendName {
+        name.parse().unwrap()
+    }
+
     fn wanted(to: &[&str], in_reply_to: Option<EventId>) -> Wanted {
         let to = to.iter().map(|number| number.parse().unwrap()).collect();
         Wanted { to, text: "x".parse().unwrap(), from: None, in_reply_to, message: None }
@@ -143,27 +147,28 @@ mod tests {
     fn a_message_answers_the_text_that_it_names_or_that_its_person_has_in_hand() {
         let (in_hand, text) = (InHand::default(), text("hi"));
         let id = text.id;
-        let answered = |project: &str, wanted: &Wanted| in_hand.answered_by(project, wanted).map(|asked| asked.text);
-        assert_eq!(answered("clinic", &wanted(&["15555550177"], None)), None);
-        let asking = in_hand.ask("clinic", &text);
-        assert_eq!(answered("clinic", &wanted(&["15555550177"], None)), Some(id));
-        assert_eq!(answered("clinic", &wanted(&["15555550188"], None)), None);
-        assert_eq!(answered("clinic", &wanted(&["15555550188"], Some(id))), Some(id));
-        assert_eq!(answered("clinic", &wanted(&["15555550177", "15555550188"], None)), None);
-        assert_eq!(answered("other", &wanted(&["15555550177"], Some(id))), None);
+        let answered =
+            |project: &BackendName, wanted: &Wanted| in_hand.answered_by(project, wanted).map(|asked| asked.text);
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550177"], None)), None);
+        let asking = in_hand.ask(&name("clinic"), &text);
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550177"], None)), Some(id));
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550188"], None)), None);
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550188"], Some(id))), Some(id));
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550177", "15555550188"], None)), None);
+        assert_eq!(answered(&name("other"), &wanted(&["15555550177"], Some(id))), None);
         drop(asking);
-        assert_eq!(answered("clinic", &wanted(&["15555550177"], None)), None);
-        assert_eq!(answered("clinic", &wanted(&["15555550177"], Some(id))), None);
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550177"], None)), None);
+        assert_eq!(answered(&name("clinic"), &wanted(&["15555550177"], Some(id))), None);
     }
 
     #[test]
     fn what_was_heard_is_told() {
         let (in_hand, text) = (InHand::default(), text("hi"));
-        let asking = in_hand.ask("clinic", &text);
+        let asking = in_hand.ask(&name("clinic"), &text);
         assert_eq!(asking.heard(), Heard::default());
-        in_hand.kept("clinic", text.id, 2);
-        in_hand.refused("clinic", text.id);
-        in_hand.kept("other", text.id, 1);
+        in_hand.kept(&name("clinic"), text.id, 2);
+        in_hand.refused(&name("clinic"), text.id);
+        in_hand.kept(&name("other"), text.id, 1);
         assert_eq!(asking.heard(), Heard { kept: 2, refused: true });
     }
 }

@@ -1,63 +1,99 @@
 //! A project in the eyes of the router: it is given texts of its backend in phase `handle`, and takes them all.
 
+use std::fmt;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use messaging::BoxFuture;
-use protocol::{BackendName, Phase};
-use tokio::sync::Semaphore;
+use protocol::{BackendName, Phase, Timestamp};
+use tokio::time::Instant;
 
-use super::client::{Answer, Client, GiveError};
 use super::config::{Config, Format};
-use super::delivery::delivery;
+use super::delivery::{Delivery, delivery};
 use super::in_hand::{Heard, InHand};
 use crate::application::{Said, Text};
 use crate::config::ConfigError;
+use crate::http::way::{Way, Went};
+use crate::observe;
 use crate::participant::{Asked, Participant, Unanswered};
 
+/// The longest rest that a project can ask for.
+const REST_MAX: Duration = Duration::from_mins(5);
+
 /// A project.
-#[derive(Debug)]
 pub(crate) struct RapidSms {
-    name: String,
-    backend: BackendName,
+    name: BackendName,
     config: Config,
-    client: Client,
+    way: Way,
     in_hand: InHand,
-    places: Semaphore,
+}
+
+impl fmt::Debug for RapidSms {
+    /// Shows no address: there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RapidSms").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What came of a text that was given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Given {
+    /// The project answered, and asked for so long a rest.
+    Answered(StatusCode, Option<Duration>),
+    /// It does not have the text.
+    Not(Unanswered),
+    /// It may have the text.
+    Unknown(String),
 }
 
 impl RapidSms {
+    /// The project of that name.
+    ///
     /// # Errors
-    /// [`ConfigError::RapidSms`] names the key that is wrong.
-    pub(crate) fn new(name: &str, config: &Config, in_hand: InHand) -> Result<Self, ConfigError> {
-        config.check(name)?;
-        let wrong = |key: &str, told| ConfigError::RapidSms { key: format!("router.rapidsms.{name}.{key}"), told };
-        Ok(Self {
-            name: name.to_owned(),
-            backend: config.backend(name).ok_or_else(|| wrong("backend", "is missing"))?,
-            client: Client::new(config.timeout)
-                .map_err(|_| wrong("url", "cannot be reached: TLS does not work here"))?,
-            places: Semaphore::new(config.concurrency.into()),
-            config: config.clone(),
-            in_hand,
-        })
+    /// [`ConfigError`] names the key that is wrong.
+    pub(crate) fn new(name: BackendName, config: &Config, in_hand: InHand) -> Result<Self, ConfigError> {
+        let wrong = |(key, told)| ConfigError::RapidSms { name: name.clone(), key, told };
+        config.check().map_err(wrong)?;
+        let way = Way::new(name.clone(), config.reach()).map_err(wrong)?;
+        Ok(Self { config: config.clone(), way, in_hand, name })
     }
 
-    async fn give(&self, text: &Text) -> Result<Said, Unanswered> {
-        if text.backend != self.backend {
-            return Ok(Said::pass().because("it is another backend's"));
+    async fn answer(&self, text: &Text) -> Result<Said, Unanswered> {
+        if text.backend != *self.config.backend(&self.name) {
+            return Ok(Said::pass().because("the text is another backend's"));
         }
-        // Nothing that the project does while it is given a text needs a place. They are never closed.
-        let _place = self.places.acquire().await;
-        let asking = self.in_hand.ask(&self.name, text);
-        let given = self.client.give(delivery(&self.config, text)).await;
-        judge(self.config.format, given, asking.heard())
+        let place = self.way.place().await?;
+        let (started, asking) = (Instant::now(), self.in_hand.ask(&self.name, text));
+        let given = self.give(delivery(&self.config, text), text.now).await;
+        place.ended(went(&given));
+        let answered = judge(self.config.format, given, asking.heard());
+        observe::asked(self.name.as_str(), &answered, started.elapsed());
+        answered
+    }
+
+    /// Gives it a text, once, and waits for the answer; the body of that says nothing.
+    async fn give(&self, Delivery { method, url, content_type, body }: Delivery, now: Timestamp) -> Given {
+        let mut request = self.way.http().request(method, url);
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type).body(body);
+        }
+        match request.send().await {
+            Ok(answer) => {
+                let rest = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+                Given::Answered(answer.status(), rest.and_then(|rest| protocol::retry_after(rest, now, REST_MAX)))
+            }
+            Err(error) => match self.way.unreachable(&error) {
+                lost if error.is_connect() || error.is_builder() => Given::Not(lost),
+                refused @ Unanswered::Failed { .. } => Given::Not(refused),
+                lost @ Unanswered::Away { .. } => Given::Unknown(lost.to_string()),
+            },
+        }
     }
 }
 
 impl Participant for RapidSms {
     fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 
     fn phases(&self) -> &[Phase] {
@@ -73,8 +109,24 @@ impl Participant for RapidSms {
     }
 
     fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Said, Unanswered>> {
-        Box::pin(self.give(asked.text))
+        Box::pin(self.answer(asked.text))
     }
+}
+
+/// What it says about the project, and why.
+fn went(given: &Given) -> (Went, &str) {
+    match given {
+        Given::Answered(status, Some(rest)) if wants_rest(*status) => (Went::Rest(*rest), "it asked for a rest"),
+        Given::Answered(status, _) if status.is_server_error() => (Went::Wrong, "it answers with errors"),
+        // It is there, and says yes or no.
+        Given::Answered(..) => (Went::Well, ""),
+        Given::Not(Unanswered::Away { because, .. } | Unanswered::Failed { because }) => (Went::Wrong, because),
+        Given::Unknown(because) => (Went::Wrong, because),
+    }
+}
+
+fn wants_rest(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// What it means that a text was given so, and that so much was heard meanwhile.
@@ -82,7 +134,7 @@ impl Participant for RapidSms {
 /// Where nobody knows whether the project has the text, it is given again in the format of Vumi alone: there, a reply says
 /// which text it answers, and a second one to the same text is the same message. In the others a project could answer
 /// twice and text a person twice, so an operator has to decide.
-fn judge(format: Format, given: Result<Answer, GiveError>, heard: Heard) -> Result<Said, Unanswered> {
+fn judge(format: Format, given: Given, heard: Heard) -> Result<Said, Unanswered> {
     let away = |because: String, retry_after| Err(Unanswered::Away { because, retry_after });
     if heard.refused {
         return away("it replied, and the reply could not be kept".to_owned(), None);
@@ -96,10 +148,10 @@ fn judge(format: Format, given: Result<Answer, GiveError>, heard: Heard) -> Resu
         }
         (Format::Kannel | Format::Http, kept) => took(format!("it replied with {kept} messages, then: {because}")),
     };
-    let Answer { status, retry_after } = match given {
-        Ok(answer) => answer,
-        Err(GiveError::NotGiven(because)) => return away(because, None),
-        Err(GiveError::Unknown(because)) => return unknown(because),
+    let (status, rest) = match given {
+        Given::Answered(status, rest) => (status, rest),
+        Given::Not(unanswered) => return Err(unanswered),
+        Given::Unknown(because) => return unknown(because),
     };
     let because = format!("it answered {}", status.as_u16());
     match status {
@@ -107,7 +159,7 @@ fn judge(format: Format, given: Result<Answer, GiveError>, heard: Heard) -> Resu
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => {
             Err(Unanswered::Failed { because: format!("{because}: it does not take this text") })
         }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => away(because, retry_after),
+        status if wants_rest(status) => away(because, rest),
         status if status.is_server_error() => unknown(because),
         // A wrong address, a door that is shut: somebody mends the configuration while texts wait.
         _ => away(format!("{because}: is the url of the project right?"), None),
@@ -130,9 +182,8 @@ mod tests {
         GivenUp,
     }
 
-    fn judged(format: Format, given: Result<u16, GiveError>, heard: Heard) -> Judged {
-        let answer = given.map(|status| Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None });
-        match judge(format, answer, heard) {
+    fn judged(format: Format, given: Given, heard: Heard) -> Judged {
+        match judge(format, given, heard) {
             Ok(said) => {
                 assert!(said.takes);
                 Judged::Took(said.sent)
@@ -140,6 +191,10 @@ mod tests {
             Err(Unanswered::Away { .. }) => Judged::Waits,
             Err(Unanswered::Failed { .. }) => Judged::GivenUp,
         }
+    }
+
+    fn answered(status: u16) -> Given {
+        Given::Answered(StatusCode::from_u16(status).unwrap(), None)
     }
 
     #[test]
@@ -156,18 +211,22 @@ mod tests {
                 (429, Judged::Waits),
                 (503, Judged::Waits),
             ] {
-                assert_eq!(judged(format, Ok(status), REPLY), expected, "{format:?} {status}");
+                assert_eq!(judged(format, answered(status), REPLY), expected, "{format:?} {status}");
             }
-            let not_given = Err(GiveError::NotGiven("refused".to_owned()));
+            let not_given = Given::Not(Unanswered::Away { because: "refused".to_owned(), retry_after: None });
             assert_eq!(judged(format, not_given, NOTHING), Judged::Waits);
-            assert_eq!(judged(format, Ok(200), NOTHING), Judged::Took(0));
-            assert_eq!(judged(format, Ok(200), REFUSED), Judged::Waits, "its reply is lost if it is not asked again");
+            assert_eq!(judged(format, answered(200), NOTHING), Judged::Took(0));
+            assert_eq!(
+                judged(format, answered(200), REFUSED),
+                Judged::Waits,
+                "its reply is lost if it is not asked again"
+            );
         }
     }
 
     #[test]
     fn what_may_have_been_handled_is_given_again_only_where_an_answer_says_to_what() {
-        for given in [Ok(500), Ok(502), Ok(504), Err(GiveError::Unknown("timeout".to_owned()))] {
+        for given in [answered(500), answered(502), answered(504), Given::Unknown("timeout".to_owned())] {
             assert_eq!(judged(Format::Vumi, given.clone(), NOTHING), Judged::Waits);
             assert_eq!(judged(Format::Vumi, given.clone(), REPLY), Judged::Waits);
             for format in [Format::Kannel, Format::Http] {

@@ -14,13 +14,14 @@ use super::routes::Refused;
 /// The projects by their names, and the texts that they are being given. The projects may change while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Projects {
-    projects: RwLock<Arc<BTreeMap<String, Project>>>,
+    projects: RwLock<Arc<BTreeMap<BackendName, Project>>>,
     pub(crate) in_hand: InHand,
 }
 
 /// A project that may send.
 #[derive(Clone, Debug)]
 pub(super) struct Project {
+    pub(super) name: BackendName,
     /// Through which backend.
     pub(super) backend: BackendName,
     user: String,
@@ -28,21 +29,26 @@ pub(super) struct Project {
 }
 
 impl Projects {
-    /// These are the projects from now on. One without a backend, which [`Config::check`] finds, is left out.
-    pub(crate) fn configure(&self, projects: &BTreeMap<String, Config>) {
-        let project = |(name, config): (&String, &Config)| {
-            let user = config.user.clone().unwrap_or_else(|| name.clone());
-            let project = Project { backend: config.backend(name)?, user, password: config.password.clone() };
-            Some((name.clone(), project))
+    /// These are the projects from now on.
+    pub(crate) fn configure(&self, projects: &BTreeMap<BackendName, Config>) {
+        let project = |(name, config): (&BackendName, &Config)| {
+            let project = Project {
+                name: name.clone(),
+                backend: config.backend(name).clone(),
+                user: config.user.clone().unwrap_or_else(|| name.as_str().to_owned()),
+                password: config.password.clone(),
+            };
+            (name.clone(), project)
         };
-        let projects = Arc::new(projects.iter().filter_map(project).collect());
+        let projects = Arc::new(projects.iter().map(project).collect());
         *self.projects.write().unwrap_or_else(PoisonError::into_inner) = projects;
     }
 
     /// The project, if it shows its name and password.
     pub(super) fn known(&self, name: &str, user: Option<&str>, password: Option<&str>) -> Result<Project, Refused> {
         let projects = Arc::clone(&self.projects.read().unwrap_or_else(PoisonError::into_inner));
-        let project = projects.get(name).ok_or(Refused::UnknownProject)?;
+        let project = name.parse::<BackendName>().ok().and_then(|name| projects.get(&name));
+        let project = project.ok_or(Refused::UnknownProject)?;
         let (Some(user), Some(password), Some(secret)) = (user, password, &project.password) else {
             return Err(Refused::Caller);
         };

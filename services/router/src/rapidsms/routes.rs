@@ -67,12 +67,23 @@ impl Refused {
 }
 
 impl Door {
+    /// Has the messages sent, if they can be; returns their number.
+    async fn take(&self, project: &Project, wanted: Result<Wanted, Unusable>) -> Result<usize, Refused> {
+        let taken = match wanted {
+            Ok(wanted) => self.keep(project, &wanted).await,
+            Err(unusable) => Err(Refused::Unusable(unusable)),
+        };
+        let status = taken.as_ref().map_or_else(|refused| refused.answer().0, |_| StatusCode::OK);
+        observe::wanted(&project.name, status);
+        taken
+    }
+
     /// Has the messages sent: returns their number once the bus has confirmed them.
-    async fn keep(&self, name: &str, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
+    async fn keep(&self, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
         let in_hand = &self.router.projects.in_hand;
-        let answered = in_hand.answered_by(name, wanted);
-        let (fresh, now) = (self.environment.chance.uuid(), self.environment.now());
-        let messages = wanted.messages(name, &project.backend, answered.as_ref(), fresh, now);
+        let answered = in_hand.answered_by(&project.name, wanted);
+        let (fresh, now) = (self.environment.chance.uuid().into(), self.environment.now());
+        let messages = wanted.messages(project, answered.as_ref(), fresh, now);
         let count = messages.len();
         let outgoing: Vec<_> = messages.into_iter().filter_map(|message| self.outgoing(message)).collect();
         let kept = tokio::select! {
@@ -81,11 +92,12 @@ impl Door {
             () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => Err(Refused::NotKept),
         };
         match (&kept, answered) {
-            (Ok(_), Some(asked)) => in_hand.kept(name, asked.text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX)),
-            (Err(_), Some(asked)) => in_hand.refused(name, asked.text),
+            (Ok(_), Some(asked)) => {
+                in_hand.kept(&project.name, asked.text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX))
+            }
+            (Err(_), Some(asked)) => in_hand.refused(&project.name, asked.text),
             (_, None) => {}
         }
-        observe::wanted(name, outgoing.len(), kept.is_ok());
         kept
     }
 
@@ -121,8 +133,7 @@ impl Door {
             Ok(chassis::http::Body(body)) => body,
             Err(rejection) => return rejection.into_response(),
         };
-        let kept = async { self.keep(name, &project, &vumi::read(&body).map_err(Refused::Unusable)?).await };
-        match kept.await {
+        match self.take(&project, vumi::read(&body)).await {
             Ok(messages) => axum::Json(serde_json::json!({ "messages": messages })).into_response(),
             Err(refused) => vumi_refused(name, &refused),
         }
@@ -133,7 +144,7 @@ impl Door {
         let kept = async {
             let projects = &self.router.projects;
             let project = projects.known(name, request.user().as_deref(), request.password().as_deref())?;
-            self.keep(name, &project, &request.wanted().map_err(Refused::Unusable)?).await
+            self.take(&project, request.wanted()).await
         };
         // Kannel's own words.
         match kept.await {

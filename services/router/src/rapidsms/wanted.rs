@@ -1,15 +1,12 @@
 //! What a project wants sent, however it says so, and the messages that it becomes.
 
 use protocol::{
-    Address, AddressError, BackendName, Envelope, EventId, EventType, Head, Kind, MessageSend, MessageText, Network,
-    TextError, Timestamp,
+    Address, AddressError, Envelope, EventId, EventType, Head, Kind, MessageSend, MessageText, Network, TextError,
+    Timestamp,
 };
-use uuid::Uuid;
 
 use super::in_hand::Asked;
-
-/// The namespace of what projects send of their own accord, by their ids for it.
-const MESSAGES: Uuid = Uuid::from_u128(0x1f6c_2a57_30d9_4b7a_92f1_c4d8_5e7b_6a03);
+use super::projects::Project;
 
 /// One text to one or many people.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,23 +67,22 @@ impl Wanted {
     /// known, they are derived from the project's id; where it names none, from `fresh`.
     pub(super) fn messages(
         &self,
-        project: &str,
-        backend: &BackendName,
+        project: &Project,
         answered: Option<&Asked>,
-        fresh: Uuid,
+        fresh: EventId,
         now: Timestamp,
     ) -> Vec<Envelope<MessageSend>> {
         let text = answered.map(|asked| asked.text).or(self.in_reply_to);
         let cause = text.unwrap_or_else(|| match &self.message {
-            Some(message) => Uuid::new_v5(&MESSAGES, format!("{project} {message}").as_bytes()).into(),
-            None => fresh.into(),
+            Some(message) => EventId::of_application(&project.name, message),
+            None => fresh,
         });
         let message = |to: &Address| {
-            let part = format!("rapidsms {project} {} {}", to.as_str(), self.text.as_str());
+            let part = format!("rapidsms {} {} {}", project.name, to.as_str(), self.text.as_str());
             let head = Head {
                 id: cause.derive_part(Kind::MessageSend, &part),
                 event_type: EventType { kind: Kind::MessageSend, version: <MessageSend as protocol::Event>::VERSION },
-                backend: backend.clone(),
+                backend: project.backend.clone(),
                 correlation_id: answered.and_then(|asked| asked.correlation_id.clone()),
                 causation_id: text,
                 time: now,
@@ -97,7 +93,7 @@ impl Wanted {
                 text: self.text.clone(),
                 from: self.from.clone().or(texted).filter(Address::is_dialable),
                 network: answered.map_or_else(Network::sms, |asked| asked.network.clone()),
-                application: Some(project.to_owned()),
+                application: Some(project.name.as_str().to_owned()),
                 expires_at: None,
             };
             Envelope { head, data }
@@ -109,6 +105,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::super::in_hand::InHand;
+    use super::super::tests::project;
     use super::*;
     use crate::applications::text;
 
@@ -124,7 +121,7 @@ mod tests {
 
     fn messages(wanted: &Wanted, answered: Option<&Asked>, fresh: u128) -> Vec<Envelope<MessageSend>> {
         let now = "2026-03-01T09:30:15Z".parse().unwrap();
-        wanted.messages("clinic", &"b".parse().unwrap(), answered, Uuid::from_u128(fresh), now)
+        wanted.messages(&project("clinic"), answered, uuid::Uuid::from_u128(fresh).into(), now)
     }
 
     fn id(wanted: &Wanted, fresh: u128) -> EventId {
@@ -149,8 +146,8 @@ mod tests {
     #[test]
     fn a_text_in_hand_is_what_an_answer_without_a_reference_answers() {
         let (in_hand, received) = (InHand::default(), text("hi"));
-        let _asking = in_hand.ask("clinic", &received);
-        let answered = in_hand.answered_by("clinic", &wanted("pong")).unwrap();
+        let _asking = in_hand.ask(&project("clinic").name, &received);
+        let answered = in_hand.answered_by(&project("clinic").name, &wanted("pong")).unwrap();
         let [sent] = messages(&wanted("pong"), Some(&answered), 1).try_into().unwrap();
         let referring = Wanted { in_reply_to: Some(received.id), ..wanted("pong") };
         assert_eq!(sent.head.id, id(&referring, 2));

@@ -4,7 +4,7 @@ use axum::body::{Body, to_bytes};
 use chassis::tasks::Crowd;
 use messaging::{Bus, BusUrl};
 use protocol::topology::{Lane, QueueName, Topology};
-use protocol::{Envelope, MessageSend};
+use protocol::{BackendName, Envelope, MessageSend};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -16,6 +16,10 @@ use crate::applications::text;
 use crate::fake::InMemory;
 
 const PASSWORD: &str = "a-password-of-some-length";
+
+fn name(name: &str) -> BackendName {
+    name.parse().unwrap()
+}
 
 /// The routes of a project `clinic` and of one that cannot send, on an embedded bus.
 struct Stage {
@@ -35,7 +39,7 @@ impl Stage {
         let crowd = Crowd::default();
         crowd.spawn(opened.driver);
         let silent = Config { password: None, ..config(Format::Http) };
-        let rapidsms = BTreeMap::from([("clinic".to_owned(), config(Format::Vumi)), ("silent".to_owned(), silent)]);
+        let rapidsms = BTreeMap::from([(name("clinic"), config(Format::Vumi)), (name("silent"), silent)]);
         let config = crate::Config { rapidsms, ..crate::tests::config(&["clinic", "silent"]) };
         let router = Arc::new(Router::new(&config, BTreeSet::new(), Arc::new(InMemory::default())).unwrap());
         Self { router, bus: opened.bus, _crowd: crowd, _directory: directory }
@@ -81,7 +85,7 @@ impl Stage {
 #[tokio::test]
 async fn a_reply_of_the_vumi_backend_is_on_the_bus_before_it_is_accepted() {
     let (stage, text) = (Stage::set(), text("ping"));
-    let asking = stage.in_hand().ask("clinic", &text);
+    let asking = stage.in_hand().ask(&name("clinic"), &text);
     let body = format!(r#"{{"content": "pong", "to_addr": ["15555550177"], "in_reply_to": "{}"}}"#, text.id);
     let expected = (StatusCode::OK, r#"{"messages":1}"#.to_owned());
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
@@ -127,7 +131,7 @@ async fn who_shows_no_password_or_a_wrong_one_is_refused() {
 #[tokio::test]
 async fn what_the_bus_does_not_take_is_refused_and_its_text_is_known_as_not_answered() {
     let (stage, text) = (Stage::set(), text("ping"));
-    let asking = stage.in_hand().ask("clinic", &text);
+    let asking = stage.in_hand().ask(&name("clinic"), &text);
     stage.bus.close().await;
     tokio::time::pause();
     let body = r#"{"content": "pong", "to_addr": ["15555550177"]}"#;

@@ -144,6 +144,10 @@ impl Plan<'_> {
             quoted(webhook_secret),
             quoted(password),
         );
+        if self.project.scheme() == "http" {
+            written += "# The project is on this machine, or in a network of your own: texts go there unencrypted.\n";
+            written += "allow_private = true\n";
+        }
         written
     }
 

@@ -48,6 +48,7 @@ fn the_backend_of_the_tutorial_becomes_a_backend_and_a_project() {
         format = "vumi"
         url = "http://127.0.0.1:8000/backend/my-tropo-backend/"
         password = "a-password"
+        allow_private = true
     "#
     .parse()
     .unwrap();
