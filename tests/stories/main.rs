@@ -38,6 +38,7 @@ mod balance;
 mod call_backs;
 mod capture;
 mod command_line;
+mod consent;
 mod conversations;
 mod crashes;
 mod crowd;

@@ -3,6 +3,7 @@
 mod default;
 mod echo;
 mod keyword;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
         let application = named(name, config, projects)?;
         if applications.iter().any(|earlier| earlier.name() == application.name()) {
             return Err(ConfigError::Repeated { name: name.clone() });
+        }
+        if application.name() == subscription::NAME && !applications.is_empty() {
+            return Err(ConfigError::SubscriptionNotFirst);
         }
         applications.push(application);
     }
@@ -56,6 +60,7 @@ fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Par
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
+<<<<<<< HEAD
         _ => {
             if let Some((name, http)) = entry(&config.http, name) {
                 Arc::new(HttpApplication::new(name.clone(), http)?)
@@ -65,6 +70,13 @@ fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Par
                 return Err(ConfigError::UnknownApplication { name: name.to_owned() });
             }
         }
+=======
+        subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
+        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
+            Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
+            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        },
+>>>>>>> main
     })
 }
 

@@ -23,6 +23,9 @@ pub struct Config {
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
+    /// `[router.subscription]`: the words of the application `subscription`.
+    #[serde(default)]
+    pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
     /// `[router.rapidsms.NAME]`: RapidSMS projects.
@@ -52,6 +55,51 @@ pub struct KeywordRule {
     pub reply: MessageText,
 }
 
+/// `[router.subscription]`: the words by which people choose whether they are texted, and the replies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionWords {
+    /// For texts that are to stop.
+    #[serde(default)]
+    pub stop: Chosen,
+    /// For texts that are to begin again.
+    #[serde(default)]
+    pub start: Chosen,
+    /// For who wants to know.
+    #[serde(default)]
+    pub help: Chosen,
+    /// `[router.subscription.languages.NAME]`: the same in other languages.
+    #[serde(default)]
+    pub languages: BTreeMap<String, SubscriptionLanguage>,
+}
+
+/// `[router.subscription.languages.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionLanguage {
+    /// As [`SubscriptionWords::stop`].
+    #[serde(default)]
+    pub stop: Chosen,
+    /// As [`SubscriptionWords::start`].
+    #[serde(default)]
+    pub start: Chosen,
+    /// As [`SubscriptionWords::help`].
+    #[serde(default)]
+    pub help: Chosen,
+}
+
+/// Words that mean the same, each a whole text, and what they are answered with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The words; without any, nothing means this.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What is answered; left out or empty: nothing.
+    #[serde(default)]
+    pub reply: Option<MessageText>,
+}
+
 /// `[router.default]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +113,12 @@ pub struct DefaultAnswer {
 pub enum ConfigError {
     /// No application of that name.
     #[error(
+<<<<<<< HEAD
         "router.applications: there is no application {name:?}; there are echo, keyword, default, and those that have a table: router.http.NAME or router.rapidsms.NAME"
+=======
+        "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
+         that have a table: router.http.NAME"
+>>>>>>> main
     )]
     UnknownApplication {
         /// The name.
@@ -102,6 +155,21 @@ pub enum ConfigError {
     Repeated {
         /// The name.
         name: String,
+    },
+    /// Others would see what people text who want to be left alone.
+    #[error("router.applications: \"subscription\" must stand first, before anything else sees a text")]
+    SubscriptionNotFirst,
+    /// A word without letters or digits.
+    #[error("router.subscription: {word:?} has neither a letter nor a digit")]
+    EmptyWord {
+        /// The word.
+        word: String,
+    },
+    /// A word means two things.
+    #[error("router.subscription: {word:?} stands twice; letters alone count, and whether they are great does not")]
+    SameWord {
+        /// The word.
+        word: String,
     },
     /// An answer without words.
     #[error("{key}: the reply is empty; write what people shall get")]

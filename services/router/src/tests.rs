@@ -4,7 +4,7 @@ use protocol::topology::QueueName;
 use protocol::{EventId, EventType, Head, Kind, MessageRouted, MessageSend, RoutedOutcome, SessionIgnored};
 
 use super::*;
-use crate::config::DefaultAnswer;
+use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
 pub(crate) fn config(applications: &[&str]) -> Config {
@@ -12,6 +12,7 @@ pub(crate) fn config(applications: &[&str]) -> Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
         retention: Duration::from_hours(1),
+        subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::balance::Balance;
+use crate::consent::Consent;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Dead(Dead),
     /// Make a configuration of another system's settings
     Migrate(Migrate),
+    /// List, show or record who may be texted
+    Consent(Consent),
     /// Say what is wrong with the configuration, and how to mend it
     Check,
     /// Print the default configuration, which explains every key

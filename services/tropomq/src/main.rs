@@ -3,6 +3,7 @@
 mod balance;
 mod check;
 mod command;
+mod consent;
 mod dead;
 mod demo;
 mod development;
@@ -39,6 +40,7 @@ async fn main() -> ExitCode {
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
         Command::Migrate(migrate) => migrate.run(),
+        Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {

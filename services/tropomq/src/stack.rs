@@ -27,7 +27,6 @@ use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
 use protocol::topology::QueueName;
-use store::Ledger;
 use tropo::ticket::Keyring;
 
 use crate::development;
@@ -205,7 +204,7 @@ impl Stack {
                     running.router(bus, &opened, shown)?;
                 }
                 if let Some(listener) = egress {
-                    running.egress(bus, Arc::clone(&opened.ledger), listener)?;
+                    running.egress(bus, &opened, listener)?;
                 }
                 if services.journal {
                     accounts.set(Arc::clone(&opened.accounts));
@@ -267,7 +266,7 @@ impl Running {
     fn egress(
         &self,
         bus: &Arc<dyn Bus>,
-        ledger: Arc<dyn Ledger>,
+        opened: &store::Opened,
         listener: tokio::net::TcpListener,
     ) -> anyhow::Result<()> {
         let config = self.settings.egress.clone();
@@ -277,8 +276,9 @@ impl Running {
         // The time to live of a message ends its attempts, not their number.
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let session_api = Arc::new(egress::Client::new(&config).context("start egress")?);
-        let egress =
-            egress::Egress::new(config, backends, session_api, ledger, self.keyring()?, self.environment.clone());
+        let (ledger, consents) = (Arc::clone(&opened.ledger), Arc::clone(&opened.consents));
+        let (keyring, environment) = (self.keyring()?, self.environment.clone());
+        let egress = egress::Egress::new(config, backends, session_api, ledger, consents, keyring, environment);
         let lanes: Vec<_> = egress.lanes().collect();
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());
