@@ -98,9 +98,7 @@ async fn a_dead_command_is_not_replayed_to_a_person_who_opted_out(bus: Bus) {
     let out = ["out", &phone.number, "--backend", "story", "--by", "somebody"];
     check(&operator.consent(&out).await, 0, &["operator somebody", "Nothing is sent to this person."]);
 
-    let replay = async || {
-        tropomq(&operator.home, &["dead", "--config", &operator.config, "replay", "--all"]).await
-    };
+    let replay = async || tropomq(&operator.home, &["dead", "--config", &operator.config, "replay", "--all"]).await;
     check(&replay().await, 0, &["2 replayed"]);
     assert_eq!(other.reply().await.text, "late");
     until_suppressed(&stage, 1).await;

@@ -45,6 +45,7 @@ mod crowd;
 mod dead_letters;
 mod drill;
 mod forgery;
+mod http_applications;
 mod outages;
 mod refusals;
 mod reload;

@@ -17,7 +17,7 @@ use crate::participant::{InProcess, Participant};
 use crate::rapidsms::{Projects, RapidSms};
 
 /// The names that the applications of the house have.
-const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
+const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -60,7 +60,7 @@ fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Par
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
-<<<<<<< HEAD
+        subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
         _ => {
             if let Some((name, http)) = entry(&config.http, name) {
                 Arc::new(HttpApplication::new(name.clone(), http)?)
@@ -70,13 +70,6 @@ fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Par
                 return Err(ConfigError::UnknownApplication { name: name.to_owned() });
             }
         }
-=======
-        subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
-            Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
-            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
-        },
->>>>>>> main
     })
 }
 

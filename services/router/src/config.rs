@@ -1,8 +1,10 @@
 //! The configuration of router.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use chassis::http::Limits;
 use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
@@ -20,6 +22,10 @@ pub struct Config {
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
     pub retention: Duration,
+    /// Where applications elsewhere ask for messages.
+    pub listen: SocketAddr,
+    /// The limits of that listener.
+    pub limits: Limits,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
@@ -40,7 +46,14 @@ impl Config {
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
-        (self.prefetch != newer.prefetch).then_some("prefetch")
+        // Port 0 is any: the one that was had stays.
+        let is_moved = self.listen.ip() != newer.listen.ip() || ![0, self.listen.port()].contains(&newer.listen.port());
+        let changed = [
+            ("prefetch", self.prefetch != newer.prefetch),
+            ("listen", is_moved),
+            ("limits", self.limits != newer.limits),
+        ];
+        changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
 }
 
@@ -113,12 +126,8 @@ pub struct DefaultAnswer {
 pub enum ConfigError {
     /// No application of that name.
     #[error(
-<<<<<<< HEAD
-        "router.applications: there is no application {name:?}; there are echo, keyword, default, and those that have a table: router.http.NAME or router.rapidsms.NAME"
-=======
         "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME"
->>>>>>> main
+         that have a table: router.http.NAME or router.rapidsms.NAME"
     )]
     UnknownApplication {
         /// The name.

@@ -212,6 +212,7 @@ impl Settings {
         }
         let listeners = [
             ("ingress.listen", self.ingress.listen),
+            ("router.listen", self.router.listen),
             ("egress.listen", self.egress.listen),
             ("simulator.listen", self.simulator.listen),
             ("admin.listen", self.admin.listen),

@@ -117,7 +117,8 @@ fn quoted(text: &str) -> String {
 /// The table that has the projects asked.
 pub(super) fn applications(backends: &[Tropo]) -> String {
     let names: Vec<String> = backends.iter().map(|tropo| quoted(tropo.backend.as_str())).collect();
-    format!("[router]\napplications = [{}]\n", names.join(", "))
+    let told = "# The application subscription takes STOP and START before the project sees them.";
+    format!("[router]\n{told}\napplications = [\"subscription\", {}]\n", names.join(", "))
 }
 
 /// How the project and router reach each other.

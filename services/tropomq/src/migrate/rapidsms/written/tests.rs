@@ -39,7 +39,7 @@ fn the_backend_of_the_tutorial_becomes_a_backend_and_a_project() {
     let read: toml::Table = written.parse().unwrap();
     let expected: toml::Table = r#"
         [router]
-        applications = ["my-tropo-backend"]
+        applications = ["subscription", "my-tropo-backend"]
         [backends.my-tropo-backend]
         messaging_token = "YYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY"
         number = "+1-555-555-1212"
