@@ -48,8 +48,9 @@ pub(super) struct Asked {
 pub(crate) struct Heard {
     /// How many messages it had sent.
     pub(crate) kept: u32,
-    /// Whether one could not be kept: then it has to be given the text again, for it sends nothing a second time.
-    pub(crate) refused: bool,
+    /// How many times it asked for more, and that is not kept: then it has to be given the text again, for it does not ask
+    /// a second time.
+    pub(crate) unkept: u32,
 }
 
 /// Says, while it is there, that a project is being given a text.
@@ -90,17 +91,23 @@ impl InHand {
         texts.by_id.get(&(project.clone(), text)).cloned()
     }
 
-    /// Messages that answer this text were kept.
-    pub(super) fn kept(&self, project: &BackendName, text: EventId, messages: u32) {
-        if let Some(asked) = self.texts().by_id.get_mut(&(project.clone(), text)) {
-            asked.heard.kept += messages;
-        }
+    /// Messages that answer this text are asked for. Whatever becomes of the request, they count as not kept until
+    /// [`InHand::kept`] says that they are.
+    pub(super) fn asked_for(&self, project: &BackendName, text: EventId) {
+        self.hear(project, text, |heard| heard.unkept += 1);
     }
 
-    /// A message that answers this text could not be kept.
-    pub(super) fn refused(&self, project: &BackendName, text: EventId) {
+    /// So many messages that were asked for are kept.
+    pub(super) fn kept(&self, project: &BackendName, text: EventId, messages: u32) {
+        self.hear(project, text, |heard| {
+            heard.unkept = heard.unkept.saturating_sub(1);
+            heard.kept = heard.kept.saturating_add(messages);
+        });
+    }
+
+    fn hear(&self, project: &BackendName, text: EventId, change: impl FnOnce(&mut Heard)) {
         if let Some(asked) = self.texts().by_id.get_mut(&(project.clone(), text)) {
-            asked.heard.refused = true;
+            change(&mut asked.heard);
         }
     }
 
@@ -166,9 +173,10 @@ mod tests {
         let (in_hand, text) = (InHand::default(), text("hi"));
         let asking = in_hand.ask(&name("clinic"), &text);
         assert_eq!(asking.heard(), Heard::default());
+        in_hand.asked_for(&name("clinic"), text.id);
+        in_hand.asked_for(&name("clinic"), text.id);
         in_hand.kept(&name("clinic"), text.id, 2);
-        in_hand.refused(&name("clinic"), text.id);
         in_hand.kept(&name("other"), text.id, 1);
-        assert_eq!(asking.heard(), Heard { kept: 2, refused: true });
+        assert_eq!(asking.heard(), Heard { kept: 2, unkept: 1 });
     }
 }

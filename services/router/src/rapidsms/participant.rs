@@ -136,7 +136,7 @@ fn wants_rest(status: StatusCode) -> bool {
 /// twice and text a person twice, so an operator has to decide.
 fn judge(format: Format, given: Given, heard: Heard) -> Result<Said, Unanswered> {
     let away = |because: String, retry_after| Err(Unanswered::Away { because, retry_after });
-    if heard.refused {
+    if heard.unkept != 0 {
         return away("it replied, and the reply could not be kept".to_owned(), None);
     }
     let took = |because: String| Ok(Said { sent: heard.kept, ..Said::take() }.because(because));

@@ -19,6 +19,7 @@ use super::kannel;
 use super::projects::Project;
 use super::vumi;
 use super::wanted::{Unusable, Wanted};
+use crate::pipeline::Pipeline;
 use crate::{Router, observe};
 
 /// The longest wait for the bus, over all tries. A project whose router of apps is `BlockingRouter` waits as long, and so
@@ -67,13 +68,18 @@ impl Refused {
 }
 
 impl Door {
-    /// Has the messages sent, if they can be; returns their number.
-    async fn take(&self, project: &Project, wanted: Result<Wanted, Unusable>) -> Result<usize, Refused> {
+    /// Has the messages sent, if they can be; returns their number. `accepted`: how that is answered.
+    async fn take(
+        &self,
+        project: &Project,
+        wanted: Result<Wanted, Unusable>,
+        accepted: StatusCode,
+    ) -> Result<usize, Refused> {
         let taken = match wanted {
             Ok(wanted) => self.keep(project, &wanted).await,
             Err(unusable) => Err(Refused::Unusable(unusable)),
         };
-        let status = taken.as_ref().map_or_else(|refused| refused.answer().0, |_| StatusCode::OK);
+        let status = taken.as_ref().map_or_else(|refused| refused.answer().0, |_| accepted);
         observe::wanted(&project.name, status);
         taken
     }
@@ -82,34 +88,24 @@ impl Door {
     async fn keep(&self, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
         let in_hand = &self.router.projects.in_hand;
         let answered = in_hand.answered_by(&project.name, wanted);
+        let text = answered.as_ref().map(|asked| asked.text);
         let (fresh, now) = (self.environment.chance.uuid().into(), self.environment.now());
         let messages = wanted.messages(project, answered.as_ref(), fresh, now);
         let count = messages.len();
-        let outgoing: Vec<_> = messages.into_iter().filter_map(|message| self.outgoing(message)).collect();
-        let kept = tokio::select! {
+        let pipeline = self.router.pipeline();
+        let outgoing: Vec<_> = messages.into_iter().filter_map(|message| prepared(&pipeline, message)).collect();
+        if let Some(text) = text {
+            in_hand.asked_for(&project.name, text);
+        }
+        tokio::select! {
             biased;
-            () = self.publish(&outgoing) => Ok(count),
-            () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => Err(Refused::NotKept),
-        };
-        match (&kept, answered) {
-            (Ok(_), Some(asked)) => {
-                in_hand.kept(&project.name, asked.text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX))
-            }
-            (Err(_), Some(asked)) => in_hand.refused(&project.name, asked.text),
-            (_, None) => {}
+            () = self.publish(&outgoing) => {}
+            () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => return Err(Refused::NotKept),
         }
-        kept
-    }
-
-    /// The message, as the applications of phase `outgoing` leave it; nothing, where one of them cancels it.
-    fn outgoing(&self, Envelope { head, data }: Envelope<MessageSend>) -> Option<Outgoing> {
-        match self.router.pipeline().outgoing(data) {
-            Ok(data) => Some(Outgoing::new(&Envelope { head, data })),
-            Err((application, because)) => {
-                observe::cancelled(head.id, &application, &because);
-                None
-            }
+        if let Some(text) = text {
+            in_hand.kept(&project.name, text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX));
         }
+        Ok(count)
     }
 
     /// Publishes until the bus has confirmed all of them. Publishing again is safe, for they have the same ids.
@@ -133,7 +129,7 @@ impl Door {
             Ok(chassis::http::Body(body)) => body,
             Err(rejection) => return rejection.into_response(),
         };
-        match self.take(&project, vumi::read(&body)).await {
+        match self.take(&project, vumi::read(&body), StatusCode::OK).await {
             Ok(messages) => axum::Json(serde_json::json!({ "messages": messages })).into_response(),
             Err(refused) => vumi_refused(name, &refused),
         }
@@ -144,7 +140,7 @@ impl Door {
         let kept = async {
             let projects = &self.router.projects;
             let project = projects.known(name, request.user().as_deref(), request.password().as_deref())?;
-            self.take(&project, request.wanted()).await
+            self.take(&project, request.wanted(), StatusCode::ACCEPTED).await
         };
         // Kannel's own words.
         match kept.await {
@@ -168,6 +164,17 @@ pub fn routes(router: Arc<Router>, publisher: Publisher, environment: Environmen
         .route("/rapidsms/{name}/vumi", post(vumi))
         .route("/rapidsms/{name}/kannel", get(kannel))
         .with_state(Door { router, publisher, environment })
+}
+
+/// The message, as the applications of phase `outgoing` leave it; nothing, where one of them cancels it.
+fn prepared(pipeline: &Pipeline, Envelope { head, data }: Envelope<MessageSend>) -> Option<Outgoing> {
+    match pipeline.outgoing(data) {
+        Ok(data) => Some(Outgoing::new(&Envelope { head, data })),
+        Err((application, because)) => {
+            observe::cancelled(head.id, &application, &because);
+            None
+        }
+    }
 }
 
 fn vumi_refused(name: &str, refused: &Refused) -> Response {

@@ -6,9 +6,9 @@ use super::super::tests::config;
 use super::*;
 use crate::applications::text;
 
-const NOTHING: Heard = Heard { kept: 0, refused: false };
-const REPLY: Heard = Heard { kept: 1, refused: false };
-const REFUSED: Heard = Heard { kept: 1, refused: true };
+const NOTHING: Heard = Heard { kept: 0, unkept: 0 };
+const REPLY: Heard = Heard { kept: 1, unkept: 0 };
+const REFUSED: Heard = Heard { kept: 1, unkept: 1 };
 
 /// Whether the text is taken, and with how many messages; or waits, or is given up.
 #[derive(PartialEq, Debug)]
