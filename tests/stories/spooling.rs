@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt};
 use messaging::{BusUrl, Delivery, Opened};
 use protocol::topology::{QueueName, Topology};
 use reqwest::StatusCode;
@@ -226,12 +227,18 @@ async fn check(vhost: &Vhost, answered: &BTreeMap<usize, Vec<u64>>) -> u64 {
     let Opened { bus, driver } = messaging::open(&url, Topology::new(&[])).unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(driver);
-    let mut queue = until("a subscription", async || bus.subscribe(&QueueName::received(), 1000).await.ok()).await;
+    let mut queues = Vec::new();
+    for queue in QueueName::texts() {
+        let queue = until("a subscription", async || bus.subscribe(&queue, 1000).await.ok()).await;
+        let deliveries = stream::unfold(queue, async |mut queue| Some((queue.next().await?, queue)));
+        queues.push(Box::pin(deliveries));
+    }
+    let mut deliveries = stream::select_all(queues);
     let mut came: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
     let all = answered.iter().flat_map(|(person, numbers)| numbers.iter().map(move |number| (*person, *number)));
     let (mut missing, mut again): (BTreeSet<(usize, u64)>, u64) = (all.collect(), 0);
     while !missing.is_empty() {
-        let delivery: Delivery = match tokio::time::timeout(DEADLINE, queue.next()).await {
+        let delivery: Delivery = match tokio::time::timeout(DEADLINE, deliveries.next()).await {
             Ok(delivery) => delivery.expect("a subscription that goes on"),
             Err(_) => panic!("these texts are lost, by person and number: {missing:?}"),
         };

@@ -146,3 +146,9 @@ fn applications_are_known_and_asked_once() {
         ConfigError::Repeated { name: "echo".to_owned() }
     );
 }
+
+#[test]
+fn what_people_choose_is_read_before_anything_else() {
+    assert_eq!(super::check(&config(&["subscription", "echo"])), Ok(()));
+    assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
+}
