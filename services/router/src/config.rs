@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::amqp::AmqpConfig;
 use crate::http::HttpConfig;
+use crate::rapidsms;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Config {
     pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.rapidsms.NAME]`: RapidSMS projects.
+    #[serde(default)]
+    pub rapidsms: BTreeMap<BackendName, rapidsms::Config>,
     /// `[router.http.NAME]`: the applications behind HTTP.
     #[serde(default)]
     pub http: BTreeMap<BackendName, HttpConfig>,
@@ -130,7 +134,7 @@ pub enum ConfigError {
     /// No application of that name.
     #[error(
         "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME, router.amqp.NAME"
+         that have a table: router.http.NAME, router.amqp.NAME or router.rapidsms.NAME"
     )]
     UnknownApplication {
         /// The name.
@@ -194,6 +198,16 @@ pub enum ConfigError {
     EmptyKeyword {
         /// The rule.
         rule: String,
+    },
+    /// A RapidSMS project that cannot be reached, or could not be believed.
+    #[error("router.rapidsms.{name}.{key} {told}")]
+    RapidSms {
+        /// The project.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// Two rules claim one keyword.
     #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]
