@@ -7,7 +7,7 @@ use super::*;
 use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
-fn config(applications: &[&str]) -> Config {
+pub(crate) fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
@@ -20,7 +20,9 @@ fn config(applications: &[&str]) -> Config {
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 

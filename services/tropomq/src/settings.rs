@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::config::{self, ConfigError, Layers};
+use chassis::config::{self, ConfigError, Edition, Layers};
 use chassis::telemetry::TelemetryConfig;
 use messaging::BusUrl;
 use protocol::topology::{JOURNAL_AGE_MAX, Lane, Topology};
@@ -99,18 +99,27 @@ impl Settings {
         Ok((settings, Source { file, edition }))
     }
 
+    /// The defaults and the environment, with the edition of that.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub(crate) fn without_file() -> Result<(Self, Edition), ConfigError> {
+        config::load_edition(Layers::of_process(DEFAULTS, None)?)
+    }
+
     /// The defaults alone, for the demo: what stands in files and variables is for real work.
     pub(crate) fn defaults() -> Result<Self, ConfigError> {
         config::load(Layers { defaults: DEFAULTS, file: None, environment: Vec::new() })
     }
 
-    /// The topology with a lane for each backend.
+    /// The topology with a lane for each backend, and a queue for each application on the bus.
     pub(crate) fn topology(&self) -> Topology {
         let lane = |(name, backend): (&BackendName, &Backend)| Lane {
             backend: name.clone(),
             single_active_consumer: backend.rate.is_some(),
         };
-        Topology::new(&self.backends.iter().map(lane).collect::<Vec<_>>())
+        let lanes: Vec<_> = self.backends.iter().map(lane).collect();
+        Topology::new(&lanes).with_applications(self.router.amqp.keys())
     }
 
     /// The numbers of the backends.
@@ -159,6 +168,19 @@ impl Settings {
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        if let (Some(name), BusUrl::Embedded(_)) = (self.router.amqp.keys().next(), &self.bus.url) {
+            let told = "is an application on RabbitMQ, and bus.url is the embedded bus, which no other process can \
+                        reach: set bus.url to amqp://…, or have the application asked over HTTP (router.http.NAME)";
+            return Err(ConfigError::of_key(format!("router.amqp.{name}"), told));
+        }
+        for (name, project) in &self.router.rapidsms {
+            let backend = project.backend(name);
+            if !self.backends.contains_key(backend) {
+                let told =
+                    format!("is needed: there is no backend {backend}; name the one whose texts the project gets");
+                return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
+            }
+        }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),
@@ -181,6 +203,11 @@ impl Settings {
             let told = "must be at least 168h: an event may wait for the journal for seven days, and about what is \
                         forgotten by then it would count twice";
             return Err(ConfigError::of_key("journal.retention", told));
+        }
+        if self.router.retention < JOURNAL_AGE_MAX {
+            let told =
+                "must be at least 168h: a dialogue would be forgotten while its next text may still be on a queue";
+            return Err(ConfigError::of_key("router.retention", told));
         }
         if let Err(error) = store::check_url(self.store.url.expose_secret()) {
             return Err(ConfigError::of_key("store.url", error.to_string()));

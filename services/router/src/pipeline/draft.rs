@@ -22,6 +22,8 @@ pub(super) struct Draft {
     taken_in: Option<Phase>,
     /// The messages that answer it, each with its number: that is part of its id, and stays when another is cancelled.
     pub(super) messages: Vec<(u32, MessageSend)>,
+    /// How many messages whoever took it had sent by itself.
+    sent: u32,
     offered: Option<MessageOffered>,
     asked: Vec<AskedApplication>,
     /// What was looked up, and what is to be remembered from now on.
@@ -50,6 +52,7 @@ impl Draft {
             taken_by: None,
             taken_in: None,
             messages: Vec::new(),
+            sent: 0,
             offered: None,
             asked: Vec::new(),
             learned: BTreeMap::new(),
@@ -86,10 +89,7 @@ impl Draft {
                 return Ok(Known { choice, ..Known::default() });
             }
         };
-        if !self.learned.contains_key(application) {
-            let learned = self.learn(application, memories).await?;
-            self.learned.insert(application.to_owned(), learned);
-        }
+        self.know(application, memories).await?;
         let learned = self.learned.get(application);
         Ok(Known {
             memory: learned.and_then(|learned| learned.value.clone()),
@@ -97,6 +97,15 @@ impl Draft {
             tally,
             choice: None,
         })
+    }
+
+    /// Sees to it that is known what an application remembers of the person: whoever changes it names what it was.
+    pub(super) async fn know(&mut self, application: &str, memories: &dyn Memories) -> Result<(), Stopped> {
+        if !self.learned.contains_key(application) {
+            let learned = self.learn(application, memories).await?;
+            self.learned.insert(application.to_owned(), learned);
+        }
+        Ok(())
     }
 
     async fn learn(&self, application: &str, memories: &dyn Memories) -> Result<Learned, Stopped> {
@@ -120,7 +129,7 @@ impl Draft {
             (false, true) => SaidWord::Passed,
             (false, false) => SaidWord::Changed,
         };
-        let Said { replies, words, notes, remember, consent, offered, because, .. } = said;
+        let Said { replies, words, notes, remember, consent, offered, sent, because, .. } = said;
         self.note(application, phase, word, took, because);
         if phase == Phase::Parse {
             self.text.notes.extend(notes);
@@ -137,6 +146,7 @@ impl Draft {
             if offered {
                 self.offered = Some(self.offer(application));
             }
+            self.sent = sent;
             (self.taken_by, self.taken_in) = (Some(application.to_owned()), Some(phase));
         }
         takes
@@ -160,9 +170,7 @@ impl Draft {
             Remember::Value(value) => Some(value),
             Remember::Nothing => None,
         };
-        // Who remembers without having recalled replaces nothing that is there: it is told that it is stale.
-        let nothing = Learned { seen: 0, value: None, at: None, is_changed: false };
-        let learned = self.learned.entry(application.to_owned()).or_insert(nothing);
+        let Some(learned) = self.learned.get_mut(application) else { return };
         learned.is_changed |= learned.value != value;
         learned.value = value;
         learned.at = Some(self.text.now);
@@ -224,8 +232,8 @@ impl Draft {
             })
             .collect();
         let is_kept = !changes.is_empty() || self.consent.is_some() || self.is_from_elsewhere;
-        let Self { text, taken_by, messages, offered, asked, consent, .. } = self;
-        let routed = Routed { outcome, application: taken_by, messages, offered, asked };
+        let Self { text, taken_by, messages, sent, offered, asked, consent, .. } = self;
+        let routed = Routed { outcome, application: taken_by, messages, sent, offered, asked };
         let keep = if is_kept {
             let record = routed.to_record().map_err(Stopped::Unreadable)?;
             Some(Keep { text: text.id, record, changes, consent, at: text.now })
@@ -238,7 +246,7 @@ impl Draft {
     fn outcome(&self) -> RoutedOutcome {
         match self.taken_in {
             _ if self.offered.is_some() => RoutedOutcome::Offered,
-            _ if !self.messages.is_empty() => RoutedOutcome::Answered,
+            _ if !self.messages.is_empty() || self.sent != 0 => RoutedOutcome::Answered,
             Some(Phase::Filter) => RoutedOutcome::Filtered,
             Some(_) => RoutedOutcome::Taken,
             None => RoutedOutcome::Unanswered,
@@ -259,6 +267,7 @@ impl Draft {
             outcome: RoutedOutcome::GivenUp,
             application: Some(application.to_owned()),
             messages: Vec::new(),
+            sent: 0,
             offered: None,
             asked: self.asked.clone(),
         }
