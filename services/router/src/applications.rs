@@ -14,15 +14,16 @@ use crate::application::Application;
 use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
+use crate::rapidsms::{Projects, RapidSms};
 
 /// The names that the applications of the house have.
-const BUILT_IN: [&str; 3] = [echo::NAME, keyword::NAME, default::NAME];
+const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
-pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
+pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     let mut applications: Vec<Arc<dyn Participant>> = Vec::new();
     for name in &config.applications {
-        let application = named(name, config)?;
+        let application = named(name, config, projects)?;
         if applications.iter().any(|earlier| earlier.name() == application.name()) {
             return Err(ConfigError::Repeated { name: name.clone() });
         }
@@ -40,6 +41,12 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
             return Err(ConfigError::NameTaken { table: "amqp", name: name.clone() });
         }
     }
+    for name in config.rapidsms.keys() {
+        check_name("rapidsms", name, config)?;
+        if config.http.contains_key(name) || config.amqp.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "rapidsms", name: name.clone() });
+        }
+    }
     Ok(applications)
 }
 
@@ -54,21 +61,24 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
+fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
     Ok(match name {
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => return elsewhere(name, config),
+        _ => return elsewhere(name, config, projects),
     })
 }
 
-fn elsewhere(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
+fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
     let unknown = || ConfigError::UnknownApplication { name: name.to_owned() };
     let named: BackendName = name.parse().map_err(|_| unknown())?;
     if let Some(http) = config.http.get(&named) {
         return Ok(Arc::new(HttpApplication::new(named, http)?));
+    }
+    if let Some(project) = config.rapidsms.get(&named) {
+        return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
     }
     let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
     Ok(in_process(AmqpApplication::new(named, amqp)))
@@ -81,7 +91,7 @@ fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {
 /// A text, for the tests of applications.
 #[cfg(test)]
 pub(crate) fn text(words: &str) -> crate::application::Text {
-    let backend: protocol::BackendName = "story".parse().unwrap();
+    let backend: BackendName = "story".parse().unwrap();
     let session_id: protocol::SessionId = "9f0c4be1a27d4d7f8a53e6b1c0d92e44".parse().unwrap();
     let at = "2026-03-01T09:30:15Z".parse().unwrap();
     crate::application::Text {
@@ -97,7 +107,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
         now: at,
     }
 }

@@ -1,13 +1,16 @@
 //! The configuration of router.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use chassis::http::Limits;
 use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
 use crate::amqp::AmqpConfig;
 use crate::http::HttpConfig;
+use crate::rapidsms;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +23,10 @@ pub struct Config {
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
     pub retention: Duration,
+    /// Where applications elsewhere ask for messages.
+    pub listen: SocketAddr,
+    /// The limits of that listener.
+    pub limits: Limits,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
@@ -28,6 +35,9 @@ pub struct Config {
     pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.rapidsms.NAME]`: RapidSMS projects.
+    #[serde(default)]
+    pub rapidsms: BTreeMap<BackendName, rapidsms::Config>,
     /// `[router.http.NAME]`: the applications behind HTTP.
     #[serde(default)]
     pub http: BTreeMap<BackendName, HttpConfig>,
@@ -40,11 +50,17 @@ impl Config {
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
-        if self.prefetch != newer.prefetch {
-            return Some("prefetch");
-        }
-        // Each has a queue, which is declared at the start.
-        (!self.amqp.keys().eq(newer.amqp.keys())).then_some("amqp")
+        // Port 0 is any: the one that was had stays.
+        let is_moved = self.listen.ip() != newer.listen.ip() || ![0, self.listen.port()].contains(&newer.listen.port());
+        let changed = [
+            ("prefetch", self.prefetch != newer.prefetch),
+            ("listen", is_moved),
+            ("limits", self.limits != newer.limits),
+            ("retention", self.retention != newer.retention),
+            // Each has a queue, which is declared at the start.
+            ("amqp", !self.amqp.keys().eq(newer.amqp.keys())),
+        ];
+        changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
 }
 
@@ -118,7 +134,7 @@ pub enum ConfigError {
     /// No application of that name.
     #[error(
         "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME, router.amqp.NAME"
+         that have a table: router.http.NAME, router.amqp.NAME or router.rapidsms.NAME"
     )]
     UnknownApplication {
         /// The name.
@@ -182,6 +198,16 @@ pub enum ConfigError {
     EmptyKeyword {
         /// The rule.
         rule: String,
+    },
+    /// A RapidSMS project that cannot be reached, or could not be believed.
+    #[error("router.rapidsms.{name}.{key} {told}")]
+    RapidSms {
+        /// The project.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// Two rules claim one keyword.
     #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]

@@ -7,10 +7,12 @@ use super::*;
 use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
-fn config(applications: &[&str]) -> Config {
+pub(crate) fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        limits: chassis::http::Limits::default(),
         retention: Duration::from_hours(1),
         subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
@@ -18,6 +20,7 @@ fn config(applications: &[&str]) -> Config {
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
         amqp: BTreeMap::new(),
     }
@@ -104,6 +107,36 @@ async fn a_text_that_nobody_answers_is_on_record() {
 }
 
 #[test]
+fn what_a_router_that_runs_cannot_take_is_named() {
+    let now = Config { listen: "127.0.0.1:8082".parse().unwrap(), ..config(&["echo"]) };
+    let listening = |at: &str| Config { listen: at.parse().unwrap(), ..now.clone() };
+    assert_eq!(now.needs_restart(&Config { applications: Vec::new(), ..now.clone() }), None);
+    assert_eq!(now.needs_restart(&listening("127.0.0.1:0")), None);
+    assert_eq!(now.needs_restart(&listening("127.0.0.1:8083")), Some("listen"));
+    assert_eq!(now.needs_restart(&listening("127.0.0.2:0")), Some("listen"));
+    assert_eq!(now.needs_restart(&Config { prefetch: 2, ..now.clone() }), Some("prefetch"));
+    let limits = chassis::http::Limits { headers_max: 1, ..now.limits.clone() };
+    assert_eq!(now.needs_restart(&Config { limits, ..now.clone() }), Some("limits"));
+}
+
+#[test]
+fn a_table_is_of_an_application_that_is_asked_and_has_its_own_name() {
+    let behind_http = |name: &str, applications: &[&str]| {
+        let table = "url = 'https://app.example.com/'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'";
+        let http = BTreeMap::from([(name.parse().unwrap(), toml::from_str(table).unwrap())]);
+        super::check(&Config { http, ..config(applications) })
+    };
+    chassis::tls::install_provider();
+    let name = || "survey".parse().unwrap();
+    assert_eq!(behind_http("survey", &["survey", "echo"]), Ok(()));
+    assert_eq!(behind_http("survey", &["echo"]).unwrap_err(), ConfigError::NotListed { table: "http", name: name() });
+    assert_eq!(
+        behind_http("echo", &["echo"]).unwrap_err(),
+        ConfigError::NameTaken { table: "http", name: "echo".parse().unwrap() }
+    );
+}
+
+#[test]
 fn applications_are_known_and_asked_once() {
     assert_eq!(
         super::check(&config(&["ecko"])).unwrap_err(),
@@ -113,4 +146,10 @@ fn applications_are_known_and_asked_once() {
         super::check(&config(&["echo", "echo"])).unwrap_err(),
         ConfigError::Repeated { name: "echo".to_owned() }
     );
+}
+
+#[test]
+fn what_people_choose_is_read_before_anything_else() {
+    assert_eq!(super::check(&config(&["subscription", "echo"])), Ok(()));
+    assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
 }

@@ -165,6 +165,14 @@ impl Settings {
                         reach: set bus.url to amqp://…, or have the application asked over HTTP (router.http.NAME)";
             return Err(ConfigError::of_key(format!("router.amqp.{name}"), told));
         }
+        for (name, project) in &self.router.rapidsms {
+            let backend = project.backend(name);
+            if !self.backends.contains_key(backend) {
+                let told =
+                    format!("is needed: there is no backend {backend}; name the one whose texts the project gets");
+                return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
+            }
+        }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),
@@ -210,6 +218,7 @@ impl Settings {
         }
         let listeners = [
             ("ingress.listen", self.ingress.listen),
+            ("router.listen", self.router.listen),
             ("egress.listen", self.egress.listen),
             ("simulator.listen", self.simulator.listen),
             ("admin.listen", self.admin.listen),

@@ -158,7 +158,7 @@ impl Stack {
             environment: Environment::system(),
             settings,
         };
-        let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
+        let Listeners { ingress, router, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
         let accounts = account::Shared::default();
         let bus_work = if services.ingress || services.router || services.egress || services.journal {
@@ -200,8 +200,8 @@ impl Stack {
             if let Some(component) = ledger
                 && let Some(opened) = running.open_ledger(&component).await?
             {
-                if services.router {
-                    running.router(bus, &opened, shown)?;
+                if let Some(listener) = router {
+                    running.router(bus, &opened, listener, shown)?;
                 }
                 if let Some(listener) = egress {
                     running.egress(bus, &opened, listener)?;
@@ -236,10 +236,11 @@ impl Running {
 
     /// Waits for the request to stop, and stops: what consumes first, then what listens, then the bus.
     async fn stop(self, bus_work: Option<(Arc<dyn Bus>, Tasks)>) -> anyhow::Result<()> {
-        let Settings { bus, ingress, egress, simulator, .. } = &self.settings;
+        let Settings { bus, ingress, router, egress, simulator, .. } = &self.settings;
         let ended = self.tasks.join(bus.drain + STOP_GRACE).await;
         self.doors.shutdown().request();
-        let drains = [&ingress.limits, &egress.limits, &simulator.limits].map(|limits| limits.drain_timeout);
+        let limits = [&ingress.limits, &router.limits, &egress.limits, &simulator.limits];
+        let drains = limits.map(|limits| limits.drain_timeout);
         let closed = self.doors.join(drains.into_iter().max().unwrap_or_default() + STOP_GRACE).await;
         if let Some((bus, tasks)) = bus_work {
             tasks.shutdown().request();
