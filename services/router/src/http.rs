@@ -145,6 +145,7 @@ impl HttpApplication {
             Change::Opened(wait) => observe::left_alone(self.name.as_str(), because, wait),
             Change::Closed => observe::asked_again(self.name.as_str()),
         }
+        observe::whether_left_alone(self.name.as_str(), self.breaker.look().is_err());
     }
 
     /// Posts one question.
