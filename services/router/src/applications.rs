@@ -9,19 +9,21 @@ use std::sync::Arc;
 
 use protocol::BackendName;
 
+use crate::amqp::AmqpApplication;
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
+use crate::rapidsms::{Projects, RapidSms};
 
 /// The names that the applications of the house have.
 const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
-pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
+pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     let mut applications: Vec<Arc<dyn Participant>> = Vec::new();
     for name in &config.applications {
-        let application = named(name, config)?;
+        let application = named(name, config, projects)?;
         if applications.iter().any(|earlier| earlier.name() == application.name()) {
             return Err(ConfigError::Repeated { name: name.clone() });
         }
@@ -32,6 +34,18 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
     }
     for name in config.http.keys() {
         check_name("http", name, config)?;
+    }
+    for name in config.amqp.keys() {
+        check_name("amqp", name, config)?;
+        if config.http.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "amqp", name: name.clone() });
+        }
+    }
+    for name in config.rapidsms.keys() {
+        check_name("rapidsms", name, config)?;
+        if config.http.contains_key(name) || config.amqp.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "rapidsms", name: name.clone() });
+        }
     }
     Ok(applications)
 }
@@ -47,17 +61,27 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
+fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
     Ok(match name {
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
-            Some((name, http)) => Arc::new(HttpApplication::new(name.clone(), http)?),
-            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
-        },
+        _ => return elsewhere(name, config, projects),
     })
+}
+
+fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
+    let unknown = || ConfigError::UnknownApplication { name: name.to_owned() };
+    let named: BackendName = name.parse().map_err(|_| unknown())?;
+    if let Some(http) = config.http.get(&named) {
+        return Ok(Arc::new(HttpApplication::new(named, http)?));
+    }
+    if let Some(project) = config.rapidsms.get(&named) {
+        return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
+    }
+    let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
+    Ok(in_process(AmqpApplication::new(named, amqp)))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

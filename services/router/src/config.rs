@@ -8,7 +8,9 @@ use chassis::http::Limits;
 use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
+use crate::amqp::AmqpConfig;
 use crate::http::HttpConfig;
+use crate::rapidsms;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,9 +35,15 @@ pub struct Config {
     pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.rapidsms.NAME]`: RapidSMS projects.
+    #[serde(default)]
+    pub rapidsms: BTreeMap<BackendName, rapidsms::Config>,
     /// `[router.http.NAME]`: the applications behind HTTP.
     #[serde(default)]
     pub http: BTreeMap<BackendName, HttpConfig>,
+    /// `[router.amqp.NAME]`: the applications on the bus.
+    #[serde(default)]
+    pub amqp: BTreeMap<BackendName, AmqpConfig>,
 }
 
 impl Config {
@@ -48,6 +56,9 @@ impl Config {
             ("prefetch", self.prefetch != newer.prefetch),
             ("listen", is_moved),
             ("limits", self.limits != newer.limits),
+            ("retention", self.retention != newer.retention),
+            // Each has a queue, which is declared at the start.
+            ("amqp", !self.amqp.keys().eq(newer.amqp.keys())),
         ];
         changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
@@ -123,7 +134,7 @@ pub enum ConfigError {
     /// No application of that name.
     #[error(
         "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME"
+         that have a table: router.http.NAME, router.amqp.NAME or router.rapidsms.NAME"
     )]
     UnknownApplication {
         /// The name.
@@ -187,6 +198,16 @@ pub enum ConfigError {
     EmptyKeyword {
         /// The rule.
         rule: String,
+    },
+    /// A RapidSMS project that cannot be reached, or could not be believed.
+    #[error("router.rapidsms.{name}.{key} {told}")]
+    RapidSms {
+        /// The project.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// Two rules claim one keyword.
     #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
-fn config(applications: &[&str]) -> Config {
+pub(crate) fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
@@ -20,7 +20,9 @@ fn config(applications: &[&str]) -> Config {
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
         )]),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 
@@ -144,4 +146,10 @@ fn applications_are_known_and_asked_once() {
         super::check(&config(&["echo", "echo"])).unwrap_err(),
         ConfigError::Repeated { name: "echo".to_owned() }
     );
+}
+
+#[test]
+fn what_people_choose_is_read_before_anything_else() {
+    assert_eq!(super::check(&config(&["subscription", "echo"])), Ok(()));
+    assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
 }
