@@ -213,7 +213,8 @@ impl<R: Receive> Consuming<R> {
     async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {
         let replayed_at = delivery.properties.headers.get(REPLAYED_AT).and_then(|at| at.parse().ok());
         let environment = self.environment.clone();
-        let context = Context::of(attempt(&delivery), replayed_at, delivery.queue.clone(), environment, progress);
+        let handled = (attempt(&delivery), delivery.redelivered || 1 < attempt(&delivery) || replayed_at.is_some());
+        let context = Context::of(handled, replayed_at, delivery.queue.clone(), environment, progress);
         let (outgoing, decision) = match self.handle(&delivery, &context).await {
             Ok(outgoing) => (outgoing, None),
             Err(failure) => {
