@@ -5,11 +5,11 @@ mod echo;
 mod keyword;
 mod subscription;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::BackendName;
 
+use crate::amqp::AmqpApplication;
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
@@ -35,9 +35,15 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
     for name in config.http.keys() {
         check_name("http", name, config)?;
     }
+    for name in config.amqp.keys() {
+        check_name("amqp", name, config)?;
+        if config.http.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "amqp", name: name.clone() });
+        }
+    }
     for name in config.rapidsms.keys() {
         check_name("rapidsms", name, config)?;
-        if config.http.contains_key(name) {
+        if config.http.contains_key(name) || config.amqp.contains_key(name) {
             return Err(ConfigError::NameTaken { table: "rapidsms", name: name.clone() });
         }
     }
@@ -61,21 +67,21 @@ fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Par
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => {
-            if let Some((name, http)) = entry(&config.http, name) {
-                Arc::new(HttpApplication::new(name.clone(), http)?)
-            } else if let Some((name, project)) = entry(&config.rapidsms, name) {
-                Arc::new(RapidSms::new(name.clone(), project, projects.in_hand.clone())?)
-            } else {
-                return Err(ConfigError::UnknownApplication { name: name.to_owned() });
-            }
-        }
+        _ => return elsewhere(name, config, projects),
     })
 }
 
-/// The table of that name.
-fn entry<'a, T>(tables: &'a BTreeMap<BackendName, T>, name: &str) -> Option<(&'a BackendName, &'a T)> {
-    tables.iter().find(|(table, _)| table.as_str() == name)
+fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
+    let unknown = || ConfigError::UnknownApplication { name: name.to_owned() };
+    let named: BackendName = name.parse().map_err(|_| unknown())?;
+    if let Some(http) = config.http.get(&named) {
+        return Ok(Arc::new(HttpApplication::new(named, http)?));
+    }
+    if let Some(project) = config.rapidsms.get(&named) {
+        return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
+    }
+    let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
+    Ok(in_process(AmqpApplication::new(named, amqp)))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

@@ -8,6 +8,7 @@ use chassis::http::Limits;
 use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
+use crate::amqp::AmqpConfig;
 use crate::http::HttpConfig;
 use crate::rapidsms;
 
@@ -40,6 +41,9 @@ pub struct Config {
     /// `[router.http.NAME]`: the applications behind HTTP.
     #[serde(default)]
     pub http: BTreeMap<BackendName, HttpConfig>,
+    /// `[router.amqp.NAME]`: the applications on the bus.
+    #[serde(default)]
+    pub amqp: BTreeMap<BackendName, AmqpConfig>,
 }
 
 impl Config {
@@ -52,6 +56,9 @@ impl Config {
             ("prefetch", self.prefetch != newer.prefetch),
             ("listen", is_moved),
             ("limits", self.limits != newer.limits),
+            ("retention", self.retention != newer.retention),
+            // Each has a queue, which is declared at the start.
+            ("amqp", !self.amqp.keys().eq(newer.amqp.keys())),
         ];
         changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
@@ -127,7 +134,7 @@ pub enum ConfigError {
     /// No application of that name.
     #[error(
         "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME or router.rapidsms.NAME"
+         that have a table: router.http.NAME, router.amqp.NAME or router.rapidsms.NAME"
     )]
     UnknownApplication {
         /// The name.

@@ -12,6 +12,7 @@
 //! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
 //! published. So a text that comes again publishes the same messages, with the same ids.
 
+mod amqp;
 pub mod api;
 pub mod application;
 mod applications;
@@ -35,6 +36,7 @@ use messaging::{Context, Disposition, Environment, Handler, Outgoing, RetryPolic
 use protocol::{Address, BackendName, Envelope, IgnoredReason, MessageReceived, Timestamp};
 use store::{LedgerError, Memories};
 
+pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
 pub use forget::forget;

@@ -22,6 +22,7 @@ pub(crate) fn config(applications: &[&str]) -> Config {
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
         rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 

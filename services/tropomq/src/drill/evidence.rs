@@ -25,6 +25,9 @@ const LOOK_UP_MAX: usize = 500;
 /// How many messages a queue hands out at once.
 const PREFETCH: u16 = 1000;
 
+/// What an event of that kind says about the end of its message.
+type Judge = fn(Kind) -> Option<End>;
+
 /// The message that answers the text of a session. Its id is derived, so it is known before there is one.
 pub(super) fn answer_to(session: &SessionId) -> anyhow::Result<EventId> {
     let backend: BackendName = BACKEND.parse().context("the name of the backend")?;
@@ -88,10 +91,10 @@ async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<Ses
         bail!("the bus is not there after {BUS_TIMEOUT:?}: {:?}", *bus.state().borrow());
     }
     let mut ends = HashMap::new();
-    let waiting = |_| Some(End::Waiting);
-    let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting as fn(Kind) -> Option<End>));
+    let waiting: Judge = |_| Some(End::Waiting);
+    let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting));
     // What the journal says stands last: it names the end.
-    let told: [(_, fn(Kind) -> Option<End>); 3] =
+    let told: [(_, Judge); 3] =
         [(QueueName::dead(), given_up), (QueueName::unrouted(), given_up), (QueueName::journal(), end)];
     for (queue, end_of) in work.chain(told) {
         let mut subscription = bus.subscribe(&queue, PREFETCH).await?;

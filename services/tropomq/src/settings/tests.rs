@@ -82,6 +82,9 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(&format!("{http}secret = \"s\""), "router.http.survey.secret", "openssl rand");
     check_refused("[router]\nlisten = \"127.0.0.1:8080\"", "router.listen", "ingress.listen");
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
+    let on_bus = "[router]\napplications = [\"weather\"]\n[router.amqp.weather]\n";
+    check_refused(on_bus, "router.amqp.weather", "embedded bus");
+    load(&format!("[bus]\nurl = \"amqp://127.0.0.1/\"\n{on_bus}")).unwrap().check().unwrap();
     // A project is reached by HTTP.
     chassis::tls::install_provider();
     let project = "[router]\napplications = [\"clinic\"]\n[router.rapidsms.clinic]\nformat = \"vumi\"\n\
