@@ -107,7 +107,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: BTreeMap::new(),
+        notes: std::collections::BTreeMap::new(),
         now: at,
     }
 }
