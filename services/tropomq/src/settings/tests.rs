@@ -85,6 +85,8 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     let on_bus = "[router]\napplications = [\"weather\"]\n[router.amqp.weather]\n";
     check_refused(on_bus, "router.amqp.weather", "embedded bus");
     load(&format!("[bus]\nurl = \"amqp://127.0.0.1/\"\n{on_bus}")).unwrap().check().unwrap();
+    // A project is reached by HTTP.
+    chassis::tls::install_provider();
     let project = "[router]\napplications = [\"clinic\"]\n[router.rapidsms.clinic]\nformat = \"vumi\"\n\
                    url = \"https://clinic.example.com/\"\n";
     check_refused(project, "router.rapidsms.clinic.backend", "no backend clinic");
