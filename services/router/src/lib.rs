@@ -17,10 +17,12 @@ mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
+mod matching;
 mod observe;
 pub mod participant;
 mod pipeline;
 mod routed;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
