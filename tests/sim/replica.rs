@@ -17,7 +17,6 @@ use futures::stream::FuturesUnordered;
 use ingress::Ingress;
 use messaging::{BoxFuture, Bus, Consumer, Environment, Handler, Publisher, RetryPolicy, consume};
 use protocol::topology::QueueName;
-use store::Ledger;
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
@@ -45,7 +44,7 @@ pub(crate) struct Replica {
     pub(crate) broker: Arc<Broker>,
     pub(crate) network: Arc<Network>,
     pub(crate) tropo: Arc<Tropo>,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) database: store::Opened,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -112,7 +111,8 @@ impl Replica {
     }
 
     fn router(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
-        let router = router::Router::new(&self.settings.router, BTreeSet::new()).unwrap();
+        let router =
+            router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
         let retry =
             RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
         let consumer = self.consumer(QueueName::received(), 8, retry, false);
@@ -127,7 +127,7 @@ impl Replica {
     fn egress(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
         let Settings { egress: config, backends, keyring, .. } = &*self.settings;
         let backends: BTreeMap<_, _> = backends.iter().map(|(name, backend)| (name.clone(), backend.clone())).collect();
-        let ledger = Arc::new(Remote { world: Arc::clone(&self.world), ledger: Arc::clone(&self.ledger) });
+        let ledger = Arc::new(Remote { world: Arc::clone(&self.world), ledger: Arc::clone(&self.database.ledger) });
         let session_api = Arc::new(SessionClient(Arc::clone(&self.tropo)));
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let prefetch = config.prefetch;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{BackendName, Timestamp};
-use store::{Ledger, Outcome};
+use store::Outcome;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ const SETTLE_MAX: Duration = Duration::from_mins(15);
 /// What all runs share: the settings, and one ledger, which is empty whenever a run begins.
 pub(crate) struct Ground {
     settings: Arc<Settings>,
-    ledger: Arc<dyn Ledger>,
+    database: store::Opened,
     _directory: TempDir,
 }
 
@@ -44,7 +44,8 @@ impl Ground {
         // In memory where the machine has such a place: each commit is synced.
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let url = format!("sqlite:{}", directory.path().join("ledger").display());
-        Self { settings: Arc::new(Settings::new()), ledger: wait(store::open(&url)).unwrap(), _directory: directory }
+        let database = wait(store::open_all(&url, store::Settings::default())).unwrap();
+        Self { settings: Arc::new(Settings::new()), database, _directory: directory }
     }
 
     /// Runs a seed.
@@ -65,9 +66,9 @@ impl Ground {
         for service in [Service::Ingress, Service::Router, Service::Egress] {
             for number in 0..REPLICAS {
                 let (world, broker, network) = (Arc::clone(&world), Arc::clone(&broker), Arc::clone(&network));
-                let (tropo, ledger) = (Arc::clone(&tropo), Arc::clone(&self.ledger));
+                let (tropo, database) = (Arc::clone(&tropo), self.database.clone());
                 let settings = Arc::clone(&self.settings);
-                let replica = Replica { service, number, world, broker, network, tropo, ledger, settings };
+                let replica = Replica { service, number, world, broker, network, tropo, database, settings };
                 replica.world.clone().spawn(replica.live());
             }
         }
@@ -86,7 +87,7 @@ impl Ground {
         world.rest(15_000).await;
         world.calm_down();
         self.settle(&world, &broker, &tropo).await;
-        Books::new(&world, &broker, &*self.ledger, tropo.take_state()).check();
+        Books::new(&world, &broker, &*self.database.ledger, tropo.take_state()).check();
         Report { seed, violations: world.violations(), trace: world.take_trace() }
     }
 
@@ -106,18 +107,24 @@ impl Ground {
 
     /// The releases whose end is not on record.
     fn open_releases(&self) -> Vec<store::Release> {
-        let of = |backend: &BackendName| wait(self.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
+        let of =
+            |backend: &BackendName| wait(self.database.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
         self.settings.backends.keys().flat_map(of).map(|overdue| overdue.release).collect()
     }
 
     /// Empties the ledger.
     fn clear(&self) {
         for release in self.open_releases() {
-            wait(self.ledger.settle(release.message_id, &release.session_id, Outcome::Failed, Timestamp::UNIX_EPOCH))
-                .unwrap();
+            wait(self.database.ledger.settle(
+                release.message_id,
+                &release.session_id,
+                Outcome::Failed,
+                Timestamp::UNIX_EPOCH,
+            ))
+            .unwrap();
         }
-        wait(self.ledger.prune(Timestamp::MAX, 1_000_000)).unwrap();
-        assert_eq!(wait(self.ledger.count()).unwrap(), 0, "the next run begins with an empty ledger");
+        wait(self.database.ledger.prune(Timestamp::MAX, 1_000_000)).unwrap();
+        assert_eq!(wait(self.database.ledger.count()).unwrap(), 0, "the next run begins with an empty ledger");
     }
 }
 

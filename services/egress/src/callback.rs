@@ -132,6 +132,7 @@ impl Egress {
             session_id: session.id.clone(),
             backend: ticket.backend.clone(),
             correlation_id: ticket.correlation_id.clone(),
+            to: ticket.to.clone(),
             attempt: ticket.attempt,
             command: match settings.on_unconfirmed {
                 OnUnconfirmed::Hold => None,
@@ -144,7 +145,7 @@ impl Egress {
         observe::claimed(&claim, &claimed);
         let (released_at, life) = match claimed {
             Claimed::Granted { at, life } | Claimed::Again { at, life } => (at, life),
-            Claimed::Refused { .. } | Claimed::GivenUp => return Ok(false),
+            Claimed::Refused { .. } | Claimed::GivenUp | Claimed::Suppressed(_) => return Ok(false),
         };
         let Claim { message_id, session_id, backend, correlation_id, attempt, .. } = claim;
         self.pending.released(&Release {

@@ -64,6 +64,11 @@ impl Lane {
 pub(crate) fn of(head: &Head, given_up: &GivenUp, expires_at: Timestamp) -> SendError {
     let GivenUp { message_id, life, attempts, at, ref why } = *given_up;
     match why {
+        Why::OptedOut => {
+            let (reason, detail) = (FailureReason::Refused, "the person opted out".to_owned());
+            let data = MessageFailed { message_id, session_id: None, reason, detail: detail.clone() };
+            SendError::Rejected { detail, failed: Box::new(Envelope::caused_by(head, life, at, data)) }
+        }
         Why::Expired => {
             let data = MessageExpired { message_id, attempts, expired_at: expires_at };
             SendError::Expired { expired: Box::new(Envelope::caused_by(head, life, at, data)) }

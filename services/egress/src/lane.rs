@@ -123,7 +123,7 @@ impl Handler for Lane {
         }
         // Before anything else is waited for: the order of the queue is the order of the turns.
         let _turn = match &self.pace {
-            Some(pace) => Some(pace.turn(&data.to).await),
+            Some(pace) => Some(pace.people.turn(&data.to).await),
             None => None,
         };
         match self.known(&head, context).await? {

@@ -73,6 +73,7 @@ pub(crate) fn released(head: &Head, release: &Release) {
 /// A session asked for a message.
 pub(crate) fn claimed(claim: &Claim, claimed: &Claimed) {
     let (word, holder) = match claimed {
+        Claimed::Suppressed(_) => ("suppressed", None),
         Claimed::Granted { .. } => ("granted", Some(&claim.session_id)),
         Claimed::Again { .. } => ("again", Some(&claim.session_id)),
         Claimed::Refused { holder } => ("refused", Some(holder)),
@@ -105,6 +106,7 @@ pub(crate) fn settled(head: &Head, outcome: Outcome) {
 /// A message is given up.
 pub(crate) fn given_up(given_up: &GivenUp) {
     let word = match given_up.why {
+        Why::OptedOut => "opted_out",
         Why::Expired => "expired",
         Why::Refused { .. } => "refused",
     };

@@ -1,12 +1,10 @@
 //! The pace of a lane with a rate: one launch after the other, evenly, and the messages of a number in their order.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use messaging::Environment;
+use messaging::{Environment, Turns};
 use protocol::{Address, Timestamp};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 
 /// How far ahead a lane takes messages: what waits for its moment here is neither with another replica nor back on the
 /// queue, so it is little.
@@ -20,16 +18,9 @@ const AHEAD: Duration = Duration::from_secs(5);
 pub(crate) struct Pace {
     interval: Duration,
     last: Mutex<Option<Timestamp>>,
-    /// Those whose message is under way, and who waits for them.
-    people: Arc<StdMutex<HashMap<Address, Arc<Mutex<()>>>>>,
-}
-
-/// A person's turn: until it is dropped, no other message of this lane to the same person is under way.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    people: Arc<StdMutex<HashMap<Address, Arc<Mutex<()>>>>>,
-    person: Address,
-    held: Option<OwnedMutexGuard<()>>,
+    /// A person's turn: until it is dropped, no other message of this lane to the same person is under way. To be taken
+    /// before anything else is waited for, so that the order is that of the queue.
+    pub(crate) people: Turns<Address>,
 }
 
 impl Pace {
@@ -37,7 +28,7 @@ impl Pace {
     pub(crate) fn new(rate: f64) -> Self {
         // A rate that is too low for any interval is one launch in the longest there is.
         let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
-        Self { interval, last: Mutex::default(), people: Arc::default() }
+        Self { interval, last: Mutex::default(), people: Turns::default() }
     }
 
     /// How many messages a lane of this rate may hold, at most `prefetch`.
@@ -46,15 +37,6 @@ impl Pace {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and a u16")]
         let ahead = ahead as u16;
         ahead
-    }
-
-    /// Waits for the person's earlier messages. To be called before anything else is waited for, so that the order is
-    /// that of the queue.
-    pub(crate) async fn turn(&self, person: &Address) -> Turn {
-        let lock =
-            Arc::clone(self.people.lock().unwrap_or_else(PoisonError::into_inner).entry(person.clone()).or_default());
-        let held = Some(lock.lock_owned().await);
-        Turn { people: Arc::clone(&self.people), person: person.clone(), held }
     }
 
     /// Waits for the next moment.
@@ -73,21 +55,8 @@ impl Pace {
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.held = None;
-        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        // Held by nobody but the map: nobody waits for it, and nobody can begin to while the map is locked.
-        if people.get(&self.person).is_some_and(|lock| Arc::strong_count(lock) == 1) {
-            people.remove(&self.person);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use futures::future::join_all;
-
     use super::*;
 
     #[test]
@@ -115,32 +84,10 @@ mod tests {
         assert_eq!(began.elapsed().as_millis(), 60_400, "idle time is not saved up");
     }
 
-    #[tokio::test]
-    async fn the_messages_of_a_person_are_one_after_the_other_in_their_order() {
-        let pace = Pace::new(1.0);
-        let (ann, bob): (Address, Address) = ("15555550177".parse().unwrap(), "15555550178".parse().unwrap());
-        let log = StdMutex::new(Vec::new());
-        let send = async |person: &Address, n: u32| {
-            let _turn = pace.turn(person).await;
-            log.lock().unwrap().push((person.clone(), n, "begins"));
-            for _ in 0..(5 - n) {
-                tokio::task::yield_now().await;
-            }
-            log.lock().unwrap().push((person.clone(), n, "ends"));
-        };
-        join_all([send(&ann, 0), send(&ann, 1), send(&bob, 0), send(&ann, 2), send(&bob, 1)]).await;
-        let log = log.into_inner().unwrap();
-        for person in [&ann, &bob] {
-            let own: Vec<_> = log.iter().filter(|(of, ..)| of == person).map(|(_, n, what)| (*n, *what)).collect();
-            let expected: Vec<_> = (0..).flat_map(|n| [(n, "begins"), (n, "ends")]).take(own.len()).collect();
-            assert_eq!(own, expected);
-        }
-        assert_eq!(log.iter().position(|line| line.0 == bob), Some(1), "nobody waits for another person");
-        assert!(pace.people.lock().unwrap().is_empty());
-    }
-
     /// The clock of tokio's paused time.
     mod clock {
+        use std::sync::Arc;
+
         use messaging::{BoxFuture, Clock};
 
         use super::*;

@@ -1,6 +1,7 @@
 //! The configuration of router.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use protocol::MessageText;
 use serde::Deserialize;
@@ -13,11 +14,22 @@ pub struct Config {
     pub applications: Vec<String>,
     /// How many texts are handled at once, at most.
     pub prefetch: u16,
+    /// How long is remembered what was not changed.
+    #[serde(with = "chassis::config::duration")]
+    pub retention: Duration,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+}
+
+impl Config {
+    /// The key whose change cannot be taken by a router that runs.
+    #[must_use]
+    pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
+        (self.prefetch != newer.prefetch).then_some("prefetch")
+    }
 }
 
 /// `[router.keyword.NAME]`: one keyword and its answer.

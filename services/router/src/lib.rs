@@ -17,6 +17,7 @@ mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
+mod forget;
 mod matching;
 mod observe;
 pub mod participant;
@@ -28,12 +29,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use messaging::{Context, Disposition, Environment, Handler, Outgoing, RetryPolicy, Settle};
-use protocol::{Address, Envelope, IgnoredReason, MessageReceived, Timestamp};
+use messaging::{Context, Disposition, Environment, Handler, Outgoing, RetryPolicy, Settle, Turns};
+use protocol::{Address, BackendName, Envelope, IgnoredReason, MessageReceived, Timestamp};
 use store::{LedgerError, Memories};
 
 use application::Text;
 pub use config::{Config, ConfigError, KeywordRule};
+pub use forget::forget;
 use pipeline::{Pipeline, Stopped};
 use routed::Routed;
 
@@ -47,6 +49,7 @@ pub struct Router {
     pipeline: RwLock<Arc<Pipeline>>,
     own_numbers: BTreeSet<Address>,
     memories: Arc<dyn Memories>,
+    turns: Turns<(BackendName, Address)>,
 }
 
 /// Why a text is not answered.
@@ -108,7 +111,7 @@ impl Router {
         memories: Arc<dyn Memories>,
     ) -> Result<Self, ConfigError> {
         let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config)?)));
-        Ok(Self { pipeline, own_numbers, memories })
+        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default() })
     }
 
     /// Takes other applications from now on. Texts in hand end with those that they began with, unless they begin anew.
@@ -212,6 +215,9 @@ impl Handler for Router {
             observe::ignored(&received.head, reason);
             return Ok(Routed::not_asked().events(&received, Some(reason), 0, context));
         }
+        // Before anything else is waited for: the order of the queue is the order of the turns.
+        let person = (received.head.backend.clone(), received.data.from.clone());
+        context.until_settled(self.turns.turn(&person).await);
         let (routed, attempts) = self.route(&received, context).await?;
         observe::routed(&received.head, &routed);
         Ok(routed.events(&received, None, attempts, context))

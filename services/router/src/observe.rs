@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 use protocol::{Head, IgnoredReason};
+use store::LedgerError;
 use tracing::debug;
 
 use crate::pipeline::Stopped;
@@ -37,6 +38,12 @@ pub(crate) fn stopped(received: &Head, attempt: u32, stopped: &Stopped) {
     let error = protocol::chain(stopped);
     // Whoever is away says so itself, once; each text need not.
     debug!(event.id = %id, attempt, error, "text {id} is not answered yet: {error}");
+}
+
+/// What is too old stays a while longer.
+pub(crate) fn not_forgotten(error: &LedgerError) {
+    let error = protocol::chain(error);
+    debug!(error, "what is too old is not forgotten yet: {error}");
 }
 
 /// Nobody answers.

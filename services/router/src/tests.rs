@@ -11,6 +11,7 @@ fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
+        retention: Duration::from_hours(1),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },

@@ -73,6 +73,7 @@ impl Demo {
         let bus = settings.bus.url.clone();
         let stack = Stack {
             settings,
+            source: None,
             // One conversation needs no account, and its events stay on record.
             services: Services { journal: false, ..Services::ALL },
             listeners,

@@ -7,6 +7,7 @@ mod dead;
 mod demo;
 mod development;
 mod drill;
+mod observe;
 mod output;
 mod probe;
 mod send;

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::stack::Services;
+use crate::stack::{Services, Source};
 
 pub(crate) use backend::{Backend, Backends};
 pub(crate) use ticket::Ticket;
@@ -29,7 +29,7 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
 /// The file that is read where none is named and this one exists.
-const USUAL_FILE: &str = "tropomq.toml";
+pub(crate) const USUAL_FILE: &str = "tropomq.toml";
 
 /// The configuration of the whole stack; each service reads its part.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,8 +85,18 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] names the key and the layer.
     pub(crate) fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        Ok(Self::load_edition(file)?.0)
+    }
+
+    /// As [`Settings::load`], with what is needed to read it again and compare.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub(crate) fn load_edition(file: Option<PathBuf>) -> Result<(Self, Source), ConfigError> {
         let usual = || Some(PathBuf::from(USUAL_FILE)).filter(|file| file.exists());
-        config::load(Layers::of_process(DEFAULTS, file.or_else(usual))?)
+        let file = file.or_else(usual);
+        let (settings, edition) = config::load_edition(Layers::of_process(DEFAULTS, file.clone())?)?;
+        Ok((settings, Source { file, edition }))
     }
 
     /// The defaults alone, for the demo: what stands in files and variables is for real work.
@@ -114,13 +124,13 @@ impl Settings {
     /// As [`Settings::check`].
     pub(crate) fn check_for(&self, services: Services) -> Result<(), ConfigError> {
         let sqlite = self.store.url.expose_secret().starts_with("sqlite:");
-        if (services.egress || services.journal)
+        if (services.router || services.egress || services.journal)
             && sqlite
             && matches!(self.bus.url, BusUrl::Amqp(_))
             && !self.store.single_egress
         {
             let told = "is SQLite, and the bus is RabbitMQ: a second egress with a ledger of its own would send messages \
-                        twice. Set it to postgres://…, or set store.single_egress = true if there is and stays but one, \
+                        twice, and a router with one of its own would not tell it who opted out. Set it to postgres://…, or set store.single_egress = true if there is and stays but one, \
                         with a disk that stays";
             return Err(ConfigError::of_key("store.url", told));
         }
@@ -148,8 +158,7 @@ impl Settings {
             let told = format!("is the same as backends.{other} in environment variables: rename one of them");
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
-        router::Router::new(&self.router, self.own_numbers())
-            .map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),

@@ -5,6 +5,9 @@ mod ledger;
 mod letters;
 mod listeners;
 mod messages;
+mod reload;
+mod routing;
+mod services;
 mod spool;
 mod watch;
 
@@ -32,6 +35,8 @@ use crate::output::print;
 use crate::settings::Settings;
 pub(crate) use account::{Asked as AccountAsked, PATH as ACCOUNT_PATH};
 pub(crate) use listeners::Listeners;
+pub(crate) use reload::Source;
+pub(crate) use services::Services;
 
 /// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -39,43 +44,9 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long simulated sessions may go on once a stop was requested.
 const SESSIONS_GRACE: Duration = Duration::from_secs(2);
 
-/// Which services a process runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Services {
-    pub(crate) ingress: bool,
-    pub(crate) router: bool,
-    pub(crate) egress: bool,
-    pub(crate) journal: bool,
-    pub(crate) simulator: bool,
-}
-
-impl Services {
-    const NONE: Self = Self { ingress: false, router: false, egress: false, journal: false, simulator: false };
-    pub(crate) const INGRESS: Self = Self { ingress: true, ..Self::NONE };
-    pub(crate) const ROUTER: Self = Self { router: true, ..Self::NONE };
-    pub(crate) const EGRESS: Self = Self { egress: true, ..Self::NONE };
-    pub(crate) const JOURNAL: Self = Self { journal: true, ..Self::NONE };
-    pub(crate) const SIMULATOR: Self = Self { simulator: true, ..Self::NONE };
-    /// The three of the mission, and the journal that keeps account of them.
-    pub(crate) const MISSION: Self =
-        Self { ingress: true, router: true, egress: true, journal: true, simulator: false };
-    pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::INGRESS => "ingress",
-            Self::ROUTER => "router",
-            Self::EGRESS => "egress",
-            Self::JOURNAL => "journal",
-            Self::SIMULATOR => "simulator",
-            _ => "tropomq",
-        }
-    }
-}
-
 /// `tropomq SERVICE`: runs one service until it is asked to stop.
 pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::Result<()> {
-    let settings = Settings::load(file)?;
+    let (settings, source) = Settings::load_edition(file)?;
     settings.check()?;
     if let BusUrl::Embedded(_) = settings.bus.url
         && services != Services::SIMULATOR
@@ -87,12 +58,12 @@ pub(crate) async fn serve(file: Option<PathBuf>, services: Services) -> anyhow::
     if services.ingress || services.egress {
         settings.ticket.keyring()?;
     }
-    run(settings, services, |_| Ok(())).await
+    run(settings, source, services, |_| Ok(())).await
 }
 
 /// `tropomq up`: runs everything until it is asked to stop.
 pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
-    let settings = Settings::load(file)?;
+    let (settings, source) = Settings::load_edition(file)?;
     settings.check()?;
     settings.check_for(Services::ALL)?;
     let environment = Environment::system();
@@ -101,7 +72,7 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     let simulated = settings.backends.is_empty();
     let has_simulator = !settings.simulator.applications.is_empty() || settings.simulator.state.is_some();
     let services = if simulated || has_simulator { Services::ALL } else { Services::MISSION };
-    run(settings, services, |settings| {
+    run(settings, source, services, |settings| {
         // Whatever egress listens on, it is in this process.
         settings.ingress.egress = development::address(settings.egress.listen, "")?;
         if simulated {
@@ -116,6 +87,7 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
 /// Runs services until they are asked to stop. `bound` completes the settings once they say the addresses that were had.
 async fn run(
     mut settings: Settings,
+    source: Source,
     services: Services,
     bound: impl FnOnce(&mut Settings) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -124,7 +96,8 @@ async fn run(
     let shutdown = shutdown::on_signal(settings.admin.stop_delay).context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
     bound(&mut settings)?;
-    let stack = Stack { settings, services, listeners, shutdown, metrics: telemetry.metrics(), bus: BusWrap::None };
+    let (metrics, source) = (telemetry.metrics(), Some(source));
+    let stack = Stack { settings, source, services, listeners, shutdown, metrics, bus: BusWrap::None };
     let ended = stack.run().await;
     telemetry.shutdown();
     ended
@@ -142,6 +115,8 @@ pub(crate) type Wrap = dyn FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus> + Send;
 /// Services about to run in one process.
 pub(crate) struct Stack {
     pub(crate) settings: Settings,
+    /// Where they came from; `None`: they do not change.
+    pub(crate) source: Option<Source>,
     pub(crate) services: Services,
     pub(crate) listeners: Listeners,
     pub(crate) shutdown: Shutdown,
@@ -175,7 +150,7 @@ impl Stack {
     /// # Errors
     /// What made a service impossible to start, or the failure of one that it cannot go on without.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { settings, services, listeners, shutdown, metrics, bus: wrap } = self;
+        let Self { settings, source, services, listeners, shutdown, metrics, bus: wrap } = self;
         let running = Running {
             tasks: Tasks::new(shutdown.clone()),
             doors: Tasks::new(shutdown.later()),
@@ -203,8 +178,16 @@ impl Stack {
         } else {
             None
         };
+        let shown = source.filter(|_| services.router).map(|source| {
+            let shown = running.shown_configuration(&source);
+            (source, shown)
+        });
+        if let Some((_, shown)) = &shown {
+            admin_routes = admin_routes.merge(shown.routes());
+        }
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
-        let ledger = (services.egress || services.journal).then(|| running.health.component("ledger"));
+        let has_database = services.router || services.egress || services.journal;
+        let ledger = has_database.then(|| running.health.component("ledger"));
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
@@ -214,12 +197,12 @@ impl Stack {
                 let spooled = spool.clone().map(|spool| -> Arc<dyn Bus> { spool });
                 running.ingress(&spooled.unwrap_or_else(|| Arc::clone(bus)), listener)?;
             }
-            if services.router {
-                running.router(bus)?;
-            }
             if let Some(component) = ledger
                 && let Some(opened) = running.open_ledger(&component).await?
             {
+                if services.router {
+                    running.router(bus, &opened, shown)?;
+                }
                 if let Some(listener) = egress {
                     running.egress(bus, Arc::clone(&opened.ledger), listener)?;
                 }
@@ -280,16 +263,6 @@ impl Running {
         Ok(())
     }
 
-    fn router(&self, bus: &Arc<dyn Bus>) -> anyhow::Result<()> {
-        let router = router::Router::new(&self.settings.router, self.settings.own_numbers()).context("start router")?;
-        let prefetch = self.settings.router.prefetch;
-        let retry =
-            RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
-        let work = Work { queue: QueueName::received(), prefetch, retry, ordered: false };
-        self.consume(bus, "router", work, router);
-        Ok(())
-    }
-
     fn egress(
         &self,
         bus: &Arc<dyn Bus>,
@@ -309,11 +282,11 @@ impl Running {
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());
             let queue = QueueName::lane(backend);
-            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered }, lane);
+            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered }, Arc::new(lane));
         }
         let reported = |queue| Work { queue, prefetch, retry, ordered: false };
-        self.consume(bus, "egress", reported(QueueName::results()), egress.results());
-        self.consume(bus, "egress", reported(QueueName::reports()), egress.reports());
+        self.consume(bus, "egress", reported(QueueName::results()), Arc::new(egress.results()));
+        self.consume(bus, "egress", reported(QueueName::reports()), Arc::new(egress.reports()));
         let token = || self.tasks.shutdown().token().clone();
         // As long as call-backs come in: what is in hand may have been released by another replica.
         let (late, reconciled) = (self.doors.shutdown().token().clone(), Arc::clone(&egress));
@@ -355,7 +328,7 @@ impl Running {
         bus: &Arc<dyn Bus>,
         service: &'static str,
         Work { queue, prefetch, retry, ordered }: Work,
-        handler: H,
+        handler: Arc<H>,
     ) {
         let publisher = Publisher::new(Arc::clone(bus), service);
         let name = format!("consume {queue}");
@@ -367,7 +340,7 @@ impl Running {
             ConsumerState::Subscribed => component.ready(),
             ConsumerState::Waiting(reason) => component.not_ready(reason),
         };
-        self.work(name, consume(publisher, consumer, Arc::new(handler), environment, token, tell));
+        self.work(name, consume(publisher, consumer, handler, environment, token, tell));
     }
 
     /// Work that the process cannot do without, and that ends by itself once shutdown is requested.

@@ -22,12 +22,14 @@ use serde::de::DeserializeOwned;
 use self::merged::Merged;
 
 pub mod duration;
+mod edition;
 mod environment;
 mod error;
 mod explain;
 mod merged;
 pub mod size;
 
+pub use edition::Edition;
 pub use environment::PREFIX;
 pub use error::{ConfigError, Origin};
 
@@ -59,6 +61,20 @@ impl Layers {
 /// value: a file that cannot be read, text that is not TOML, a variable that fits no key, a key that does not exist,
 /// a required one that is set nowhere, a value of the wrong kind.
 pub fn load<T: DeserializeOwned>(layers: Layers) -> Result<T, ConfigError> {
+    merge(layers)?.deserialize()
+}
+
+/// As [`load`], with the edition of what was read: for whoever reads again later, and wants to know what changed.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_edition<T: DeserializeOwned>(layers: Layers) -> Result<(T, Edition), ConfigError> {
+    let merged = merge(layers)?;
+    let edition = Edition::of(merged.table());
+    Ok((merged.deserialize()?, edition))
+}
+
+fn merge(layers: Layers) -> Result<Merged, ConfigError> {
     let Layers { defaults, file, environment } = layers;
     let mut merged = Merged::default();
     merged.overlay(parse(defaults, &Origin::Default)?, &Origin::Default);
@@ -69,7 +85,7 @@ pub fn load<T: DeserializeOwned>(layers: Layers) -> Result<T, ConfigError> {
         merged.overlay(parse(&text, &origin)?, &origin);
     }
     environment::apply(&mut merged, environment)?;
-    merged.deserialize()
+    Ok(merged)
 }
 
 fn parse(text: &str, origin: &Origin) -> Result<toml::Table, ConfigError> {

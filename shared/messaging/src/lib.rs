@@ -20,6 +20,7 @@ mod publisher;
 mod retry;
 pub mod spool;
 pub mod trace;
+mod turns;
 
 pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Depths, Destination, Message, Properties};
 pub use bus::{PublishError, Settler, SubscribeError, Subscription};
@@ -29,3 +30,4 @@ pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle, Wit
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};
 pub use publisher::Publisher;
 pub use retry::RetryPolicy;
+pub use turns::{Turn, Turns};

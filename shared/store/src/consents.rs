@@ -37,15 +37,18 @@ impl Choice {
         [Self::In, Self::Out].into_iter().find(|choice| choice.as_str() == word)
     }
 
-    /// Whether this choice, made at that instant, takes the place of a known one.
+    /// Since when this choice stands that was made at an instant, beside the latest that is known; `None`: it does not.
     ///
     /// The later choice stands, whichever is heard of first: a text that comes late changes nothing. But clocks differ,
     /// and somebody who is texted in error is worse off than somebody who is not: so of two choices at nearly the same
     /// time, to be out is the one that stands if it is heard of last.
-    pub(crate) fn replaces(self, at: Timestamp, known: &Consent) -> bool {
-        let is_later = known.since <= at;
-        let is_nearly = at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|latest| known.since <= latest);
-        is_later || (self == Self::Out && is_nearly)
+    pub(crate) fn takes_effect(self, at: Timestamp, known: Option<&Consent>) -> Option<Timestamp> {
+        let since = known.map_or(at, |known| known.since.max(at));
+        let latest = match self {
+            Self::In => at,
+            Self::Out => at.saturating_add(CLOCK_SKEW_MAX).unwrap_or(Timestamp::MAX),
+        };
+        (since <= latest).then_some(since)
     }
 }
 
@@ -150,31 +153,32 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(known: Choice, since: i64, next: Choice, chosen: i64, expected: bool) {
+    fn check(since: i64, next: Choice, chosen: i64, expected: Option<i64>) {
         let known = Consent {
             backend: "b".parse().unwrap(),
             person: "+15555550177".parse().unwrap(),
-            choice: known,
+            choice: if next == Choice::In { Choice::Out } else { Choice::In },
             since: at(since),
             cause: EventId::from(uuid::Uuid::nil()),
             word: "stop".to_owned(),
         };
-        assert_eq!(next.replaces(at(chosen), &known), expected, "{known:?} {next:?} {chosen}");
+        assert_eq!(next.takes_effect(at(chosen), Some(&known)), expected.map(at), "{next:?} at {chosen}");
     }
 
     #[test]
     fn the_later_choice_stands() {
-        check(Choice::Out, 10, Choice::In, 11, true);
-        check(Choice::Out, 10, Choice::In, 10, true);
-        check(Choice::Out, 10, Choice::In, 9, false);
-        check(Choice::In, 10, Choice::Out, 11, true);
-        check(Choice::In, 1000, Choice::Out, 10, false);
+        check(10, Choice::In, 11, Some(11));
+        check(10, Choice::In, 10, Some(10));
+        check(10, Choice::In, 9, None);
+        check(10, Choice::Out, 11, Some(11));
+        check(1000, Choice::Out, 10, None);
+        assert_eq!(Choice::In.takes_effect(at(1), None), Some(at(1)));
     }
 
     #[test]
     fn a_clock_that_is_behind_keeps_nobody_in() {
-        check(Choice::In, 10, Choice::Out, 5, true);
-        check(Choice::In, 10, Choice::Out, 4, false);
-        check(Choice::Out, 10, Choice::In, 5, false);
+        check(10, Choice::Out, 5, Some(10));
+        check(10, Choice::Out, 4, None);
+        check(10, Choice::In, 5, None);
     }
 }

@@ -68,8 +68,8 @@ pub enum OpenError {
     },
     /// An older version of tropomq wrote it, and whoever opens it is not to change that.
     #[error(
-        "ledger has schema version {found}, older than {known}: start the new `tropomq egress` or `tropomq journal` \
-         first, which brings it up to date"
+        "ledger has schema version {found}, older than {known}: start the new `tropomq egress`, `tropomq router` or \
+         `tropomq journal` first, which brings it up to date"
     )]
     Older {
         /// Its version; 0 if there is no ledger yet.

@@ -1,74 +1,13 @@
 //! What a release ledger promises, whatever database keeps it.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
 
 use protocol::{BackendName, EventId, MessageSend, SessionId, Timestamp};
 
-use crate::{LedgerError, Outcome};
+use crate::{Claim, Claimed, LedgerError, Outcome};
 
 /// A future in a box, so that a ledger can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// "I am about to hand this message to this session."
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claim {
-    /// The message.
-    pub message_id: EventId,
-    /// The session that asks for it.
-    pub session_id: SessionId,
-    /// The backend of both.
-    pub backend: BackendName,
-    /// The conversation, where it has one yet.
-    pub correlation_id: Option<SessionId>,
-    /// Which launch of the message this session came from, counted from 1.
-    pub attempt: u32,
-    /// The command, where it shall be sent again if no result comes. It is kept until the message has an outcome, or
-    /// was commanded again: no longer, for it is personal.
-    pub command: Option<Box<MessageSend>>,
-    /// Now.
-    pub at: Timestamp,
-    /// Until when whoever asks waits, if that is known. Nothing is granted so late that the answer may miss it: the
-    /// session would have the message, and no document.
-    pub until: Option<Instant>,
-}
-
-impl Claim {
-    /// The longest that a commit takes, as a rule.
-    const COMMIT_MAX: Duration = Duration::from_millis(500);
-
-    /// Whether somebody still waits when it has been committed.
-    pub(crate) fn is_in_time(&self) -> bool {
-        self.until.is_none_or(|until| Instant::now() + Self::COMMIT_MAX <= until)
-    }
-}
-
-/// What became of a claim.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Claimed {
-    /// The session holds the message now: give it the document.
-    Granted {
-        /// When it was granted, in whole microseconds.
-        at: Timestamp,
-        /// As [`Release::life`].
-        life: u32,
-    },
-    /// The session held the message already: give it the same document again. So it is too when the answer to a first
-    /// claim was lost.
-    Again {
-        /// When it was granted first.
-        at: Timestamp,
-        /// As [`Release::life`].
-        life: u32,
-    },
-    /// Another session holds the message: this one gets nothing.
-    Refused {
-        /// The session that holds it.
-        holder: SessionId,
-    },
-    /// The message was given up, and whoever waited was told so: no session gets it.
-    GivenUp,
-}
 
 /// A message that was handed to a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,6 +60,8 @@ pub enum Why {
         /// In which words.
         detail: String,
     },
+    /// The person it is for opted out.
+    OptedOut,
 }
 
 /// A message that no session gets any more.
@@ -148,6 +89,15 @@ pub enum GaveUp {
     /// A session was handed the message: it is not given up. If it was to be handed to another session, for want of a
     /// result, that is over now, and it is unconfirmed.
     Released(Release),
+}
+
+impl From<GaveUp> for Record {
+    fn from(gave_up: GaveUp) -> Self {
+        match gave_up {
+            GaveUp::Recorded(given_up) | GaveUp::Already(given_up) => Self::GivenUp(given_up),
+            GaveUp::Released(release) => Self::Released(release),
+        }
+    }
 }
 
 /// What is on record about a message.
@@ -214,6 +164,7 @@ pub enum Settled {
 /// (none)   --claim(S)-->   held by S  --settle(S)-->  held by S, with an outcome
 /// (none)   --give_up-->    given up
 /// given up --replay-->     open
+/// (none), open --claim, for a person who opted out--> as by give_up
 /// held by S, no outcome --reopen--> open, S remembered
 /// open     --claim(any)--> held by that session
 /// open     --give_up-->    given up; but where S is remembered: held by S, unconfirmed
@@ -226,7 +177,9 @@ pub enum Settled {
 /// Dropping a future leaves open whether the operation was done. Asking again tells.
 pub trait Ledger: Send + Sync {
     /// Claims a message for a session, by one atomic statement: of all claims of a life, by whatever replica, one is
-    /// granted.
+    /// granted. None is for a person who opted out, unless [`crate::Consents::permits`] says otherwise of the message: it
+    /// is given up then, in the same transaction. (A message that was to be handed to another session, for want of a
+    /// result, stays with the first one then, and is unconfirmed.)
     ///
     /// # Errors
     /// [`LedgerError`]: it is not known who holds the message, so nothing may be released.

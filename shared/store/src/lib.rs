@@ -1,12 +1,17 @@
-//! The release ledger, and the record of texts and messages from which an account is drawn, on SQLite or PostgreSQL.
+//! The release ledger, with the record of who may be texted; the record of texts and messages from which an account is
+//! drawn; and what applications remember: on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
 //! claims the message for that session first. A message is claimed for one session and for no second, unless it was
 //! opened to one: because its result did not come and its backend is set to send it again then, or because it was given
 //! up and an operator replayed it.
+//!
+//! Invariant: to a person who opted out nothing is released but the answer to their choice. A claim asks for that in its
+//! own transaction, so there is no moment between the question and the release.
 
 mod account;
 mod accounts;
+mod claim;
 mod consents;
 mod error;
 mod ledger;
@@ -22,11 +27,10 @@ use std::sync::Arc;
 
 pub use account::{Account, BackendAccount, Standings};
 pub use accounts::{Accounts, Entry, Fact, Open};
+pub use claim::{Claim, Claimed};
 pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use error::{Cause, LedgerError, OpenError};
-pub use ledger::{
-    AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why,
-};
+pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
@@ -76,13 +80,17 @@ pub async fn open_with(url: &str, settings: Settings) -> Result<Arc<dyn Ledger>,
     Ok(open_all(url, settings).await?.ledger)
 }
 
-/// A database, by what is kept in it. Both share its connections.
+/// A database, by what is kept in it. All share its connections.
 #[derive(Clone)]
 pub struct Opened {
     /// The release ledger.
     pub ledger: Arc<dyn Ledger>,
     /// The record of texts and messages.
     pub accounts: Arc<dyn Accounts>,
+    /// What applications remember.
+    pub memories: Arc<dyn Memories>,
+    /// Who may be texted.
+    pub consents: Arc<dyn Consents>,
 }
 
 /// What is done where the schema is older than this version's.
@@ -109,9 +117,14 @@ pub async fn open_existing(url: &str, settings: Settings) -> Result<Opened, Open
 }
 
 async fn open_as(url: &str, settings: Settings, older: Older) -> Result<Opened, OpenError> {
-    fn opened<T: Ledger + Accounts + 'static>(database: T) -> Opened {
+    fn opened<T: Ledger + Accounts + Memories + Consents + 'static>(database: T) -> Opened {
         let database = Arc::new(database);
-        Opened { ledger: Arc::<T>::clone(&database), accounts: database }
+        Opened {
+            ledger: Arc::<T>::clone(&database),
+            accounts: Arc::<T>::clone(&database),
+            memories: Arc::<T>::clone(&database),
+            consents: database,
+        }
     }
     Ok(match Location::parse(url)? {
         Location::Sqlite(path) => opened(sqlite::Sqlite::open(path, older).await?),

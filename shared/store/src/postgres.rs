@@ -3,6 +3,8 @@
 //! It keeps no state of its own: after a restart of the server it goes on by itself, over new connections.
 
 mod accounts;
+mod consents;
+mod memories;
 mod pool;
 mod rows;
 mod schema;
@@ -10,11 +12,14 @@ mod tls;
 
 use std::collections::BTreeMap;
 
-use protocol::{BackendName, EventId, SessionId, Timestamp};
+use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Config;
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
-use crate::ledger::{AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::claim::{Claim, Claimed};
+use crate::consents::{Consent, ConsentChange, Consents};
+use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
 use pool::Connections;
 
@@ -154,5 +159,74 @@ impl Accounts for Postgres {
         Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
             accounts::forget(client, touched_before, replayable_before, limit)
         }))
+    }
+}
+
+impl Memories for Postgres {
+    fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| memories::recall(client, keys)))
+    }
+
+    fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| memories::recorded(client, text)))
+    }
+
+    fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>> {
+        Box::pin(async move { self.connections.perform(|client| memories::keep(client, &keep)).await })
+    }
+
+    fn tally<'a>(&'a self, application: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, u64>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| memories::tally(client, application)))
+    }
+
+    fn forget_records(
+        &self,
+        kept_before: Timestamp,
+        changed_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| memories::forget(client, kept_before, changed_before, limit)))
+    }
+}
+
+impl Consents for Postgres {
+    fn consent<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| consents::consent(client, backend, person)))
+    }
+
+    fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(async move { self.connections.perform(|client| consents::change(client, &change)).await })
+    }
+
+    fn history<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| consents::history(client, backend, person)))
+    }
+
+    fn opted_out<'a>(
+        &'a self,
+        after: Option<(&'a BackendName, &'a Address)>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| consents::opted_out(client, after, limit)))
+    }
+
+    fn permits<'a>(
+        &'a self,
+        message_id: EventId,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        Box::pin(
+            self.connections
+                .perform(move |client| async move { consents::permits(&client, message_id, backend, person).await }),
+        )
     }
 }

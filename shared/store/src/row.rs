@@ -13,6 +13,7 @@ use crate::{LedgerError, Outcome};
 /// The words for why a message was given up, as stores have them, beside those of [`Outcome`].
 const EXPIRED: &str = "expired";
 const REFUSED: &str = "refused";
+const OPTED_OUT: &str = "opted_out";
 
 /// The columns of a row.
 pub(crate) struct Row {
@@ -63,6 +64,7 @@ impl Row {
         let why = match self.outcome.as_deref() {
             Some(EXPIRED) => Why::Expired,
             Some(REFUSED) => Why::Refused { detail: self.detail.unwrap_or_default() },
+            Some(OPTED_OUT) => Why::OptedOut,
             _ => return Err(incomplete()),
         };
         Ok(GivenUp {
@@ -86,6 +88,7 @@ pub(crate) fn written(why: &Why) -> (&'static str, Option<&str>) {
     match why {
         Why::Expired => (EXPIRED, None),
         Why::Refused { detail } => (REFUSED, Some(detail)),
+        Why::OptedOut => (OPTED_OUT, None),
     }
 }
 

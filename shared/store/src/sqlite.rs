@@ -2,9 +2,11 @@
 //!
 //! Invariant: one thread owns the connection that writes. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
-//! A second thread reads the account, on a connection of its own: counting takes longer than a claim may wait.
+//! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait.
 
 mod accounts;
+mod consents;
+mod memories;
 mod rows;
 mod schema;
 mod writer;
@@ -12,10 +14,13 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use protocol::{BackendName, EventId, SessionId, Timestamp};
+use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
-use crate::ledger::{AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::claim::{Claim, Claimed};
+use crate::consents::{Consent, ConsentChange, Consents};
+use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
+use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome};
 use writer::{Role, Writer};
 
@@ -154,6 +159,79 @@ impl Accounts for Sqlite {
             self.writer
                 .perform(move |connection| accounts::forget(connection, touched_before, replayable_before, limit)),
         )
+    }
+}
+
+impl Memories for Sqlite {
+    fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
+        let keys = keys.to_vec();
+        Box::pin(self.writer.perform(move |connection| memories::recall(connection, &keys)))
+    }
+
+    fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| memories::recorded(connection, text)))
+    }
+
+    fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| memories::keep(connection, &keep)))
+    }
+
+    fn tally<'a>(&'a self, application: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, u64>, LedgerError>> {
+        let application = application.to_owned();
+        Box::pin(self.reader.perform(move |connection| memories::tally(connection, &application)))
+    }
+
+    fn forget_records(
+        &self,
+        kept_before: Timestamp,
+        changed_before: Timestamp,
+        limit: u32,
+    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        let forget = move |connection: &_| memories::forget(connection, kept_before, changed_before, limit);
+        Box::pin(self.writer.perform(forget))
+    }
+}
+
+impl Consents for Sqlite {
+    fn consent<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.writer.perform(move |connection| consents::consent(connection, &backend, &person)))
+    }
+
+    fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.writer.perform(move |connection| consents::change(connection, &change)))
+    }
+
+    fn history<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.reader.perform(move |connection| consents::history(connection, &backend, &person)))
+    }
+
+    fn opted_out<'a>(
+        &'a self,
+        after: Option<(&'a BackendName, &'a Address)>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
+        let after = after.map(|(backend, person)| (backend.clone(), person.clone()));
+        Box::pin(self.reader.perform(move |connection| consents::opted_out(connection, after.as_ref(), limit)))
+    }
+
+    fn permits<'a>(
+        &'a self,
+        message_id: EventId,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.writer.perform(move |connection| consents::permits(connection, message_id, &backend, &person)))
     }
 }
 

@@ -63,12 +63,14 @@ fn told(hop: &Hop, session_id: &str) -> String {
     let session = |id: &str| if id == session_id { "session A" } else { "session B" };
     let words = match hop.event_type.kind {
         Kind::MessageReceived => format!("{} said {:?}", data("from"), data("text")),
+        Kind::MessageRouted => asked(&hop.event.data),
         Kind::MessageSend => format!("{} answers {:?}", data("application"), data("text")),
         Kind::MessageLaunched => format!("Tropo created {}", session(data("session_id"))),
         Kind::MessageReleased => format!("the document was handed to {}", session(data("session_id"))),
         Kind::SessionResult => format!("{} reported {}", session(data("session_id")), data("handler")),
         Kind::MessageSent => "Tropo took the message".to_owned(),
-        Kind::MessageDelivered
+        Kind::MessageOffered
+        | Kind::MessageDelivered
         | Kind::MessageFailed
         | Kind::MessageUnconfirmed
         | Kind::MessageExpired
@@ -77,6 +79,17 @@ fn told(hop: &Hop, session_id: &str) -> String {
         | Kind::DeliveryReported => hop.event.data.to_string(),
     };
     format!("{:<17} {words}", hop.event_type.kind.as_str())
+}
+
+/// Who was asked about a text, and what each said.
+fn asked(routed: &serde_json::Value) -> String {
+    let asked = routed.get("asked").and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let word = |asked: &serde_json::Value, key: &str| {
+        asked.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let said: Vec<String> =
+        asked.iter().map(|asked| format!("{} {}", word(asked, "application"), word(asked, "said"))).collect();
+    said.join(", ")
 }
 
 /// The correlation id, and whether every event carried it.

@@ -144,6 +144,10 @@ impl Connections {
     }
 }
 
+/// An advisory lock of the server: what kind of thing it is about, and which one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lock(pub(super) i32, pub(super) i32);
+
 /// A connection out of the pool.
 ///
 /// It goes back there unless it is unfit: the server behind it takes no writes, or a transaction was begun and not
@@ -196,8 +200,25 @@ impl Lent {
 
     /// Begins a transaction. Unless [`Lent::commit`] ends it, the connection is given up, and the server rolls back.
     pub(super) async fn begin(&self) -> Result<(), Failure> {
+        self.begin_with("BEGIN").await
+    }
+
+    /// Begins a transaction that holds a lock with all others that share it.
+    pub(super) async fn begin_sharing(&self, lock: Lock) -> Result<(), Failure> {
+        let Lock(of, key) = lock;
+        self.begin_with(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({of}, {key})")).await
+    }
+
+    async fn begin_with(&self, statements: &str) -> Result<(), Failure> {
         self.in_transaction.store(true, Ordering::Relaxed);
-        self.answer(self.batch_execute("BEGIN")).await
+        self.answer(self.batch_execute(statements)).await
+    }
+
+    /// Waits until nobody else holds a lock, and holds it until the transaction ends. The statements that follow see all
+    /// that was done under it.
+    pub(super) async fn lock(&self, lock: Lock) -> Result<(), Failure> {
+        let Lock(of, key) = lock;
+        self.answer(self.batch_execute(&format!("SELECT pg_advisory_xact_lock({of}, {key})"))).await
     }
 
     /// Ends the transaction, and nothing was done in it.

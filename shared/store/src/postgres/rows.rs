@@ -6,9 +6,11 @@ use protocol::{BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
+use super::consents::{self, permitted};
 use super::pool::{Failure, Lent};
+use crate::claim::{Claim, Claimed};
 use crate::error::Fault;
-use crate::ledger::{AllOverdue, Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::ledger::{AllOverdue, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
 use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
@@ -29,16 +31,19 @@ macro_rules! select {
 
 /// The claim is committed when its statement was answered, and not with it: a server that was frozen does what it finds
 /// in its sockets when it goes on, and would grant messages to sessions that nobody tells so any more.
+///
+/// Until then the person's consent does not change.
 pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
     let command = claim.command.as_deref().map(row::write).transpose()?;
-    client.begin().await?;
+    client.begin_sharing(consents::lock(&claim.backend, &claim.to)).await?;
     let granted = query(
         &client,
         concat!(
             "INSERT INTO ledger_releases AS known \
                  (message_id, session_id, backend, correlation_id, attempt, released_at, command) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
-             ON CONFLICT (message_id) DO UPDATE SET \
+             SELECT $1::uuid, $2::text, $3::text, $4::text, $5::bigint, $6::timestamptz, $7::text WHERE ",
+            permitted!("$1", "$3", "$8"),
+            " ON CONFLICT (message_id) DO UPDATE SET \
                  life = known.life + CASE WHEN known.session_id <> excluded.session_id THEN 1 ELSE 0 END, \
                  session_id = excluded.session_id, correlation_id = excluded.correlation_id, \
                  attempt = excluded.attempt, released_at = excluded.released_at, command = excluded.command, \
@@ -54,6 +59,7 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
             &i64::from(claim.attempt),
             &SystemTime::from(kept(claim.at)),
             &command,
+            &claim.to.as_str(),
         ],
     )
     .await?;
@@ -61,19 +67,19 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
         client.roll_back().await?;
         return Err(LedgerError::unavailable(Fault::TooLate).into());
     }
-    client.commit().await?;
     if let Some(granted) = granted.into_iter().next() {
+        client.commit().await?;
         return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }
-    // The statement waited for whoever was first, so that is committed, and a new statement sees it.
-    match record(&client, claim.message_id).await? {
-        Some(Record::Released(held)) if held.session_id == claim.session_id => {
-            Ok(Claimed::Again { at: held.released_at, life: held.life })
-        }
-        Some(Record::Released(held)) => Ok(Claimed::Refused { holder: held.session_id }),
-        Some(Record::GivenUp(_)) => Ok(Claimed::GivenUp),
-        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed).into()),
-    }
+    let record = if consents::permits(&client, claim.message_id, &claim.backend, &claim.to).await? {
+        // The statement waited for whoever was first, so that is committed, and a new statement sees it.
+        record(&client, claim.message_id).await?
+    } else {
+        Some(given_up(&client, &claim.suppressed()).await?.into())
+    };
+    client.commit().await?;
+    let claimed = record.and_then(|record| Claimed::of(record, &claim.session_id));
+    Ok(claimed.ok_or_else(|| LedgerError::unavailable(Fault::Changed))?)
 }
 
 pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
@@ -143,9 +149,13 @@ pub(super) async fn settle(
 }
 
 pub(super) async fn give_up(client: Lent, give_up: &GiveUp) -> Result<GaveUp, Failure> {
+    given_up(&client, give_up).await
+}
+
+async fn given_up(client: &Lent, give_up: &GiveUp) -> Result<GaveUp, Failure> {
     let (outcome, detail) = row::written(&give_up.why);
     let changed = query(
-        &client,
+        client,
         concat!(
             "INSERT INTO ledger_releases AS known \
                  (message_id, backend, correlation_id, attempt, outcome, outcome_at, detail) \
@@ -177,7 +187,7 @@ pub(super) async fn give_up(client: Lent, give_up: &GiveUp) -> Result<GaveUp, Fa
             Record::Open => Err(LedgerError::unreadable(Fault::Incomplete).into()),
         };
     }
-    match record(&client, give_up.message_id).await? {
+    match record(client, give_up.message_id).await? {
         Some(Record::GivenUp(given_up)) => Ok(GaveUp::Already(given_up)),
         Some(Record::Released(release)) => Ok(GaveUp::Released(release)),
         Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed).into()),
@@ -237,11 +247,9 @@ pub(super) async fn overdue(
          AND session_id IS NOT NULL AND (reopened_at IS NULL OR command IS NOT NULL) \
          ORDER BY COALESCE(reopened_at, released_at) LIMIT $3"
     );
-    let statement = client.answer(client.prepare_cached(sql)).await?;
     let parameters: [&(dyn ToSql + Sync); 3] =
         [&backend.as_str(), &SystemTime::from(released_before), &i64::from(limit)];
-    let rows = client.answer(client.query(&statement, &parameters)).await?;
-    Ok(rows.iter().map(overdue_row).collect::<Result<_, LedgerError>>()?)
+    Ok(rows(&client, sql, &parameters, overdue_row).await?.into_iter().collect())
 }
 
 pub(super) async fn count(client: Lent) -> Result<u64, Failure> {
@@ -290,15 +298,24 @@ pub(super) async fn ping(client: Lent) -> Result<(), Failure> {
     if read_only == "on" { Err(client.read_only()) } else { Ok(()) }
 }
 
-async fn execute(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
+pub(super) async fn execute(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64, Failure> {
     let statement = client.answer(client.prepare_cached(sql)).await?;
     client.answer(client.execute(&statement, parameters)).await
 }
 
 async fn query(client: &Lent, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+    rows(client, sql, parameters, row).await
+}
+
+pub(super) async fn rows<T>(
+    client: &Lent,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+    read: impl Fn(&tokio_postgres::Row) -> Result<T, LedgerError>,
+) -> Result<Vec<T>, Failure> {
     let statement = client.answer(client.prepare_cached(sql)).await?;
-    let rows = client.answer(client.query(&statement, parameters)).await?;
-    Ok(rows.iter().map(row).collect::<Result<_, LedgerError>>()?)
+    let found = client.answer(client.query(&statement, parameters)).await?;
+    Ok(found.iter().map(read).collect::<Result<_, LedgerError>>()?)
 }
 
 fn releases(rows: Vec<Row>) -> Result<Vec<Release>, Failure> {
@@ -331,10 +348,10 @@ fn row(found: &tokio_postgres::Row) -> Result<Row, LedgerError> {
     })
 }
 
-fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row, column: &str) -> Result<T, LedgerError> {
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a tokio_postgres::Row, column: &str) -> Result<T, LedgerError> {
     row.try_get(column).map_err(LedgerError::unreadable)
 }
 
-fn instant(at: SystemTime) -> Result<Timestamp, LedgerError> {
+pub(super) fn instant(at: SystemTime) -> Result<Timestamp, LedgerError> {
     Timestamp::try_from(at).map_err(LedgerError::unreadable)
 }

@@ -12,7 +12,7 @@ use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 4] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER];
+const STEPS: [&str; 5] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -81,6 +81,47 @@ const LEFT_OVER: &str = "
         WHERE outcome IS NOT NULL AND command IS NOT NULL;
     CREATE INDEX account_entries_unbegun ON account_entries (touched_at)
         WHERE subject < 2 AND marks & 1 = 0 AND marks <> 128;
+";
+
+const PEOPLE: &str = "
+    CREATE TABLE memories (
+        application text COLLATE \"C\" NOT NULL,
+        backend     text COLLATE \"C\" NOT NULL,
+        person      text COLLATE \"C\" NOT NULL,
+        value       text, -- personal; none: forgotten, and the version goes on
+        version     bigint NOT NULL,
+        changed_at  timestamptz NOT NULL,
+        PRIMARY KEY (application, backend, person)
+    );
+    CREATE INDEX memories_changed ON memories (changed_at);
+    CREATE INDEX memories_forgotten ON memories (changed_at) WHERE value IS NULL;
+    CREATE TABLE memory_records (
+        text_id uuid PRIMARY KEY,
+        record  text NOT NULL, -- personal
+        kept_at timestamptz NOT NULL
+    );
+    CREATE INDEX memory_records_kept ON memory_records (kept_at);
+    CREATE TABLE consents ( -- the latest choice of each
+        backend text COLLATE \"C\" NOT NULL,
+        person  text COLLATE \"C\" NOT NULL,
+        choice  text NOT NULL CHECK (choice IN ('in', 'out')),
+        since   timestamptz NOT NULL,
+        cause   uuid NOT NULL,
+        word    text NOT NULL,
+        PRIMARY KEY (backend, person)
+    );
+    CREATE TABLE consent_changes (
+        cause   uuid PRIMARY KEY,
+        backend text COLLATE \"C\" NOT NULL,
+        person  text COLLATE \"C\" NOT NULL,
+        choice  text CHECK (choice IN ('in', 'out')), -- none: nothing changed, and the reply may be sent
+        word    text NOT NULL,
+        reply   uuid, -- the message that may be sent all the same
+        at      timestamptz NOT NULL
+    );
+    CREATE INDEX consent_changes_person ON consent_changes (backend, person, at);
+    CREATE INDEX consent_changes_reply ON consent_changes (reply) WHERE reply IS NOT NULL;
+    CREATE INDEX consent_changes_replied ON consent_changes (at) WHERE choice IS NULL;
 ";
 
 /// The advisory lock under which the schema is brought up to date.

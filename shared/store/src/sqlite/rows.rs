@@ -5,9 +5,10 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, params};
 use uuid::Uuid;
 
-use super::judge;
+use super::{consents, judge};
+use crate::claim::{Claim, Claimed};
 use crate::error::Fault;
-use crate::ledger::{AllOverdue, Claim, Claimed, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
+use crate::ledger::{AllOverdue, GaveUp, GiveUp, Overdue, Record, Release, Settled, kept};
 use crate::row::{self, Row};
 use crate::{LedgerError, Outcome};
 
@@ -29,6 +30,9 @@ macro_rules! select {
 pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Claimed, LedgerError> {
     if !claim.is_in_time() {
         return Err(LedgerError::unavailable(Fault::TooLate));
+    }
+    if !consents::permits(connection, claim.message_id, &claim.backend, &claim.to)? {
+        return suppress(connection, claim);
     }
     let command = claim.command.as_deref().map(row::write).transpose()?;
     let granted = query(
@@ -58,14 +62,17 @@ pub(super) fn claim(connection: &Connection, claim: &Claim) -> Result<Claimed, L
     if let Some(granted) = granted.into_iter().next() {
         return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }
-    match look_up(connection, claim.message_id)? {
-        Some(Record::Released(held)) if held.session_id == claim.session_id => {
-            Ok(Claimed::Again { at: held.released_at, life: held.life })
-        }
-        Some(Record::Released(held)) => Ok(Claimed::Refused { holder: held.session_id }),
-        Some(Record::GivenUp(_)) => Ok(Claimed::GivenUp),
-        Some(Record::Open) | None => Err(LedgerError::unavailable(Fault::Changed)),
-    }
+    told(look_up(connection, claim.message_id)?, claim)
+}
+
+/// Keeps the message from a person who opted out, unless a session has it.
+fn suppress(connection: &Connection, claim: &Claim) -> Result<Claimed, LedgerError> {
+    told(Some(give_up(connection, &claim.suppressed())?.into()), claim)
+}
+
+fn told(record: Option<Record>, claim: &Claim) -> Result<Claimed, LedgerError> {
+    let claimed = record.and_then(|record| Claimed::of(record, &claim.session_id));
+    claimed.ok_or_else(|| LedgerError::unavailable(Fault::Changed))
 }
 
 pub(super) fn find(connection: &Connection, message_ids: &[EventId]) -> Result<Vec<Release>, LedgerError> {
@@ -258,7 +265,7 @@ pub(super) fn ping(connection: &Connection) -> Result<(), LedgerError> {
     query(connection, select!("LIMIT 0"), params![]).map(drop)
 }
 
-fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize, LedgerError> {
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Result<usize, LedgerError> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters)).map_err(judge)
 }
 
@@ -266,7 +273,7 @@ fn query(connection: &Connection, sql: &str, parameters: impl Params) -> Result<
     read(connection, sql, parameters, row)
 }
 
-fn read<T>(
+pub(super) fn read<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl Params,
@@ -306,10 +313,10 @@ fn row(found: &rusqlite::Row<'_>) -> Result<Row, LedgerError> {
     })
 }
 
-fn get<T: FromSql>(row: &rusqlite::Row<'_>, column: &str) -> Result<T, LedgerError> {
+pub(super) fn get<T: FromSql>(row: &rusqlite::Row<'_>, column: &str) -> Result<T, LedgerError> {
     row.get(column).map_err(LedgerError::unreadable)
 }
 
-fn instant(microseconds: i64) -> Result<Timestamp, LedgerError> {
+pub(super) fn instant(microseconds: i64) -> Result<Timestamp, LedgerError> {
     Timestamp::from_microsecond(microseconds).map_err(LedgerError::unreadable)
 }

@@ -8,7 +8,7 @@ use super::judge;
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 4] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER];
+const STEPS: [&str; 5] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -92,6 +92,47 @@ const LEFT_OVER: &str = "
         WHERE outcome IS NOT NULL AND command IS NOT NULL;
     CREATE INDEX account_entries_unbegun ON account_entries (touched_at)
         WHERE subject < 2 AND marks & 1 = 0 AND marks <> 128;
+";
+
+const PEOPLE: &str = "
+    CREATE TABLE memories (
+        application TEXT NOT NULL,
+        backend     TEXT NOT NULL,
+        person      TEXT NOT NULL,
+        value       TEXT, -- personal; none: forgotten, and the version goes on
+        version     INTEGER NOT NULL,
+        changed_at  INTEGER NOT NULL, -- microseconds since 1970
+        PRIMARY KEY (application, backend, person)
+    ) STRICT;
+    CREATE INDEX memories_changed ON memories (changed_at);
+    CREATE INDEX memories_forgotten ON memories (changed_at) WHERE value IS NULL;
+    CREATE TABLE memory_records (
+        text_id BLOB PRIMARY KEY NOT NULL,
+        record  TEXT NOT NULL, -- personal
+        kept_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX memory_records_kept ON memory_records (kept_at);
+    CREATE TABLE consents ( -- the latest choice of each
+        backend TEXT NOT NULL,
+        person  TEXT NOT NULL,
+        choice  TEXT NOT NULL CHECK (choice IN ('in', 'out')),
+        since   INTEGER NOT NULL,
+        cause   BLOB NOT NULL,
+        word    TEXT NOT NULL,
+        PRIMARY KEY (backend, person)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE consent_changes (
+        cause   BLOB PRIMARY KEY NOT NULL,
+        backend TEXT NOT NULL,
+        person  TEXT NOT NULL,
+        choice  TEXT CHECK (choice IN ('in', 'out')), -- none: nothing changed, and the reply may be sent
+        word    TEXT NOT NULL,
+        reply   BLOB, -- the message that may be sent all the same
+        at      INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX consent_changes_person ON consent_changes (backend, person, at);
+    CREATE INDEX consent_changes_reply ON consent_changes (reply) WHERE reply IS NOT NULL;
+    CREATE INDEX consent_changes_replied ON consent_changes (at) WHERE choice IS NULL;
 ";
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.

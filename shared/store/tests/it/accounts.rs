@@ -10,12 +10,10 @@ use protocol::EventId;
 use store::Mark::{
     Answered, Begun, Caused, Dead, Delivered, Expired, Failed, Ignored, Launched, Refused, Released, Sent, Unconfirmed,
 };
-use store::{
-    Account, Accounts, Claim, Entry, Fact, Mark, Marks, Open, Opened, Outcome, Settings, Standing, Standings, Subject,
-};
+use store::{Account, Accounts, Claim, Entry, Fact, Mark, Marks, Open, Opened, Outcome, Standing, Standings, Subject};
 use tokio::task::JoinSet;
 
-use crate::place::{Place, backend, claim, message, second, session};
+use crate::place::{Place, backend, claim, message, open_all, second, session};
 
 on_both!(
     what_was_seen_is_where_it_stands,
@@ -28,10 +26,6 @@ on_both!(
     an_end_without_a_beginning_is_found,
     the_account_is_there_when_it_is_opened_again,
 );
-
-async fn open(place: &Place) -> Opened {
-    store::open_all(&place.url(), Settings::default()).await.unwrap()
-}
 
 fn fact(subject: Subject, id: EventId, mark: Mark, at: i64) -> Fact {
     Fact { subject, id, backend: backend("b"), correlation_id: Some(session("s")), mark, at: second(at) }
@@ -49,7 +43,7 @@ async fn texts_and_messages(accounts: &dyn Accounts) -> (Standings, Standings) {
 }
 
 async fn what_was_seen_is_where_it_stands(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     let ends: [(Subject, &[Mark], Standing); 12] = [
         (Subject::Text, &[Begun], Standing::Waiting),
         (Subject::Text, &[Begun, Answered], Standing::Answered),
@@ -115,7 +109,7 @@ fn shuffled() -> impl Strategy<Value = (Vec<Fact>, Vec<Vec<Fact>>)> {
 }
 
 async fn order_and_repetition_change_nothing(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     // One database, and a backend of its own for each case: a database is slower than a case.
     let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
     let cases: Vec<(Vec<Fact>, Vec<Vec<Fact>>)> =
@@ -146,7 +140,7 @@ async fn order_and_repetition_change_nothing(place: Place) {
 
 /// As replicas of the journal do, that get the same events.
 async fn writers_at_once_lose_nothing(place: Place) {
-    let replicas = [open(&place).await.accounts, open(&place).await.accounts];
+    let replicas = [open_all(&place).await.accounts, open_all(&place).await.accounts];
     let all: Vec<Fact> = (0..200).flat_map(|number| conversation(number, 6, &[Sent])).collect();
     let mut writers = JoinSet::new();
     for (index, replica) in replicas.iter().cycle().take(6).enumerate() {
@@ -167,7 +161,7 @@ async fn writers_at_once_lose_nothing(place: Place) {
 }
 
 async fn what_is_forgotten_goes_on_counting(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     for (at, marks) in [(10, vec![Begun, Sent]), (20, vec![Begun, Released, Sent]), (30, vec![Begun, Sent])] {
         accounts.record(&facts(Subject::Message, message(), &marks, at)).await.unwrap();
     }
@@ -190,7 +184,7 @@ async fn what_is_forgotten_goes_on_counting(place: Place) {
 }
 
 async fn what_a_replay_may_still_send_is_remembered_for_longer(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     for marks in [vec![Begun, Sent], vec![Begun, Dead], vec![Begun, Refused, Dead], vec![Begun, Expired]] {
         accounts.record(&facts(Subject::Message, message(), &marks, 10)).await.unwrap();
     }
@@ -199,7 +193,7 @@ async fn what_a_replay_may_still_send_is_remembered_for_longer(place: Place) {
 }
 
 async fn only_old_ones_are_looked_for(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     let (old, young, launched, ended) = (message(), message(), message(), message());
     accounts.record(&facts(Subject::Text, young, &[Begun], 20)).await.unwrap();
     accounts.record(&facts(Subject::Text, old, &[Begun], 1)).await.unwrap();
@@ -226,7 +220,7 @@ async fn only_old_ones_are_looked_for(place: Place) {
 }
 
 async fn a_released_message_is_a_stray_when_the_ledger_awaits_no_result(place: Place) {
-    let Opened { accounts, ledger } = open(&place).await;
+    let Opened { accounts, ledger, .. } = open_all(&place).await;
     let (awaited, settled, unheard) = (message(), message(), message());
     for id in [awaited, settled, unheard] {
         accounts.record(&facts(Subject::Message, id, &[Begun, Released], 1)).await.unwrap();
@@ -254,7 +248,7 @@ async fn a_released_message_is_a_stray_when_the_ledger_awaits_no_result(place: P
 }
 
 async fn an_end_without_a_beginning_is_found(place: Place) {
-    let Opened { accounts, .. } = open(&place).await;
+    let Opened { accounts, .. } = open_all(&place).await;
     let (message_id, text, cause) = (message(), message(), message());
     accounts.record(&[fact(Subject::Message, message_id, Sent, 1)]).await.unwrap();
     accounts.record(&[fact(Subject::Text, text, Answered, 2)]).await.unwrap();
@@ -279,11 +273,11 @@ async fn an_end_without_a_beginning_is_found(place: Place) {
 }
 
 async fn the_account_is_there_when_it_is_opened_again(place: Place) {
-    let Opened { accounts, ledger } = open(&place).await;
+    let Opened { accounts, ledger, .. } = open_all(&place).await;
     accounts.record(&facts(Subject::Text, message(), &[Begun, Answered], 1)).await.unwrap();
     accounts.record(&facts(Subject::Text, message(), &[Begun], 2)).await.unwrap();
     accounts.forget(second(9), second(9), 9).await.unwrap();
     let before = accounts.account(second(9)).await.unwrap();
     drop((accounts, ledger));
-    assert_eq!(open(&place).await.accounts.account(second(9)).await.unwrap(), before);
+    assert_eq!(open_all(&place).await.accounts.account(second(9)).await.unwrap(), before);
 }

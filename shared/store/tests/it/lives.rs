@@ -30,14 +30,19 @@ fn refused() -> Why {
 
 async fn what_was_given_up_nobody_gets(place: Place) {
     let ledger = open(&place.url()).await.unwrap();
-    for why in [refused(), Why::Expired] {
+    for why in [refused(), Why::Expired, Why::OptedOut] {
         let id = message();
         let expected = GivenUp { message_id: id, life: 0, attempts: 2, why: why.clone(), at: second(1) };
         let first = ledger.give_up(give_up(id, why, second(1))).await.unwrap();
         assert_eq!(first, GaveUp::Recorded(expected.clone()));
         let second_time = ledger.give_up(GiveUp { attempts: 9, ..give_up(id, Why::Expired, second(2)) }).await.unwrap();
         assert_eq!(second_time, GaveUp::Already(expected.clone()), "what was said first stands");
-        assert_eq!(ledger.claim(claim(id, &session("late"), second(2))).await.unwrap(), Claimed::GivenUp);
+        let claimed = ledger.claim(claim(id, &session("late"), second(2))).await.unwrap();
+        let told = match expected.why {
+            Why::Expired | Why::Refused { .. } => Claimed::GivenUp,
+            Why::OptedOut => Claimed::Suppressed(expected.clone()),
+        };
+        assert_eq!(claimed, told);
         assert_eq!(ledger.look_up(id).await.unwrap(), Some(Record::GivenUp(expected)));
         assert_eq!(ledger.find(&[id]).await.unwrap(), [], "it is no release");
         assert_eq!(ledger.settle(id, &session("late"), Sent, second(3)).await.unwrap(), Settled::NotHolder);

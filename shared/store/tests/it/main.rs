@@ -1,4 +1,4 @@
-//! The ledger and the account on real databases.
+//! The ledger, the account, and what is known of people, on real databases.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 /// Makes of each contract a test on each database.
@@ -20,8 +20,10 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod consents;
 mod contract;
 mod lives;
+mod memories;
 mod model;
 mod place;
 mod postgres;

@@ -2,23 +2,29 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Claim, Claimed, GaveUp, GivenUp, Ledger, Outcome, Record, Settled, Why, open};
+use store::{Choice, Claim, Claimed, GaveUp, GivenUp, Ledger, Opened, Outcome, Record, Settled, Why};
 
-use crate::place::{Place, backend, claim, give_up, message, second, session};
+use crate::place::{Place, backend, choice, claim, give_up, message, open_all, person, second, session};
+
+/// Who made no choice, and who opted out.
+const IN: &str = "+15555550177";
+const OUT: &str = "+15555550178";
 
 /// One operation. Instants are counted in seconds: the operation with index 4 is done at second 5.
 #[derive(Clone, Debug)]
 enum Operation {
+    /// For one of two people, of whom one opted out.
     Claim {
         session: u8,
         is_kept: bool,
+        is_out: bool,
     },
     Settle {
         session: u8,
         outcome: Outcome,
     },
     GiveUp {
-        is_expired: bool,
+        end: End,
     },
     /// A replay so many seconds ago.
     Replay {
@@ -39,15 +45,25 @@ enum Operation {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        4 => (0..3_u8, any::<bool>()).prop_map(|(session, is_kept)| Operation::Claim { session, is_kept }),
+        5 => (0..3_u8, any::<bool>(), any::<bool>())
+            .prop_map(|(session, is_kept, is_out)| Operation::Claim { session, is_kept, is_out }),
         2 => (0..3_u8, 0..4_usize)
             .prop_map(|(session, outcome)| Operation::Settle { session, outcome: Outcome::ALL[outcome] }),
-        3 => any::<bool>().prop_map(|is_expired| Operation::GiveUp { is_expired }),
+        3 => prop_oneof![Just(End::Expired), Just(End::Refused), Just(End::OptedOut)]
+            .prop_map(|end| Operation::GiveUp { end }),
         3 => (0..3_i64).prop_map(|ago| Operation::Replay { ago }),
         4 => (0..3_u8, 0..3_u32).prop_map(|(session, life)| Operation::Reopen { session, life }),
         2 => (0..3_i64).prop_map(|ago| Operation::Commanded { ago }),
         1 => (0..4_i64).prop_map(|ago| Operation::Prune { ago }),
     ]
+}
+
+/// Why the message was given up.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum End {
+    Expired,
+    Refused,
+    OptedOut,
 }
 
 /// What is true of the message.
@@ -65,7 +81,7 @@ enum State {
     GivenUp {
         life: u32,
         at: i64,
-        is_expired: bool,
+        end: End,
     },
     /// With the session that held it, if one did: since when, and whether its command is kept.
     Open {
@@ -82,11 +98,12 @@ enum Answer {
     Again { at: i64, life: u32 },
     Refused { holder: u8 },
     GivenUp,
+    Suppressed { life: u32, at: i64 },
     Recorded,
     Unchanged,
     NotHolder,
-    GaveUp { life: u32, at: i64, is_expired: bool },
-    GaveUpAlready { life: u32, at: i64, is_expired: bool },
+    GaveUp { life: u32, at: i64, end: End },
+    GaveUpAlready { life: u32, at: i64, end: End },
     Released { holder: u8, outcome: Option<Outcome> },
     Done(bool),
     Pruned(u64),
@@ -96,9 +113,10 @@ impl State {
     /// The state after an operation, and its answer.
     fn after(self, operation: &Operation, now: i64) -> (Self, Answer) {
         match *operation {
-            Operation::Claim { session, is_kept } => self.claimed(session, is_kept, now),
+            Operation::Claim { session, is_kept, is_out } if is_out => self.suppressed(session, is_kept, now),
+            Operation::Claim { session, is_kept, .. } => self.claimed(session, is_kept, now),
             Operation::Settle { session, outcome } => self.settled(session, outcome, now),
-            Operation::GiveUp { is_expired } => self.given_up(is_expired, now),
+            Operation::GiveUp { end } => self.given_up(end, now),
             Operation::Replay { ago } => match self {
                 Self::GivenUp { life, at, .. } if at < now - ago => {
                     (Self::Open { life: life + 1, at: now, holder: None }, Answer::Done(true))
@@ -141,7 +159,16 @@ impl State {
             Self::Open { life, holder, .. } => held(life + u32::from(holder.is_some_and(|held| held.0 != session))),
             Self::Held { session: holder, life, at, .. } if holder == session => (self, Answer::Again { at, life }),
             Self::Held { session: holder, .. } => (self, Answer::Refused { holder }),
+            Self::GivenUp { life, at, end: End::OptedOut } => (self, Answer::Suppressed { life, at }),
             Self::GivenUp { .. } => (self, Answer::GivenUp),
+        }
+    }
+
+    /// A claim for the person who opted out.
+    fn suppressed(self, session: u8, is_kept: bool, now: i64) -> (Self, Answer) {
+        match self {
+            Self::None | Self::Open { .. } => self.given_up(End::OptedOut, now).0.claimed(session, is_kept, now),
+            Self::Held { .. } | Self::GivenUp { .. } => self.claimed(session, is_kept, now),
         }
     }
 
@@ -158,20 +185,18 @@ impl State {
         (Self::Held { session, life, at, outcome, is_kept: false }, Answer::Recorded)
     }
 
-    fn given_up(self, is_expired: bool, now: i64) -> (Self, Answer) {
+    fn given_up(self, end: End, now: i64) -> (Self, Answer) {
         match self {
-            Self::None => {
-                (Self::GivenUp { life: 0, at: now, is_expired }, Answer::GaveUp { life: 0, at: now, is_expired })
-            }
+            Self::None => (Self::GivenUp { life: 0, at: now, end }, Answer::GaveUp { life: 0, at: now, end }),
             Self::Open { life, holder: None, .. } => {
-                (Self::GivenUp { life, at: now, is_expired }, Answer::GaveUp { life, at: now, is_expired })
+                (Self::GivenUp { life, at: now, end }, Answer::GaveUp { life, at: now, end })
             }
             Self::Open { life, holder: Some((session, at, _)), .. } => {
                 let outcome = Some((Outcome::Unconfirmed, now));
                 let answer = Answer::Released { holder: session, outcome: Some(Outcome::Unconfirmed) };
                 (Self::Held { session, life, at, outcome, is_kept: false }, answer)
             }
-            Self::GivenUp { life, at, is_expired } => (self, Answer::GaveUpAlready { life, at, is_expired }),
+            Self::GivenUp { life, at, end } => (self, Answer::GaveUpAlready { life, at, end }),
             Self::Held { session: holder, outcome, .. } => {
                 (self, Answer::Released { holder, outcome: outcome.map(|(outcome, _)| outcome) })
             }
@@ -188,21 +213,32 @@ fn number(session: &protocol::SessionId) -> u8 {
     session.as_str().parse().unwrap()
 }
 
-fn given_up(known: &GivenUp) -> (u32, i64, bool) {
-    (known.life, ago(known.at), known.why == Why::Expired)
+fn given_up(known: &GivenUp) -> (u32, i64, End) {
+    let end = match known.why {
+        Why::Expired => End::Expired,
+        Why::Refused { .. } => End::Refused,
+        Why::OptedOut => End::OptedOut,
+    };
+    (known.life, ago(known.at), end)
 }
 
 /// Does an operation on the message.
 async fn perform(ledger: &dyn Ledger, id: protocol::EventId, operation: &Operation, now: i64) -> Answer {
     match *operation {
-        Operation::Claim { session: asks, is_kept } => {
+        Operation::Claim { session: asks, is_kept, is_out } => {
             let command = is_kept.then(|| Box::new(crate::place::command()));
-            let claimed = ledger.claim(Claim { command, ..claim(id, &session(&asks), second(now)) }).await.unwrap();
-            match claimed {
+            let to = person(if is_out { OUT } else { IN });
+            let claim = Claim { to, command, ..claim(id, &session(&asks), second(now)) };
+            match ledger.claim(claim).await.unwrap() {
                 Claimed::Granted { at, life } => Answer::Granted { at: ago(at), life },
                 Claimed::Again { at, life } => Answer::Again { at: ago(at), life },
                 Claimed::Refused { holder } => Answer::Refused { holder: number(&holder) },
                 Claimed::GivenUp => Answer::GivenUp,
+                Claimed::Suppressed(known) => {
+                    let (life, at, end) = given_up(&known);
+                    assert_eq!(end, End::OptedOut);
+                    Answer::Suppressed { life, at }
+                }
             }
         }
         Operation::Settle { session: reports, outcome } => {
@@ -212,16 +248,20 @@ async fn perform(ledger: &dyn Ledger, id: protocol::EventId, operation: &Operati
                 Settled::NotHolder => Answer::NotHolder,
             }
         }
-        Operation::GiveUp { is_expired } => {
-            let why = if is_expired { Why::Expired } else { Why::Refused { detail: "no".to_owned() } };
+        Operation::GiveUp { end } => {
+            let why = match end {
+                End::Expired => Why::Expired,
+                End::Refused => Why::Refused { detail: "no".to_owned() },
+                End::OptedOut => Why::OptedOut,
+            };
             match ledger.give_up(give_up(id, why, second(now))).await.unwrap() {
                 GaveUp::Recorded(known) => {
-                    let (life, at, is_expired) = given_up(&known);
-                    Answer::GaveUp { life, at, is_expired }
+                    let (life, at, end) = given_up(&known);
+                    Answer::GaveUp { life, at, end }
                 }
                 GaveUp::Already(known) => {
-                    let (life, at, is_expired) = given_up(&known);
-                    Answer::GaveUpAlready { life, at, is_expired }
+                    let (life, at, end) = given_up(&known);
+                    Answer::GaveUpAlready { life, at, end }
                 }
                 GaveUp::Released(held) => Answer::Released { holder: number(&held.session_id), outcome: held.outcome },
             }
@@ -255,8 +295,8 @@ async fn compare(ledger: &dyn Ledger, id: protocol::EventId, state: &State) {
             );
             assert_eq!((of_overdue, found), (outcome.is_none().then_some((None, *is_kept)), 1));
         }
-        (State::GivenUp { life, at, is_expired }, Some(Record::GivenUp(known))) => {
-            assert_eq!(given_up(&known), (*life, *at, *is_expired));
+        (State::GivenUp { life, at, end }, Some(Record::GivenUp(known))) => {
+            assert_eq!(given_up(&known), (*life, *at, *end));
             assert_eq!((of_overdue, found), (None, 0));
         }
         (State::Open { at, holder, .. }, Some(Record::Open)) => {
@@ -269,7 +309,8 @@ async fn compare(ledger: &dyn Ledger, id: protocol::EventId, state: &State) {
 
 fn check(place: &Place, cases: u32) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let ledger = runtime.block_on(open(&place.url())).unwrap();
+    let Opened { ledger, consents, .. } = runtime.block_on(open_all(place));
+    runtime.block_on(consents.change(choice(OUT, Choice::Out, 0))).unwrap();
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let result = runner.run(&prop::collection::vec(operation(), 1..16), |operations| {
         // One message at a time, so that nothing else is overdue or forgotten.

@@ -1,7 +1,7 @@
 //! Where a test keeps its ledger, and what it puts there.
 
-use protocol::{BackendName, EventId, MessageSend, Network, SessionId, Timestamp};
-use store::{Claim, GiveUp, Ledger, Overdue, Release, Why};
+use protocol::{Address, BackendName, EventId, MessageSend, Network, SessionId, Timestamp};
+use store::{Choice, Claim, ConsentChange, GiveUp, Ledger, Opened, Overdue, Release, Settings, Why};
 use tempfile::TempDir;
 use testkit::Database;
 use uuid::Uuid;
@@ -45,6 +45,11 @@ impl Place {
     }
 }
 
+/// All that is kept there.
+pub(crate) async fn open_all(place: &Place) -> Opened {
+    store::open_all(&place.url(), Settings::default()).await.unwrap()
+}
+
 pub(crate) fn message() -> EventId {
     EventId::from(Uuid::new_v4())
 }
@@ -57,6 +62,23 @@ pub(crate) fn backend(name: &str) -> BackendName {
     name.parse().unwrap()
 }
 
+pub(crate) fn person(number: &str) -> Address {
+    number.parse().unwrap()
+}
+
+/// What a person of backend b texted at that second.
+pub(crate) fn choice(number: &str, choice: Choice, at: i64) -> ConsentChange {
+    ConsentChange {
+        cause: message(),
+        backend: backend("b"),
+        person: person(number),
+        choice: Some(choice),
+        word: choice.as_str().to_owned(),
+        reply: None,
+        at: second(at),
+    }
+}
+
 /// So many seconds after the beginning of the tests' time, in whole microseconds as the ledger keeps it.
 pub(crate) fn second(seconds: i64) -> Timestamp {
     Timestamp::from_microsecond(1_700_000_000_123_456 + seconds * 1_000_000).unwrap()
@@ -67,6 +89,7 @@ pub(crate) fn claim(message_id: EventId, session_id: &SessionId, at: Timestamp) 
         message_id,
         session_id: session_id.clone(),
         backend: backend("b"),
+        to: person("+15555550177"),
         correlation_id: Some(session("conversation")),
         attempt: 3,
         command: None,

@@ -176,7 +176,8 @@ const LONG: Duration = Duration::from_secs(3);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_may_take_longer_than_a_claim() {
     let place = Place::postgres();
-    let store::Opened { accounts, ledger } = store::open_all(&place.url(), store::Settings::default()).await.unwrap();
+    let store::Opened { accounts, ledger, .. } =
+        store::open_all(&place.url(), store::Settings::default()).await.unwrap();
     let (other, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
     let mut connections = JoinSet::new();
     connections.spawn(connection);
