@@ -26,7 +26,7 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
 fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
     Ok(match name {
         echo::NAME => in_process(echo::Echo),
-        keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
+        keyword::NAME => in_process(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         _ => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
     })

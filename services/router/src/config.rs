@@ -1,10 +1,14 @@
 //! The configuration of router.
 
+mod keyword;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::MessageText;
 use serde::Deserialize;
+
+pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +24,8 @@ pub struct Config {
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
+    /// `[router.keyword_help]`: the list of what can be texted, by the application `keyword`.
+    pub keyword_help: Option<KeywordHelp>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
 }
@@ -30,17 +36,6 @@ impl Config {
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
         (self.prefetch != newer.prefetch).then_some("prefetch")
     }
-}
-
-/// `[router.keyword.NAME]`: one keyword and its answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeywordRule {
-    /// The words that a text must begin with; the rule's name where they are left out.
-    #[serde(default)]
-    pub words: Vec<String>,
-    /// What it is answered with.
-    pub reply: MessageText,
 }
 
 /// `[router.default]`.
@@ -66,24 +61,19 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
-    /// An answer without words.
-    #[error("{key}: the reply is empty; write what people shall get")]
-    EmptyReply {
+    /// A key is not as it must be.
+    #[error("{key}: {told}")]
+    Key {
         /// The key.
         key: String,
+        /// What is wrong, and how to mend it.
+        told: String,
     },
-    /// A keyword without letters.
-    #[error("router.keyword.{rule}.words: an empty keyword would match every text; use the application default")]
-    EmptyKeyword {
-        /// The rule.
-        rule: String,
-    },
-    /// Two rules claim one keyword.
-    #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]
-    SameKeyword {
-        /// The rule.
-        rule: String,
-        /// The other.
-        other: String,
-    },
+}
+
+impl ConfigError {
+    /// That this key is wrong, and how to mend it.
+    pub(crate) fn of_key(key: impl Into<String>, told: impl Into<String>) -> Self {
+        Self::Key { key: key.into(), told: told.into() }
+    }
 }

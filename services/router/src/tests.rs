@@ -14,8 +14,9 @@ fn config(applications: &[&str]) -> Config {
         retention: Duration::from_hours(1),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
-            KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
+            KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() },
         )]),
+        keyword_help: None,
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
     }
 }
