@@ -1,5 +1,7 @@
 //! The applications that are configured, by their names.
 
+mod choices;
+mod conversation;
 mod default;
 mod echo;
 mod keyword;
@@ -27,6 +29,7 @@ fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigErro
     Ok(match name {
         echo::NAME => in_process(echo::Echo),
         keyword::NAME => in_process(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?),
+        conversation::NAME => in_process(conversation::Conversation::new(&config.conversation)?),
         default::NAME => in_process(default::Default::new(&config.default)?),
         _ => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
     })

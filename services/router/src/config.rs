@@ -1,5 +1,6 @@
 //! The configuration of router.
 
+mod conversation;
 mod keyword;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use protocol::MessageText;
 use serde::Deserialize;
 
+pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 
 /// The `[router]` table.
@@ -26,6 +28,9 @@ pub struct Config {
     pub keyword: BTreeMap<String, KeywordRule>,
     /// `[router.keyword_help]`: the list of what can be texted, by the application `keyword`.
     pub keyword_help: Option<KeywordHelp>,
+    /// `[router.conversation]`: the dialogues of the application `conversation`.
+    #[serde(default)]
+    pub conversation: BTreeMap<String, Dialogue>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
 }

@@ -34,7 +34,10 @@ use protocol::{Address, BackendName, Envelope, IgnoredReason, MessageReceived, T
 use store::{LedgerError, Memories};
 
 use application::Text;
-pub use config::{Config, ConfigError, KeywordHelp, KeywordRule, Phrases};
+pub use config::{
+    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, KeywordHelp, KeywordRule, NextStep, Options,
+    Phrases,
+};
 pub use forget::forget;
 use pipeline::{Pipeline, Stopped};
 use routed::Routed;

@@ -17,6 +17,7 @@ fn config(applications: &[&str]) -> Config {
             KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() },
         )]),
         keyword_help: None,
+        conversation: BTreeMap::new(),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
     }
 }
