@@ -1,5 +1,6 @@
 //! The configuration of router.
 
+mod audience;
 mod conversation;
 mod keyword;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use protocol::MessageText;
 use serde::Deserialize;
 
+pub use audience::{Group, Poll};
 pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 
@@ -31,6 +33,12 @@ pub struct Config {
     /// `[router.conversation]`: the dialogues of the application `conversation`.
     #[serde(default)]
     pub conversation: BTreeMap<String, Dialogue>,
+    /// `[router.poll]`: the polls, each an application called `poll.NAME`.
+    #[serde(default)]
+    pub poll: BTreeMap<String, Poll>,
+    /// `[router.group]`: the lists of the application `group`.
+    #[serde(default)]
+    pub group: BTreeMap<String, Group>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
 }

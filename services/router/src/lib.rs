@@ -35,8 +35,8 @@ use store::{LedgerError, Memories};
 
 use application::Text;
 pub use config::{
-    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, KeywordHelp, KeywordRule, NextStep, Options,
-    Phrases,
+    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep, Options,
+    Phrases, Poll,
 };
 pub use forget::forget;
 use pipeline::{Pipeline, Stopped};

@@ -18,6 +18,8 @@ fn config(applications: &[&str]) -> Config {
         )]),
         keyword_help: None,
         conversation: BTreeMap::new(),
+        poll: BTreeMap::new(),
+        group: BTreeMap::new(),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
     }
 }
