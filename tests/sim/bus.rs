@@ -144,7 +144,7 @@ impl Settler for Tag {
 
 /// A handler whose answers the broker is told of, so that it can tell whether they were confirmed in time.
 pub(crate) struct Watched<H> {
-    pub(crate) handler: H,
+    pub(crate) handler: Arc<H>,
     pub(crate) broker: Arc<Broker>,
     pub(crate) connection: u64,
 }

@@ -115,12 +115,20 @@ impl Replica {
             router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
         let retry =
             RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
-        let consumer = self.consumer(QueueName::received(), 8, retry, false);
+        let consumers = QueueName::texts().map(|queue| {
+            let ordered = queue != QueueName::received();
+            self.consumer(queue, 8, retry, ordered)
+        });
         if self.world.plant == Plant::RandomIds {
-            let router = planted::RandomIds(router);
-            self.consume(process, connection, publisher, consumer, router, environment);
+            let router = Arc::new(planted::RandomIds(router));
+            for consumer in consumers {
+                self.consume(process, connection, publisher.clone(), consumer, &router, environment.clone());
+            }
         } else {
-            self.consume(process, connection, publisher, consumer, router, environment);
+            let router = Arc::new(router);
+            for consumer in consumers {
+                self.consume(process, connection, publisher.clone(), consumer, &router, environment.clone());
+            }
         }
     }
 
@@ -138,16 +146,16 @@ impl Replica {
             let consumer = self.consumer(QueueName::lane(name), prefetch, retry, ordered);
             let (publisher, environment) = (publisher.clone(), environment.clone());
             if self.world.plant == Plant::DropInsteadOfRetry {
-                let lane = planted::Dropping(lane);
-                self.consume(process, connection, publisher, consumer, lane, environment);
+                let lane = Arc::new(planted::Dropping(lane));
+                self.consume(process, connection, publisher, consumer, &lane, environment);
             } else {
-                self.consume(process, connection, publisher, consumer, lane, environment);
+                self.consume(process, connection, publisher, consumer, &Arc::new(lane), environment);
             }
         }
         let results = self.consumer(QueueName::results(), prefetch, retry, false);
-        self.consume(process, connection, publisher.clone(), results, egress.results(), environment.clone());
+        self.consume(process, connection, publisher.clone(), results, &Arc::new(egress.results()), environment.clone());
         let reports = self.consumer(QueueName::reports(), prefetch, retry, false);
-        self.consume(process, connection, publisher.clone(), reports, egress.reports(), environment);
+        self.consume(process, connection, publisher.clone(), reports, &Arc::new(egress.reports()), environment);
         let token = || process.stop.token().clone();
         let (reconcile, sweep) =
             (Arc::clone(&egress).reconcile(token()), Arc::clone(&egress).sweep(publisher, token()));
@@ -158,7 +166,7 @@ impl Replica {
     }
 
     fn consumer(&self, queue: QueueName, prefetch: u16, retry: RetryPolicy, ordered: bool) -> Consumer {
-        Consumer { queue, prefetch, retry, ordered, drain: self.settings.drain }
+        Consumer { queue, prefetch, retry, ordered, share: None, drain: self.settings.drain }
     }
 
     fn consume<H: Handler>(
@@ -167,9 +175,10 @@ impl Replica {
         connection: u64,
         publisher: Publisher,
         consumer: Consumer,
-        handler: H,
+        handler: &Arc<H>,
         environment: Environment,
     ) {
+        let handler = Arc::clone(handler);
         let handler = Arc::new(Watched { handler, broker: Arc::clone(&self.broker), connection });
         process.work(consume(publisher, consumer, handler, environment, process.stop.token().clone(), |_| {}));
     }

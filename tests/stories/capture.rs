@@ -57,6 +57,7 @@ async fn every_event_of_a_conversation_carries_its_session_and_its_cause() {
     let result = EventId::of_webhook(&backend, &session_b, Kind::SessionResult, "continue");
     let mut expected = vec![
         ("message.received", received, None, "ingress"),
+        ("message.routed", received.derive(Kind::MessageRouted, 0), Some(received), "router"),
         ("message.send", send, Some(received), "router"),
         (
             "message.launched",
@@ -94,7 +95,7 @@ async fn every_event_of_a_conversation_carries_its_session_and_its_cause() {
         assert_eq!(body["time"].as_str().unwrap().parse::<Timestamp>().unwrap().as_second(), properties.timestamp);
         let session = body["data"].get("session_id").map(|id| id.as_str().unwrap());
         let of_session = match kind {
-            "message.received" => Some(session_a.as_str()),
+            "message.received" | "message.routed" => Some(session_a.as_str()),
             "message.send" => None,
             _ => Some(session_b.as_str()),
         };

@@ -45,7 +45,7 @@ async fn the_demo_shows_a_conversation_and_ends_well(bus: Bus) {
         arguments.extend(["--bus", vhost.url()]);
     }
     let demo = tropomq(folder.path(), &arguments).await;
-    check(&demo, 0, &["texts \"echo Ça va, 🐘?\"", "gets  \"Ça va, 🐘?\"", "on all 6 events"]);
+    check(&demo, 0, &["texts \"echo Ça va, 🐘?\"", "gets  \"Ça va, 🐘?\"", "on all 7 events"]);
     let told = out(&demo);
     let id = |label: &str| {
         let id = told.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim();
@@ -57,7 +57,7 @@ async fn the_demo_shows_a_conversation_and_ends_well(bus: Bus) {
     for id in [a, b] {
         assert!(told.contains(&format!("Tropo-Thread-{id}")));
     }
-    assert!(told.contains(&format!("correlation id            {a}, on all 6 events")), "{told}");
+    assert!(told.contains(&format!("correlation id            {a}, on all 7 events")), "{told}");
     let kinds = ["received", "send", "launched", "released", "sent"].map(|kind| format!("message.{kind}"));
     for kind in kinds.iter().map(String::as_str).chain(["session.result"]) {
         assert!(told.contains(kind), "{kind} is not in: {told}");

@@ -46,6 +46,7 @@ mod drill;
 mod forgery;
 mod outages;
 mod refusals;
+mod reload;
 mod replicas;
 mod restarts;
 mod rolling;

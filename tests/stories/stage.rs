@@ -84,6 +84,11 @@ impl Stage {
         self.service(name)
     }
 
+    /// The service that router runs in.
+    pub(crate) fn router(&mut self) -> &mut Service {
+        self.service(if self.broker.is_some() { "router-0" } else { "up" })
+    }
+
     /// The configuration of the service that egress runs in.
     pub(crate) fn sender_config(&mut self) -> std::path::PathBuf {
         self.service(if self.broker.is_some() { "egress-0" } else { "up" }).config()

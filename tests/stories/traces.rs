@@ -48,11 +48,12 @@ async fn take(State(collector): State<Collector>, body: Bytes) {
 }
 
 /// Every span of a conversation: from the webhook of the text to what became of the message.
-const SPANS: [(&str, usize); 13] = [
+const SPANS: [(&str, usize); 14] = [
     // The text, the call-back and the result.
     ("POST /tropo/{backend}", 3),
     ("send tropomq:message.received", 1),
     ("process router.message.received", 1),
+    ("send tropomq:message.routed", 1),
     ("send tropomq:message.send", 1),
     ("process egress.message.send.story", 1),
     ("send tropomq:message.launched", 1),

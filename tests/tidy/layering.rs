@@ -23,7 +23,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("deadpool-postgres", &["store"]),
     ("lapin", &["messaging"]),
     ("parts", &["testkit", "tropomq"]),
-    ("reqwest", &["ingress", "egress", "simulator", "tropomq"]),
+    ("reqwest", &["ingress", "router", "egress", "simulator", "tropomq"]),
     ("rusqlite", &["messaging", "store"]),
     ("tokio-postgres", &["store"]),
     ("tokio-postgres-rustls", &["store"]),
@@ -128,7 +128,7 @@ fn a_misplaced_dependency_is_found() {
     check("services/router", "dev-dependencies.egress.workspace = true", &["router may not know egress"]);
     check("services/router", "dependencies.lapin = '4'", &["only messaging may depend on lapin"]);
     check("services/router", "dependencies.bus = { version = '4', package = 'lapin' }", &["only messaging"]);
-    check("services/router", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, egress"]);
+    check("services/journal", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, router"]);
     check("services/router", "dependencies.parts.workspace = true", &["only testkit, tropomq"]);
     check("services/router", "dependencies.testkit.workspace = true", &["dev-dependency only"]);
     check("services/console", "", &["console stands on no floor"]);

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chassis::network::Network;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use crate::{Backend, Network};
+use crate::Backend;
 
 /// What a caller shows of itself.
 #[derive(Clone, Copy)]

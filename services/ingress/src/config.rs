@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::http::Limits;
+use chassis::network::Network;
 use messaging::spool;
 use serde::Deserialize;
 use url::Url;
-
-use crate::Network;
 
 /// The `[ingress]` table.
 #[derive(Clone, Debug, Deserialize)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use messaging::{Environment, Publisher};
 use tropo::ticket::Keyring;
 
-pub use backends::{Backend, Backends, Network, NetworkError};
+pub use backends::{Backend, Backends};
 pub use config::{Config, Spool};
 pub use forward::{Answer, CallBack, CallBacks, ForwardError, Forwarder, ForwarderError};
 

@@ -40,7 +40,6 @@ pub struct Queues {
 #[must_use]
 pub fn queues(backends: &[BackendName]) -> Vec<QueueName> {
     let fixed = [
-        QueueName::received(),
         QueueName::results(),
         QueueName::reports(),
         QueueName::journal(),
@@ -48,7 +47,7 @@ pub fn queues(backends: &[BackendName]) -> Vec<QueueName> {
         QueueName::unrouted(),
     ];
     let levels = RETRY_LEVELS.into_iter().map(|level| QueueName::from(retry_name(level).as_str()));
-    fixed.into_iter().chain(levels).chain(backends.iter().map(QueueName::lane)).collect()
+    fixed.into_iter().chain(QueueName::texts()).chain(levels).chain(backends.iter().map(QueueName::lane)).collect()
 }
 
 impl Queues {
@@ -59,7 +58,7 @@ impl Queues {
         let depth = |queue: QueueName| counted.get(&queue).copied().unwrap_or(nothing);
         let level = |level| depth(QueueName::from(retry_name(level).as_str()));
         Self {
-            texts: depth(QueueName::received()),
+            texts: QueueName::shards().map(|shard| one_active(depth(shard))).fold(depth(QueueName::received()), sum),
             lanes: backends.iter().map(|backend| (backend.clone(), depth(QueueName::lane(backend)))).collect(),
             reports: sum(depth(QueueName::results()), depth(QueueName::reports())),
             delayed_anywhere: RETRY_LEVELS.into_iter().map(|each| known(level(each))).sum(),
@@ -87,6 +86,11 @@ impl Queues {
         let fixed = [&self.texts, &self.reports, &self.journal, &self.journal_dead];
         fixed.into_iter().chain(self.lanes.values()).all(|depth| depth.in_hand.is_some() || depth.consumers == 0)
     }
+}
+
+/// However many there are, one consumer at a time has something in hand.
+fn one_active(depth: Depth) -> Depth {
+    Depth { consumers: depth.consumers.min(1), ..depth }
 }
 
 /// Both queues together. What is not known of one is not known of both.
@@ -252,10 +256,11 @@ fn places(
         entries.iter().filter(|entry| of(&entry.backend)).cloned().collect()
     };
     let mut places = Vec::new();
-    // All backends share the queue of texts: only over all of them can be told whether one is missing.
+    // All backends share the queues of texts: only over all of them can be told whether one is missing.
     if account.values().any(|backend| 0 < backend.texts.count_old(Standing::Waiting)) {
         let old = look.account.values().map(|backend| backend.texts.count_old(Standing::Waiting)).sum();
-        let what = format!("texts that were accepted, did not end, and are not on {}", QueueName::received());
+        let received = QueueName::received();
+        let what = format!("texts that were accepted, did not end, and are neither on {received} nor on its shards");
         places.push(Place {
             remedy: "the text was taken off its queue and nobody handled it: look at what else consumes or purges the \
                      queue; a person can be asked to text again",

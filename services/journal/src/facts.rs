@@ -35,11 +35,11 @@ impl Told {
         let Properties { message_id, correlation_id, headers, .. } = properties;
         // A dead letter's own routing key is that of wherever it was last.
         let routing_key = headers.get(ROUTING_KEY).unwrap_or(routing_key);
-        let (kind, backend) = routing_key.rsplit_once('.')?;
+        let (kind, backend) = Kind::of_routing_key(routing_key)?;
         Some(Self {
-            kind: kind.parse().ok()?,
+            kind,
             id: message_id.as_deref()?.parse().ok()?,
-            backend: backend.parse().ok()?,
+            backend,
             correlation_id: correlation_id.as_deref().and_then(|id| id.parse().ok()),
             causation_id: headers.get(CAUSATION_ID).and_then(|id| id.parse().ok()),
             data: Value::Null,
@@ -105,7 +105,7 @@ pub(crate) fn of_dead_letter(delivery: &Delivery, at: Timestamp) -> Option<Vec<F
     let queue = delivery.properties.headers.get(QUEUE).map(String::as_str);
     let lanes = format!("egress.{}.", Kind::MessageSend);
     let subject = match queue {
-        Some(queue) if queue == QueueName::received().as_str() => Subject::Text,
+        Some(queue) if QueueName::texts().any(|of_texts| of_texts.as_str() == queue) => Subject::Text,
         Some(queue) if queue.starts_with(&lanes) => Subject::Message,
         Some(_) => return Some(Vec::new()),
         None => return None,

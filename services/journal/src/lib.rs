@@ -3,7 +3,7 @@
 //! ```text
 //! journal.events ──► Events ──┐ facts
 //! journal.dead   ──► Dead   ──┴─► Keeper ──► store::Accounts ──► the account ──┐
-//! router's queue, the lanes, the waiting levels ──► depths ────────────────────┴─► balance: what is where it can be
+//! router's queues, the lanes, the waiting levels ─► depths ────────────────────┴─► balance: what is where it can be
 //! ```
 //!
 //! Invariant: a fact is recorded before its event is acknowledged, and recording it again changes nothing. So every

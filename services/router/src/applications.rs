@@ -4,35 +4,82 @@ mod choices;
 mod conversation;
 mod default;
 mod echo;
+mod group;
 mod keyword;
+mod poll;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use protocol::BackendName;
 
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
+use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
+
+/// The names that the applications of the house have.
+pub(crate) const BUILT_IN: [&str; 6] =
+    [conversation::NAME, poll::NAME, group::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     let mut applications: Vec<Arc<dyn Participant>> = Vec::new();
-    for name in &config.applications {
-        let application = named(name, config)?;
-        if applications.iter().any(|earlier| earlier.name() == application.name()) {
+    for (at, name) in config.applications.iter().enumerate() {
+        if config.applications.iter().take(at).any(|earlier| earlier == name) {
             return Err(ConfigError::Repeated { name: name.clone() });
         }
-        applications.push(application);
+        applications.extend(named(name, config)?);
+    }
+    let tables = [
+        (conversation::NAME, config.conversation.is_empty()),
+        (poll::NAME, config.poll.is_empty()),
+        (group::NAME, config.group.is_empty()),
+    ];
+    let is_listed = |name: &str| config.applications.iter().any(|listed| listed == name);
+    if let Some((name, _)) = tables.into_iter().find(|(name, is_empty)| !is_empty && !is_listed(name)) {
+        let told = format!("{name} is not among router.applications: add it there, in its place, or remove the table");
+        return Err(ConfigError::of_key(format!("router.{name}"), told));
+    }
+    for name in config.http.keys() {
+        check_name("http", name, config)?;
     }
     Ok(applications)
 }
 
-fn named(name: &str, config: &Config) -> Result<Arc<dyn Participant>, ConfigError> {
+/// Whether the name of a table stands for that table alone, and is asked.
+fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Result<(), ConfigError> {
+    if BUILT_IN.contains(&name.as_str()) {
+        return Err(ConfigError::NameTaken { table, name: name.clone() });
+    }
+    if !config.applications.iter().any(|listed| listed == name.as_str()) {
+        return Err(ConfigError::NotListed { table, name: name.clone() });
+    }
+    Ok(())
+}
+
+/// What a name in the list stands for. An application of the house has one line here.
+fn named(name: &str, config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     Ok(match name {
-        echo::NAME => in_process(echo::Echo),
-        keyword::NAME => in_process(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?),
-        conversation::NAME => in_process(conversation::Conversation::new(&config.conversation)?),
-        default::NAME => in_process(default::Default::new(&config.default)?),
-        _ => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        conversation::NAME => configured(&config.conversation, conversation::Conversation::new)?,
+        poll::NAME => poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect(),
+        group::NAME => configured(&config.group, group::Groups::new)?,
+        echo::NAME => vec![in_process(echo::Echo)],
+        keyword::NAME => vec![in_process(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?)],
+        default::NAME => vec![in_process(default::Default::new(&config.default)?)],
+        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
+            Some((name, http)) => vec![Arc::new(HttpApplication::new(name.clone(), http)?)],
+            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+        },
     })
+}
+
+/// The application of a table; none, where the table is empty: it would only be asked in vain.
+fn configured<T, A: Application + 'static>(
+    table: &BTreeMap<String, T>,
+    application: fn(&BTreeMap<String, T>) -> Result<A, ConfigError>,
+) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
+    if table.is_empty() { Ok(Vec::new()) } else { Ok(vec![in_process(application(table)?)]) }
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

@@ -7,12 +7,15 @@ mod keyword;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::MessageText;
+use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
 pub use audience::{Group, Poll};
 pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
+
+use crate::applications::BUILT_IN;
+use crate::http::HttpConfig;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +23,7 @@ pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 pub struct Config {
     /// The applications, in the order in which they are asked.
     pub applications: Vec<String>,
-    /// How many texts are handled at once, at most.
+    /// How many texts of a shard of people are in hand at once, at most.
     pub prefetch: u16,
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
@@ -41,6 +44,9 @@ pub struct Config {
     pub group: BTreeMap<String, Group>,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.http.NAME]`: the applications behind HTTP.
+    #[serde(default)]
+    pub http: BTreeMap<BackendName, HttpConfig>,
 }
 
 impl Config {
@@ -63,10 +69,39 @@ pub struct DefaultAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No application of that name.
-    #[error("router.applications: there is no application {name:?}; there are echo, keyword and default")]
+    #[error(
+        "router.applications: there is no application {name:?}; there are {}, and those that have a table: router.http.NAME",
+        BUILT_IN.join(", ")
+    )]
     UnknownApplication {
         /// The name.
         name: String,
+    },
+    /// A table of an application that is not asked.
+    #[error("router.{table}.{name} is not among router.applications: add it there, in its place, or remove the table")]
+    NotListed {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A table of a name that stands for something else.
+    #[error("router.{table}.{name}: the name stands for another application as well; give it one of its own")]
+    NameTaken {
+        /// The kind of application.
+        table: &'static str,
+        /// The name.
+        name: BackendName,
+    },
+    /// A key of an application behind HTTP.
+    #[error("router.http.{name}.{key} {told}")]
+    Http {
+        /// The application.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
     /// An application is named twice.
     #[error("router.applications: {name:?} stands twice; an application is asked once")]

@@ -12,17 +12,20 @@
 //! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
 //! published. So a text that comes again publishes the same messages, with the same ids.
 
+pub mod api;
 pub mod application;
 mod applications;
 mod config;
 #[cfg(test)]
 mod fake;
 mod forget;
+mod http;
 mod matching;
 mod observe;
 pub mod participant;
 mod pipeline;
 mod routed;
+pub mod signature;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,10 +38,11 @@ use store::{LedgerError, Memories};
 
 use application::Text;
 pub use config::{
-    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep, Options,
-    Phrases, Poll,
+    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
+    Options, Phrases, Poll,
 };
 pub use forget::forget;
+pub use http::{HttpConfig, OnError};
 use pipeline::{Pipeline, Stopped};
 use routed::Routed;
 

@@ -8,6 +8,7 @@ use messaging::BoxFuture;
 use protocol::{MessageSend, Phase};
 
 use crate::application::{Application, Known, Recall, Said, Sending, Text};
+use crate::signature::Secrets;
 
 /// Takes part in a text's way. [`Application`] is the pure one; what calls out implements this.
 pub trait Participant: fmt::Debug + Send + Sync {
@@ -45,6 +46,11 @@ pub trait Participant: fmt::Debug + Send + Sync {
     /// As [`Application::outgoing`].
     fn outgoing(&self, _message: &MessageSend) -> Sending {
         Sending::Pass
+    }
+
+    /// What proves that a request to the router is its own; `None` where it makes none.
+    fn secrets(&self) -> Option<&Secrets> {
+        None
     }
 }
 

@@ -5,13 +5,14 @@ mod draft;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{MessageSend, Phase, SaidWord};
+use protocol::{BackendName, MessageSend, Phase, SaidWord};
 use store::{Kept, LedgerError, Memories};
 use tokio::time::Instant;
 
 use crate::application::{Recall, Sending, Text};
 use crate::participant::{Asked, Participant, Unanswered};
 use crate::routed::Routed;
+use crate::signature::Secrets;
 use draft::Draft;
 
 /// The applications in their order, as one configuration has them.
@@ -101,6 +102,11 @@ impl Pipeline {
             }
         }
         Ok(message)
+    }
+
+    /// What proves that a request is of the application of that name.
+    pub(crate) fn secrets(&self, name: &BackendName) -> Option<&Secrets> {
+        self.participants.iter().find(|participant| participant.name() == name.as_str())?.secrets()
     }
 
     fn taking_part(&self, phase: Phase) -> impl DoubleEndedIterator<Item = &dyn Participant> {

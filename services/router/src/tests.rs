@@ -21,6 +21,7 @@ fn config(applications: &[&str]) -> Config {
         poll: BTreeMap::new(),
         group: BTreeMap::new(),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        http: BTreeMap::new(),
     }
 }
 

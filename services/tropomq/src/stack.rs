@@ -25,7 +25,7 @@ use chassis::tasks::{OnEnd, Tasks};
 use chassis::telemetry::{self, Metrics};
 use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
-use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, consume};
+use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
 use protocol::topology::QueueName;
 use store::Ledger;
 use tropo::ticket::Keyring;
@@ -141,6 +141,7 @@ struct Work {
     prefetch: u16,
     retry: RetryPolicy,
     ordered: bool,
+    share: Option<Share>,
 }
 
 impl Stack {
@@ -282,9 +283,9 @@ impl Running {
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());
             let queue = QueueName::lane(backend);
-            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered }, Arc::new(lane));
+            self.consume(bus, "egress", Work { queue, prefetch, retry, ordered, share: None }, Arc::new(lane));
         }
-        let reported = |queue| Work { queue, prefetch, retry, ordered: false };
+        let reported = |queue| Work { queue, prefetch, retry, ordered: false, share: None };
         self.consume(bus, "egress", reported(QueueName::results()), Arc::new(egress.results()));
         self.consume(bus, "egress", reported(QueueName::reports()), Arc::new(egress.reports()));
         let token = || self.tasks.shutdown().token().clone();
@@ -327,12 +328,12 @@ impl Running {
         &self,
         bus: &Arc<dyn Bus>,
         service: &'static str,
-        Work { queue, prefetch, retry, ordered }: Work,
+        Work { queue, prefetch, retry, ordered, share }: Work,
         handler: Arc<H>,
     ) {
         let publisher = Publisher::new(Arc::clone(bus), service);
         let name = format!("consume {queue}");
-        let consumer = Consumer { queue, prefetch, retry, ordered, drain: self.settings.bus.drain };
+        let consumer = Consumer { queue, prefetch, retry, ordered, share, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
         // Readiness follows each consumer: a bus that is there does not mean that every queue can be had.
         let component = self.health.component(name.clone());

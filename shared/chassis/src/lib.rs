@@ -10,6 +10,7 @@ pub mod exit;
 pub mod files;
 pub mod health;
 pub mod http;
+pub mod network;
 pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;

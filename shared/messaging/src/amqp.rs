@@ -10,6 +10,7 @@ mod broker;
 mod depths;
 mod driver;
 mod observe;
+mod seats;
 mod subscription;
 mod topology;
 mod wire;
@@ -25,7 +26,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BoxFuture, Bus, BusState, DepthError, Depths, Message, Opened, PublishError, SubscribeError, Subscription,
+    BoxFuture, Bus, BusState, DepthError, Depths, Message, Opened, PublishError, Seat, SeatError, SubscribeError,
+    Subscription,
 };
 use broker::Broker;
 use driver::{CONFIRM_MAX, Driver, Request};
@@ -139,6 +141,14 @@ impl Bus for Amqp {
             let counting = self.closing.run_until_cancelled(self.consuming.depths(queues));
             let counted = counting.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
             counted.map_err(DepthError)
+        })
+    }
+
+    fn seat<'a>(&'a self, among: &'a QueueName) -> BoxFuture<'a, Result<Seat, SeatError>> {
+        Box::pin(async move {
+            let seating = self.closing.run_until_cancelled(self.consuming.seat(among));
+            let seated = seating.await.unwrap_or_else(|| Err("the bus is closed".to_owned()));
+            seated.map_err(SeatError)
         })
     }
 

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use protocol::topology::QueueName;
 use tokio::sync::watch;
 
+use crate::{Seat, SeatError};
+
 /// A boxed future, as object-safe traits return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -48,6 +50,19 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// # Cancel safety
     /// Safe: it changes nothing.
     fn depths<'a>(&'a self, queues: &'a [QueueName]) -> BoxFuture<'a, Result<Depths, DepthError>>;
+
+    /// Keeps the seat of this process among those who consume a queue, or takes one: the lowest that is free. A bus of
+    /// one process has one.
+    ///
+    /// # Errors
+    /// [`SeatError`] when the bus does not answer.
+    ///
+    /// # Cancel safety
+    /// Safe: a seat that was taken is found the next time.
+    fn seat<'a>(&'a self, among: &'a QueueName) -> BoxFuture<'a, Result<Seat, SeatError>> {
+        let _ = among;
+        Box::pin(async { Ok(Seat::ONLY) })
+    }
 
     /// Whether it can be published to, and every change of that.
     fn state(&self) -> watch::Receiver<BusState>;

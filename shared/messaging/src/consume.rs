@@ -17,9 +17,10 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::headers::{ATTEMPT, REPLAYED_AT, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
+use crate::share::Leaving;
 use crate::{
     BoxFuture, BusState, Context, Delivery, Environment, Handler, Message, Outgoing, Progress, PublishError, Publisher,
-    RetryPolicy, Subscription, Witness, trace,
+    RetryPolicy, Share, Subscription, Witness, trace,
 };
 use failure::{Decision, Failure};
 use receive::{Handling, Receive, Witnessing};
@@ -48,7 +49,10 @@ pub struct Consumer {
     /// Whether the queue has a single active consumer. Its place is then kept until what is in hand is finished, so that
     /// no other consumer overtakes it.
     pub ordered: bool,
-    /// How long what is in hand may take once shutdown was requested; the rest goes back to the bus.
+    /// Which process is to have the queue, where several share such queues.
+    pub share: Option<Share>,
+    /// How long what is in hand may take once shutdown was requested, or the queue is left to another process; the rest
+    /// goes back to the bus.
     pub drain: Duration,
 }
 
@@ -101,8 +105,9 @@ struct Consuming<R> {
 
 impl<R: Receive> Consuming<R> {
     async fn run(&self, shutdown: &CancellationToken) {
+        let mut leaving = Leaving::new(self.consumer.share.clone());
         while let Some(subscription) = self.subscribe(shutdown).await {
-            self.serve(subscription, shutdown).await;
+            self.serve(subscription, &mut leaving, shutdown).await;
             // A subscription that ends as soon as it begins is no reason to ask without a pause.
             shutdown.run_until_cancelled(self.environment.clock.sleep(SUBSCRIBE_FIRST)).await;
         }
@@ -132,10 +137,16 @@ impl<R: Receive> Consuming<R> {
         }
     }
 
-    /// Handles what a subscription delivers until it ends or shutdown is requested.
+    /// Handles what a subscription delivers until it ends, the queue is left to another process, or shutdown is
+    /// requested.
     ///
     /// What is in hand when the subscription ends by itself is abandoned, as in a crash: it will come again.
-    async fn serve(&self, mut subscription: Box<dyn Subscription>, shutdown: &CancellationToken) {
+    async fn serve(
+        &self,
+        mut subscription: Box<dyn Subscription>,
+        leaving: &mut Leaving,
+        shutdown: &CancellationToken,
+    ) {
         let (progress, mut reported) = mpsc::unbounded_channel();
         let mut in_hand = FuturesUnordered::new();
         let mut progressing = FuturesUnordered::new();
@@ -148,7 +159,13 @@ impl<R: Receive> Consuming<R> {
                 Some(made) = reported.recv() => progressing.push(self.report(made)),
                 Some(()) = progressing.next() => {}
                 delivery = subscription.next() => match delivery {
-                    Some(delivery) => in_hand.push(self.process(delivery, progress.clone())),
+                    Some(delivery) => {
+                        in_hand.push(self.process(delivery, progress.clone()));
+                        if leaving.is_due(self.environment.now()) {
+                            observe::left(&self.consumer.queue);
+                            break;
+                        }
+                    }
                     None => {
                         observe::subscription_ended(&self.consumer.queue);
                         let queue = &self.consumer.queue;

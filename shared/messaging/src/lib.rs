@@ -18,6 +18,7 @@ mod observe;
 mod open;
 mod publisher;
 mod retry;
+mod share;
 pub mod spool;
 pub mod trace;
 mod turns;
@@ -30,4 +31,5 @@ pub use handler::{Context, Disposition, Handler, Outgoing, Progress, Settle, Wit
 pub use open::{BusUrl, BusUrlError, OpenError, Opened, open};
 pub use publisher::Publisher;
 pub use retry::RetryPolicy;
+pub use share::{Seat, SeatError, Seating, Share};
 pub use turns::{Turn, Turns};

@@ -9,7 +9,7 @@ use protocol::topology::QueueName;
 use tracing::{debug, error, info, warn};
 
 use crate::dead::{Filter, Summary};
-use crate::{PublishError, SubscribeError};
+use crate::{PublishError, Seat, SeatError, SubscribeError};
 
 struct Metrics {
     sent: Counter<u64>,
@@ -162,4 +162,21 @@ pub(crate) fn progress_lost(error: &PublishError) {
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Which of several processes this is.
+pub(crate) fn seated(among: &QueueName, seat: Option<Seat>) {
+    if let Some(Seat { number, of }) = seat {
+        info!(number, of, "{of} share the queues of {among} and its like, and this is number {number} from 0");
+    }
+}
+
+/// It keeps the last that it had.
+pub(crate) fn no_seat(among: &QueueName, error: &SeatError) {
+    debug!("cannot tell who else consumes {among}: {error}");
+}
+
+/// What comes next goes to another process.
+pub(crate) fn left(queue: &QueueName) {
+    info!("leaving {queue} to the process whose share it is");
 }

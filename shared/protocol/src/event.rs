@@ -19,8 +19,8 @@ pub use message::{
 pub use routing::{AskedApplication, MessageOffered, MessageRouted, Phase, RoutedOutcome, SaidWord};
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};
 
-/// What an event says: the first part of its routing key, `<kind>.<backend>`. Events are past tense, the one command
-/// (`message.send`) is imperative.
+/// What an event says: the first part of its routing key, `<kind>.<backend>` or `<kind>.<backend>.<detail>`. Events are
+/// past tense, the one command (`message.send`) is imperative.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// `message.received`: a person texted us. Ingress to router.
@@ -95,6 +95,14 @@ impl Kind {
             Self::SessionIgnored => "session.ignored",
             Self::DeliveryReported => "delivery.reported",
         }
+    }
+
+    /// The kind and the backend in a routing key; `None` if it is not one of ours.
+    #[must_use]
+    pub fn of_routing_key(routing_key: &str) -> Option<(Self, BackendName)> {
+        let of_kind = |kind: Self| Some((kind, routing_key.strip_prefix(kind.as_str())?.strip_prefix('.')?));
+        let (kind, rest) = Self::ALL.into_iter().find_map(of_kind)?;
+        Some((kind, rest.split('.').next()?.parse().ok()?))
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{BackendName, Kind, SessionId};
 /// The namespace under which the ids of webhooks are derived.
 const WEBHOOKS: Uuid = Uuid::from_u128(0x6a1f_3c52_9d0b_4e0e_8f43_7b1d_5c0a_21e7);
 
+/// The namespace under which the ids of what applications ask for are derived.
+const APPLICATIONS: Uuid = Uuid::from_u128(0x0c58_7de1_44b6_4f0c_9f3e_a1d2_66f0_9b35);
+
 /// The id of an event. The id of a `message.send` event is the id of the message.
 ///
 /// Invariant: an event's id is UUIDv5 of its cause, its kind and its index among the consequences of that cause. The
@@ -27,6 +30,15 @@ impl EventId {
         // A blank stands in none of the four before `part`, so no two webhooks are spelled alike.
         let name = format!("{backend} {session} {kind} {part}");
         Self(Uuid::new_v5(&WEBHOOKS, name.as_bytes()))
+    }
+
+    /// The id of the message that an application asks for under a key of its own: the same key is the same message.
+    ///
+    /// An application cannot choose the id itself: so it cannot pass its message off as one that something else caused.
+    #[must_use]
+    pub fn of_application(application: &BackendName, key: &str) -> Self {
+        // A blank stands in no name.
+        Self(Uuid::new_v5(&APPLICATIONS, format!("{application} {key}").as_bytes()))
     }
 
     /// The id of the `index`th event of `kind` that this event causes.
@@ -83,6 +95,10 @@ mod tests {
         EventId::of_webhook(&"b".parse().unwrap(), &session.parse().unwrap(), Kind::MessageReceived, part)
     }
 
+    fn of_application(name: &str, key: &str) -> EventId {
+        EventId::of_application(&name.parse().unwrap(), key)
+    }
+
     #[test]
     fn the_same_cause_kind_and_index_give_the_same_id() {
         assert_eq!(webhook("s1", ""), webhook("s1", ""));
@@ -100,6 +116,9 @@ mod tests {
             cause.derive(Kind::MessageSend, 1),
             cause.derive(Kind::MessageSent, 0),
             webhook("s2", "").derive(Kind::MessageSend, 0),
+            of_application("survey", "1"),
+            of_application("survey", "2"),
+            of_application("poll", "1"),
         ];
         for (i, a) in ids.iter().enumerate() {
             for b in ids.iter().skip(i + 1) {
@@ -113,5 +132,6 @@ mod tests {
         // Golden: a changed derivation would make an upgrade send again what is on its way.
         assert_eq!(webhook("s1", "").to_string(), "6f08c07b-eb3b-5be3-9044-89bbde80e4f3");
         assert_eq!(webhook("s1", "").derive(Kind::MessageSend, 0).to_string(), "d984dcb5-e985-5233-8e9e-7bce11f5b61c");
+        assert_eq!(of_application("survey", "1").to_string(), "3444f43e-9469-5b07-bbfa-ffe861b75330");
     }
 }

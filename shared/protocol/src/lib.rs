@@ -10,6 +10,7 @@ mod event;
 pub mod forward;
 mod id;
 mod network;
+mod retry_after;
 mod session;
 mod text;
 pub mod topology;
@@ -26,6 +27,7 @@ pub use event::{
 };
 pub use id::EventId;
 pub use network::{Network, NetworkError};
+pub use retry_after::retry_after;
 pub use session::{SessionId, SessionIdError};
 pub use text::{MessageText, TextError};
 pub use trace::TraceContext;

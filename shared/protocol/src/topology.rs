@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tropomq (topic) ──┬── tropomq.work (topic) ──┬── <service>.<kind> …             work, bound by kind
+//!                   │                          ├── router.message.received.<shard>  what people texted, by person
 //!                   │                          ├── egress.message.send.<backend>  a lane for each backend
 //!                   │                          └── (alternate) tropomq.unrouted   work whose queue is gone
 //!                   ├── journal.events                 a bounded record of every event
@@ -15,9 +16,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{BackendName, Kind};
+use uuid::Uuid;
 
-/// The one topic exchange. Routing key: `<kind>.<backend>`.
+use crate::{Address, BackendName, Kind};
+
+/// The one topic exchange. Routing key: `<kind>.<backend>`, or `<kind>.<backend>.<detail>`.
 pub const EXCHANGE: &str = "tropomq";
 /// The topic exchange between [`EXCHANGE`] and the queues of work. It gets what such a queue is bound for, and stays
 /// when the queue is deleted: the record alone would count as a queue that took the message, and a text that was
@@ -49,6 +52,26 @@ pub const RETRY_LEVELS: [Duration; 12] = [
     Duration::from_secs(3600),
 ];
 
+/// Into how many queues what people text is divided. The texts of one person are always on the same one. Another number
+/// would divide people otherwise, so that a text could overtake one that was published before.
+pub const SHARDS: u16 = 16;
+
+/// The namespace under which people are divided into shards.
+const PEOPLE: Uuid = Uuid::from_u128(0x2f8d_5b0c_7e16_4c39_a4d2_91b6_e83f_0c57);
+
+/// The shard of a person: which of the [`SHARDS`] queues their texts are on, as `00` to `15`. A person is who texts a
+/// backend from an address.
+#[must_use]
+pub fn shard(backend: &BackendName, person: &Address) -> String {
+    // A blank stands in no name, so no two people are spelled alike.
+    let hash = Uuid::new_v5(&PEOPLE, format!("{backend} {}", person.as_str()).as_bytes());
+    shard_name(u16::from(hash.as_bytes()[0]) % SHARDS)
+}
+
+fn shard_name(number: u16) -> String {
+    format!("{number:02}")
+}
+
 /// The name of the exchange, and of the queue behind it, in which a message waits that long.
 #[must_use]
 pub fn retry_name(level: Duration) -> String {
@@ -73,10 +96,26 @@ impl QueueName {
         Self(format!("{service}.{kind}"))
     }
 
-    /// Where router gets what people texted.
+    /// Where router gets what people texted and was published without a shard, as earlier versions do.
     #[must_use]
     pub fn received() -> Self {
         Self::of("router", Kind::MessageReceived)
+    }
+
+    /// Where router gets what the people of a [`shard`] texted, one after the other.
+    #[must_use]
+    pub fn shard(shard: &str) -> Self {
+        Self(format!("{}.{shard}", Self::received()))
+    }
+
+    /// The queues of all shards.
+    pub fn shards() -> impl Iterator<Item = Self> {
+        (0..SHARDS).map(|number| Self::shard(&shard_name(number)))
+    }
+
+    /// All queues where router gets what people texted.
+    pub fn texts() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::received()).chain(Self::shards())
     }
 
     /// The lane of a backend: where egress gets what to send.
@@ -171,10 +210,22 @@ pub struct Bound {
 pub struct Pattern(String);
 
 impl Pattern {
-    /// All events of a kind, of every backend.
+    /// All events of a kind, of every backend and with every detail.
     #[must_use]
     pub fn of_kind(kind: Kind) -> Self {
+        Self(format!("{kind}.#"))
+    }
+
+    /// All events of a kind that have no detail.
+    #[must_use]
+    pub fn without_detail(kind: Kind) -> Self {
         Self(format!("{kind}.*"))
+    }
+
+    /// All events of a kind with this detail, of every backend.
+    #[must_use]
+    pub fn of_detail(kind: Kind, detail: &str) -> Self {
+        Self(format!("{kind}.*.{detail}"))
     }
 
     /// All events of a kind and a backend.
@@ -244,12 +295,16 @@ impl Topology {
         let work = |name, pattern| queue(name, vec![pattern]);
         let bound = Some(Bound { messages_max: 1_000_000, age_max: JOURNAL_AGE_MAX });
         let mut queues = vec![
-            work(QueueName::received(), Pattern::of_kind(Kind::MessageReceived)),
+            work(QueueName::received(), Pattern::without_detail(Kind::MessageReceived)),
             work(QueueName::results(), Pattern::of_kind(Kind::SessionResult)),
             work(QueueName::reports(), Pattern::of_kind(Kind::DeliveryReported)),
             Queue { bound, ..queue(QueueName::journal(), recorded(lanes)) },
             Queue { bound, dead_letters: true, ..queue(QueueName::journal_dead(), Vec::new()) },
         ];
+        queues.extend((0..SHARDS).map(shard_name).map(|shard| Queue {
+            single_active_consumer: true,
+            ..work(QueueName::shard(&shard), Pattern::of_detail(Kind::MessageReceived, &shard))
+        }));
         queues.extend(lanes.iter().map(|lane| Queue {
             single_active_consumer: lane.single_active_consumer,
             ..work(QueueName::lane(&lane.backend), Pattern::of_backend(Kind::MessageSend, &lane.backend))
@@ -272,6 +327,8 @@ fn recorded(lanes: &[Lane]) -> Vec<Pattern> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -302,7 +359,35 @@ mod tests {
         assert_eq!(queues("message.send.a"), ["journal.events", "egress.message.send.a"]);
         assert_eq!(queues("message.send.b"), [""; 0]);
         assert_eq!(queues("message.sent.b"), ["journal.events"]);
+        assert_eq!(queues("message.sent.b.more"), ["journal.events"]);
         assert_eq!(queues("message.received.b"), ["router.message.received", "journal.events"]);
+        assert_eq!(queues("message.received.b.03"), ["journal.events", "router.message.received.03"]);
+        assert_eq!(queues("message.received.b.16"), ["journal.events"], "nobody divides into more shards");
+    }
+
+    #[test]
+    fn people_stay_in_their_shards_from_version_to_version() {
+        // Golden: where a text of a person goes to another queue than the one before it, it may overtake it.
+        for (backend, person, expected) in [
+            ("b", "+15555550177", "04"),
+            ("b", "+15555550178", "08"),
+            ("my-tropo-backend", "+15555550177", "07"),
+            ("b", "98765", "12"),
+        ] {
+            assert_eq!(shard(&backend.parse().unwrap(), &person.parse().unwrap()), expected, "{backend} {person}");
+        }
+    }
+
+    #[test]
+    fn people_are_divided_evenly() {
+        let backend = "b".parse().unwrap();
+        let mut people: BTreeMap<QueueName, u32> = QueueName::shards().map(|queue| (queue, 0)).collect();
+        for number in 0..16_000 {
+            let person = format!("+1555{number:07}").parse().unwrap();
+            *people.get_mut(&QueueName::shard(&shard(&backend, &person))).unwrap() += 1;
+        }
+        assert_eq!(people.len(), 16);
+        assert!(people.values().all(|people| (850..1150).contains(people)), "{people:?}");
     }
 
     #[test]

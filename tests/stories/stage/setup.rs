@@ -31,7 +31,7 @@ drain = "3s"
 [ticket.keys]
 story = "a key for the stories, of no other use"
 [telemetry]
-log = "info,ingress=debug,router=debug,egress=debug,simulator=debug"
+log = "info,lapin::channel=off,ingress=debug,router=debug,egress=debug,simulator=debug"
 [backends.story]
 messaging_token = "token-of-the-story"
 number = "+1-555-555-0100"

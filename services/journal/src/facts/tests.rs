@@ -120,7 +120,9 @@ fn a_dead_letter_is_a_text_or_a_message_by_the_queue_that_gave_it_up() {
         facts.iter().map(|fact| (fact.subject, fact.id, fact.mark)).collect::<Vec<_>>()
     };
     let (received, command) = (Outgoing::new(&text), Outgoing::new(&answer(&text.head)));
-    assert_eq!(dead("router.message.received", &received), [(Subject::Text, text.head.id, Mark::Dead)]);
+    for queue in ["router.message.received", "router.message.received.07"] {
+        assert_eq!(dead(queue, &received), [(Subject::Text, text.head.id, Mark::Dead)]);
+    }
     let message = command.head().id;
     assert_eq!(dead("egress.message.send.b", &command), [(Subject::Message, message, Mark::Dead)]);
     assert_eq!(dead("egress.session.result", &command), []);

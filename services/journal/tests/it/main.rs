@@ -67,7 +67,7 @@ impl Running {
         let consumer = |queue| {
             let pause = Duration::from_secs(1);
             let retry = RetryPolicy { first: pause, longest: pause, attempts_max: None };
-            Consumer { queue, prefetch: 512, retry, ordered: false, drain: DEADLINE }
+            Consumer { queue, prefetch: 512, retry, ordered: false, share: None, drain: DEADLINE }
         };
         let publisher = || Publisher::new(Arc::clone(bus), "journal");
         let environment = Environment::system;

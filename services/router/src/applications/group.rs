@@ -164,11 +164,12 @@ mod tests {
         let all = [("", "Sent to 2."), ("+15555550102", message), ("12345", message)];
         check("", "+15555550101", "Crew: meet at  six", &all);
         check("", "+15555550100", "crew", &[("", "Nothing was sent: write the message behind the first word.")]);
-        check("reply = \"{count}\"", "+15555550101", "crew all hi", &[
-            ("", "Sent to 2."),
-            ("+15555550102", "+15555550101: hi"),
-            ("12345", "+15555550101: hi"),
-        ]);
+        check(
+            "reply = \"{count}\"",
+            "+15555550101",
+            "crew all hi",
+            &[("", "Sent to 2."), ("+15555550102", "+15555550101: hi"), ("12345", "+15555550101: hi")],
+        );
         check("", "+15555550100", "the crew", &[]);
     }
 
@@ -194,8 +195,16 @@ mod tests {
         };
         check_refused(&[("a", "owners = []\nmembers = [\"12345\"]")], "router.group.a.owners: ", "at least one");
         check_refused(&[("a", "owners = [\"12345\"]\nmembers = []")], "router.group.a.members: ", "at least one");
-        check_refused(&[("a", "owners = [\"12345\", \"12345\"]\nmembers = [\"12345\"]")], "router.group.a.owners: ", "twice");
-        check_refused(&[("a", "owners = [\"unknown\"]\nmembers = [\"12345\"]")], "router.group.a.owners: ", "cannot be");
+        check_refused(
+            &[("a", "owners = [\"12345\", \"12345\"]\nmembers = [\"12345\"]")],
+            "router.group.a.owners: ",
+            "twice",
+        );
+        check_refused(
+            &[("a", "owners = [\"unknown\"]\nmembers = [\"12345\"]")],
+            "router.group.a.owners: ",
+            "cannot be",
+        );
         check_refused(&[("a", CREW), ("b", &format!("words = [\"A.\"]{CREW}"))], "router.group: ", "texts a and b");
         let many: Vec<String> = (0..=MEMBERS_MAX).map(|index| format!("\"+1555555{index:04}\"")).collect();
         let many = format!("owners = [\"12345\"]\nmembers = [{}]", many.join(", "));

@@ -121,7 +121,9 @@ impl Poll {
             return self.said(&self.closed, text, earlier, &votes).because("closed");
         }
         match earlier {
-            Some(earlier) if earlier == option => self.said(&self.reply, text, Some(option), &votes).because("voted so before"),
+            Some(earlier) if earlier == option => {
+                self.said(&self.reply, text, Some(option), &votes).because("voted so before")
+            }
             Some(earlier) if !self.may_change => {
                 self.said(&self.voted, text, Some(earlier), &votes).because("voted before")
             }
@@ -251,7 +253,11 @@ mod tests {
 
     #[test]
     fn votes_are_taken_until_it_closes() {
-        Votes::new("closes_at = \"2026-03-01T09:30:16Z\"").check(ONE, "lunch soup", Some("soup it is: pizza: 0, soup: 1."));
+        Votes::new("closes_at = \"2026-03-01T09:30:16Z\"").check(
+            ONE,
+            "lunch soup",
+            Some("soup it is: pizza: 0, soup: 1."),
+        );
         let mut closed = Votes::new("closes_at = \"2026-03-01T09:30:15Z\"");
         closed.check(ONE, "lunch soup", Some("Sorry, voting is over."));
         closed.check(OWNER, "lunch results", Some("pizza: 0, soup: 0; 0 in all."));
@@ -275,6 +281,10 @@ mod tests {
         check_refused(&[("a", "options = [\"results\"]\nreply = \"x\"")], "router.poll.a.results: ", "is an option");
         check_refused(&[("a", "options = [\"x\"]\nreply = \"{vote}\"")], "router.poll.a.reply: ", "no {vote}");
         let one = "options = [\"x\"]\nreply = \"x\"";
-        check_refused(&[("a", one), ("b", &format!("words = [\"A\"]\n{one}"))], "router.poll: ", "of poll.a and of poll.b");
+        check_refused(
+            &[("a", one), ("b", &format!("words = [\"A\"]\n{one}"))],
+            "router.poll: ",
+            "of poll.a and of poll.b",
+        );
     }
 }

@@ -64,7 +64,7 @@ impl Report<'_> {
             "ready; what is in consumers' hands is not known without bus.management"
         };
         let mut told = format!(
-            "Checked: what has waited for longer than {}, against router's queue, the lanes, the queues of reports and \
+            "Checked: what has waited for longer than {}, against router's queues, the lanes, the queues of reports and \
              the\nwaiting levels ({in_hand}), and against the release ledger. Events that wait to be accounted for: {}.\n",
             duration::write(self.settle),
             queues.behind(),

@@ -88,14 +88,12 @@ async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<Ses
         bail!("the bus is not there after {BUS_TIMEOUT:?}: {:?}", *bus.state().borrow());
     }
     let mut ends = HashMap::new();
+    let waiting = |_| Some(End::Waiting);
+    let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting as fn(Kind) -> Option<End>));
     // What the journal says stands last: it names the end.
-    for (queue, end_of) in [
-        (QueueName::received(), (|_| Some(End::Waiting)) as fn(Kind) -> Option<End>),
-        (lane, |_| Some(End::Waiting)),
-        (QueueName::dead(), given_up),
-        (QueueName::unrouted(), given_up),
-        (QueueName::journal(), end),
-    ] {
+    let told: [(_, fn(Kind) -> Option<End>); 3] =
+        [(QueueName::dead(), given_up), (QueueName::unrouted(), given_up), (QueueName::journal(), end)];
+    for (queue, end_of) in work.chain(told) {
         let mut subscription = bus.subscribe(&queue, PREFETCH).await?;
         while let Ok(delivery) = tokio::time::timeout(EMPTY_AFTER, subscription.next()).await {
             let delivery = delivery.with_context(|| format!("{queue} ended while it was read"))?;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use parts::Proxy;
+use protocol::topology::QueueName;
 
 use super::plan::{Act, Harm, Target, Wire};
 use super::stage::{Stage, VHOST, blocking};
@@ -51,7 +52,9 @@ impl Stage {
             Act::Purge => {
                 blocking(|| {
                     let broker = &self.servers()?.broker;
-                    anyhow::Ok(broker.management().purge(VHOST, protocol::topology::QueueName::received().as_str())?)
+                    anyhow::Ok(
+                        QueueName::texts().try_for_each(|queue| broker.management().purge(VHOST, queue.as_str()))?,
+                    )
                 })?;
                 self.start_service("router")?;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chassis::config::ConfigError;
-use ingress::Network;
+use chassis::network::Network;
 use protocol::{Address, BackendName, PhoneNumber};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

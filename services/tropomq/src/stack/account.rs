@@ -72,7 +72,7 @@ impl Running {
         let name = format!("witness {queue}");
         // A witness does not fail, so nothing is tried again.
         let retry = RetryPolicy { first: Duration::from_secs(1), longest: Duration::from_secs(1), attempts_max: None };
-        let consumer = Consumer { queue, prefetch, retry, ordered: false, drain: self.settings.bus.drain };
+        let consumer = Consumer { queue, prefetch, retry, ordered: false, share: None, drain: self.settings.bus.drain };
         let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
         let component = self.health.component(name.clone());
         let tell = move |state| match state {

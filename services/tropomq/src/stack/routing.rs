@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use messaging::{Bus, RetryPolicy};
+use messaging::{Bus, RetryPolicy, Seating};
 use protocol::topology::QueueName;
 
 use super::reload::{Shown, Source};
@@ -27,13 +27,26 @@ impl Running {
         let config = &self.settings.router;
         let router = router::Router::new(config, self.settings.own_numbers(), Arc::clone(&memories));
         let router = Arc::new(router.context("start router")?);
-        let work = Work { queue: QueueName::received(), prefetch: config.prefetch, retry: RETRY, ordered: false };
-        self.consume(bus, "router", work, Arc::clone(&router));
+        self.consume_texts(bus, &router);
         let token = self.tasks.shutdown().token().clone();
         self.work("forget memories", router::forget(memories, config.retention, self.environment.clone(), token));
         if let Some((source, shown)) = source {
             self.watch_configuration(source, router, shown);
         }
         Ok(())
+    }
+
+    /// Handles what people text: each shard by itself, shared out among all routers.
+    fn consume_texts(&self, bus: &Arc<dyn Bus>, router: &Arc<router::Router>) {
+        let (prefetch, seating) = (self.settings.router.prefetch, Seating::default());
+        let unsharded = Work { queue: QueueName::received(), prefetch, retry: RETRY, ordered: false, share: None };
+        self.consume(bus, "router", unsharded, Arc::clone(router));
+        for (queue, number) in QueueName::shards().zip(0..) {
+            let work = Work { queue, prefetch, retry: RETRY, ordered: true, share: Some(seating.share(number)) };
+            self.consume(bus, "router", work, Arc::clone(router));
+        }
+        // Every router consumes this queue, and nobody else does.
+        let (environment, token) = (self.environment.clone(), self.tasks.shutdown().token().clone());
+        self.work("seat", seating.keep(Arc::clone(bus), QueueName::received(), environment, token));
     }
 }

@@ -14,8 +14,9 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::broker::{Broker, Connected};
+use super::seats::Seats;
 use super::{CLOSE_MAX, depths, driver, observe, topology, wire};
-use crate::{BoxFuture, Delivery, Depths, Settler, Subscription};
+use crate::{BoxFuture, Delivery, Depths, Seat, Settler, Subscription};
 
 /// The longest wait for a subscription. Longer than for a connection, so that the reason is told.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(30);
@@ -28,6 +29,7 @@ pub(super) struct Consuming {
     broker: Arc<Broker>,
     topology: Arc<Topology>,
     shared: Mutex<Shared>,
+    seats: Seats,
 }
 
 /// The connection, once there is one, or the last failure.
@@ -39,7 +41,7 @@ struct Shared {
 
 impl Consuming {
     pub(super) fn new(broker: Arc<Broker>, topology: Arc<Topology>) -> Self {
-        Self { broker, topology, shared: Mutex::default() }
+        Self { broker, topology, shared: Mutex::default(), seats: Seats::default() }
     }
 
     /// # Errors
@@ -54,6 +56,14 @@ impl Consuming {
     /// The reason, for people.
     pub(super) async fn depths(&self, queues: &[QueueName]) -> Result<Depths, String> {
         self.on_connection(|connection| async move { depths::count(&connection, queues).await }).await
+    }
+
+    /// The seat of this process among those who consume a queue. It goes with the connection.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub(super) async fn seat(&self, among: &QueueName) -> Result<Seat, String> {
+        self.on_connection(|connection| async move { self.seats.take(&connection, among).await }).await
     }
 
     /// Asks something of the broker on the shared connection, and gives that up if no answer comes.

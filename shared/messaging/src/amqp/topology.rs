@@ -255,7 +255,7 @@ impl<'a> Declaring<'a> {
     }
 }
 
-async fn open(connection: &Connection) -> Result<Channel, String> {
+pub(super) async fn open(connection: &Connection) -> Result<Channel, String> {
     connection.create_channel().await.map_err(|error| error.to_string())
 }
 
@@ -272,12 +272,12 @@ fn explain(what: &str, error: &Error) -> Refused {
     }
 }
 
-fn is(error: &Error, reason: AMQPSoftError) -> bool {
+pub(super) fn is(error: &Error, reason: AMQPSoftError) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(refused) if *refused.kind() == AMQPErrorKind::Soft(reason))
 }
 
 /// A name as AMQP takes it.
-fn short(name: &str) -> Result<ShortString, String> {
+pub(super) fn short(name: &str) -> Result<ShortString, String> {
     ShortString::try_new(name).map_err(|error| format!("a name cannot be declared: {error}"))
 }
 

@@ -257,7 +257,8 @@ impl Case {
 
 async fn run_until(bus: Arc<dyn Bus>, handler: Arc<Answers>, until: impl Future<Output = ()>) {
     let retry = RetryPolicy { first: Duration::from_secs(4), longest: Duration::from_mins(1), attempts_max: Some(3) };
-    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, drain: DRAIN };
+    let consumer =
+        Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, share: None, drain: DRAIN };
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
     let consuming = consume(Publisher::new(bus, "test"), consumer, handler, environment, shutdown.clone(), |_| {});
@@ -402,7 +403,8 @@ async fn a_witness_sees_whatever_it_is_before_it_is_acknowledged() {
         state: watch::Sender::new(BusState::Ready),
     });
     let retry = RetryPolicy { first: Duration::from_secs(4), longest: Duration::from_mins(1), attempts_max: None };
-    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, drain: DRAIN };
+    let consumer =
+        Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, share: None, drain: DRAIN };
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
     let (publisher, seen) = (Publisher::new(bus, "test"), Seen(Arc::clone(&diary)));

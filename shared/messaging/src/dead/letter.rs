@@ -82,8 +82,10 @@ impl Letter {
             time: dead_at.or(published),
             id: properties.message_id.clone(),
             kind,
-            backend: backend(&routing_key)
-                .or_else(|| Some(Envelope::any_from_body(body).ok()?.head.backend.to_string())),
+            backend: Kind::of_routing_key(&routing_key)
+                .map(|(_, backend)| backend)
+                .or_else(|| Some(Envelope::any_from_body(body).ok()?.head.backend))
+                .map(|backend| backend.to_string()),
             queue: header(QUEUE),
             reason: header(REASON),
             attempts: header(ATTEMPT).and_then(|written| written.parse().ok()),
@@ -97,12 +99,6 @@ impl Letter {
             routing_key,
         }
     }
-}
-
-/// The backend in `<kind>.<backend>`.
-fn backend(routing_key: &str) -> Option<String> {
-    let (kind, backend) = routing_key.rsplit_once('.')?;
-    kind.parse::<Kind>().ok().map(|_| backend.to_owned())
 }
 
 fn payload(body: &[u8], detail: Detail) -> Option<Value> {
@@ -167,13 +163,5 @@ mod tests {
         assert_eq!(payload(b"\"+15555550100\"", Detail::Masked), Some(json!("***")));
         assert_eq!(payload(br#"{"id":{"to":"+15555550100"}}"#, Detail::Masked), Some(json!({ "id": { "to": "***" } })));
         assert_eq!(payload(b"words", Detail::Plain), Some(json!("words")));
-    }
-
-    #[test]
-    fn a_routing_key_names_its_backend() {
-        assert_eq!(backend("message.send.a-b").as_deref(), Some("a-b"));
-        assert_eq!(backend("egress.message.send.a"), None);
-        assert_eq!(backend("message.send"), None);
-        assert_eq!(backend(""), None);
     }
 }

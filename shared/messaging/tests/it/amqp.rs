@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod network;
+mod sharing;
 mod topology;
 
 use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};

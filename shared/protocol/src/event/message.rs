@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Kind};
-use crate::{Address, EventId, MessageText, Network, SessionId, Timestamp};
+use super::{Event, Head, Kind};
+use crate::{Address, EventId, MessageText, Network, SessionId, Timestamp, topology};
 
 /// A person texted us.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -161,7 +161,16 @@ macro_rules! events {
     };
 }
 
+impl Event for MessageReceived {
+    const KIND: Kind = Kind::MessageReceived;
+
+    /// The shard of the person.
+    fn detail(&self, head: &Head) -> Option<String> {
+        Some(topology::shard(&head.backend, &self.from))
+    }
+}
+
 events! {
-    MessageReceived MessageSend MessageLaunched MessageReleased MessageSent MessageDelivered MessageFailed
+    MessageSend MessageLaunched MessageReleased MessageSent MessageDelivered MessageFailed
     MessageUnconfirmed MessageExpired MessageSuppressed
 }

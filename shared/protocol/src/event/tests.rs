@@ -232,9 +232,11 @@ const INTRODUCTION: &str = "\
 
 The contract on the bus, for applications in any language. Made from the code: a test compares it.
 
-Publish to one durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`, with a third word for
-some kinds. Bodies are JSON, persistent,
-with the event's own description of itself beside its `data`; AMQP properties repeat that for brokers and tools.
+Publish to one durable topic exchange, `tropomq`. The routing key is `<kind>.<backend>`; where the backend alone does not
+say which queue an event goes to, one more word follows it, as after `message.received` the shard of the person
+([ADR 0014](adr/0014-order-per-person.md)). So bind with `<kind>.<backend>.#`, or `<kind>.#` for every backend. Bodies are
+JSON, persistent, with the event's own description of itself beside its `data`; AMQP properties repeat that for brokers
+and tools.
 
 A queue that listens to events is bound to `tropomq`. One whose messages are work, which must not be lost when the queue
 is deleted, is bound to `tropomq.work`, and that exchange to `tropomq` with the same key, as ours are: what comes to
@@ -244,7 +246,7 @@ is deleted, is bound to `tropomq.work`, and that exchange to `tropomq` with the 
 | --- | --- | --- |
 | `id` | `message_id` | UUIDv5 of cause, kind and index: the same cause yields the same id, so a duplicate is known |
 | `type` | `type` | kind and version; a reader takes every version up to the one it knows |
-| `backend` | the word of the routing key after the kind | the backend that it concerns |
+| `backend` | third word of the routing key | the backend that it concerns |
 | `correlation_id` | `correlation_id` | the Tropo session that began the conversation |
 | `causation_id` | header `causation-id` | the event that caused this one |
 | `time` | `timestamp` (seconds) | when it happened |
@@ -257,6 +259,29 @@ To have a message sent, publish `message.send.<backend>` with a fresh UUID as `i
 Publish with confirms. A command for a backend that egress does not know ends on the queue `tropomq.unrouted`. Egress
 publishes a command again, with the same id, where its backend resends what stays unconfirmed.
 ";
+
+#[test]
+fn a_routing_key_names_kind_backend_and_where_there_is_one_the_detail() {
+    let text = MessageReceived {
+        session_id: session(),
+        from: number("+15555550177"),
+        to: None,
+        text: "hello".parse().unwrap(),
+        network: Network::sms(),
+    };
+    let received = Envelope { head: head("message.received.v1".parse().unwrap()), data: text };
+    assert_eq!(received.routing_key(), "message.received.my-tropo-backend.07");
+    let data = MessageSent { message_id: message(), session_id: session() };
+    let sent = Envelope::caused_by(&received.head, 0, received.head.time, data);
+    assert_eq!(sent.routing_key(), "message.sent.my-tropo-backend");
+    let backend: BackendName = "my-tropo-backend".parse().unwrap();
+    for (kind, key) in [(Kind::MessageReceived, received.routing_key()), (Kind::MessageSent, sent.routing_key())] {
+        assert_eq!(Kind::of_routing_key(&key), Some((kind, backend.clone())));
+    }
+    for other in ["", "message.sent", "message.sent.", "message.sender.a", "egress.message.send.a", "message.send.*"] {
+        assert_eq!(Kind::of_routing_key(other), None, "{other}");
+    }
+}
 
 #[test]
 fn the_contract_is_written_down_as_it_is() {

@@ -73,10 +73,11 @@ impl Refusal {
 /// # Errors
 /// [`Refusal`] says whether to come again later.
 pub fn judge(status: u16, retry_after: Option<&str>, body: &[u8], now: Timestamp) -> Result<Launched, Refusal> {
+    let wait = |header: &str| protocol::retry_after(header, now, RETRY_AFTER_MAX);
     match status {
         200..=299 => judge_reply(body),
-        429 => Err(Refusal::Throttled { retry_after: retry_after.and_then(|header| wait(header, now)) }),
-        503 if let Some(header) = retry_after => Err(Refusal::Throttled { retry_after: wait(header, now) }),
+        429 => Err(Refusal::Throttled { retry_after: retry_after.and_then(wait) }),
+        503 if let Some(header) = retry_after => Err(Refusal::Throttled { retry_after: wait(header) }),
         400..=499 if status != 408 && status != 425 => {
             let said = LaunchReply::read(body).ok().and_then(|reply| Some(printable(reply.error.as_deref()?, &reply)));
             Err(Refusal::Rejected { detail: said.unwrap_or_else(|| format!("status {status}")) })
@@ -95,19 +96,6 @@ fn judge_reply(body: &[u8]) -> Result<Launched, Refusal> {
     }
     let detail = reply.error.as_deref().map_or_else(|| "no reason given".to_owned(), |error| printable(error, &reply));
     Err(Refusal::Rejected { detail })
-}
-
-/// How long a `Retry-After` header asks to wait: seconds, or until a date.
-fn wait(header: &str, now: Timestamp) -> Option<Duration> {
-    let header = header.trim();
-    let asked = match header.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
-            Duration::try_from(until.duration_since(now)).unwrap_or_default()
-        }
-    };
-    Some(asked.min(RETRY_AFTER_MAX))
 }
 
 /// Tropo's words, fit for a log and for a page: printable, short, and without the token that Tropo may repeat, or

@@ -78,6 +78,7 @@ async fn a_consumer_tells_that_it_cannot_have_its_queue_and_that_it_has_it_again
         prefetch: 1,
         retry: RetryPolicy { first: Duration::ZERO, longest: Duration::ZERO, attempts_max: None },
         ordered: false,
+        share: None,
         drain: Duration::ZERO,
     };
     let (publisher, shutdown) = (Publisher::new(Arc::clone(&running.bus), "test"), CancellationToken::new());

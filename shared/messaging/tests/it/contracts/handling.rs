@@ -97,7 +97,7 @@ impl Consuming {
             longest: Duration::from_millis(120),
             attempts_max: Some(4),
         };
-        let consumer = Consumer { queue: "orders".into(), prefetch, retry, ordered: false, drain };
+        let consumer = Consumer { queue: "orders".into(), prefetch, retry, ordered: false, share: None, drain };
         let shutdown = CancellationToken::new();
         let mut consuming = JoinSet::new();
         let publisher = Publisher::new(Arc::clone(&running.bus), "test");

@@ -1,0 +1,69 @@
+//! A message that an application wants sent, as it asks for it.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use protocol::{
+    Address, BackendName, Envelope, Event, EventId, EventType, Head, MessageSend, MessageText, Network, PhoneNumber,
+    SessionId, Timestamp,
+};
+use serde::Deserialize;
+
+use super::problem::Problem;
+
+/// The body of a request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// The application's own id of the message, a UUID: asked for again with the same, it is sent once.
+    pub(super) id: Option<EventId>,
+    pub(super) backend: BackendName,
+    to: Address,
+    text: MessageText,
+    from: Option<Address>,
+    #[serde(default = "Network::sms")]
+    network: Network,
+    /// The text that it answers: its cause.
+    in_reply_to: Option<EventId>,
+    /// The conversation that it belongs to.
+    correlation_id: Option<SessionId>,
+    expires_in_s: Option<NonZeroU64>,
+}
+
+impl Wanted {
+    /// Reads and checks a body.
+    ///
+    /// # Errors
+    /// 400 where it is not of the form, 422 where it cannot be sent.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
+        let wanted: Self = serde_json::from_slice(body)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body does not fit: {error}")))?;
+        let unsendable = |told: &str| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told));
+        let is_sms = wanted.network == Network::sms();
+        if is_sms && !wanted.to.is_dialable() {
+            let told = PhoneNumber::parse(wanted.to.as_str()).err().map(|error| error.to_string());
+            return unsendable(&format!("to: {}", told.unwrap_or_default()));
+        }
+        if !wanted.to.is_reachable() {
+            return unsendable("to: a withheld number cannot be reached");
+        }
+        if is_sms && wanted.from.as_ref().is_some_and(|from| !from.is_dialable()) {
+            return unsendable("from: not a telephone number or short code; leave it out for the backend's own");
+        }
+        if wanted.text.as_str().trim().is_empty() {
+            return unsendable("text: there is nothing in it");
+        }
+        Ok(wanted)
+    }
+
+    /// The command to send it, under that id.
+    pub(super) fn into_message(self, id: EventId, application: &BackendName, now: Timestamp) -> Envelope<MessageSend> {
+        let Self { backend, to, text, from, network, in_reply_to, correlation_id, expires_in_s, .. } = self;
+        let event_type = EventType { kind: MessageSend::KIND, version: MessageSend::VERSION };
+        let expires_at = expires_in_s.and_then(|seconds| now.checked_add(Duration::from_secs(seconds.get())).ok());
+        let head = Head { id, event_type, backend, correlation_id, causation_id: in_reply_to, time: now };
+        let application = Some(application.as_str().to_owned());
+        Envelope { head, data: MessageSend { to, text, from, network, application, expires_at } }
+    }
+}
