@@ -89,7 +89,7 @@ fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {
 /// A text, for the tests of applications.
 #[cfg(test)]
 pub(crate) fn text(words: &str) -> crate::application::Text {
-    let backend: protocol::BackendName = "story".parse().unwrap();
+    let backend: BackendName = "story".parse().unwrap();
     let session_id: protocol::SessionId = "9f0c4be1a27d4d7f8a53e6b1c0d92e44".parse().unwrap();
     let at = "2026-03-01T09:30:15Z".parse().unwrap();
     crate::application::Text {
@@ -105,7 +105,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
         now: at,
     }
 }

@@ -50,7 +50,7 @@ impl Dialogue {
         if takes.words.is_empty() && takes.exact.is_empty() && takes.pattern.is_none() {
             takes.words = &own_name;
         }
-        let start = Matching::new(takes).map_err(|error| read.wrong("words", error))?;
+        let start = Matching::new(takes).map_err(|error| read.wrong("words", error.to_string()))?;
         let cancel = config.cancel.iter().map(|word| phrase(word)).collect::<Result<_, _>>();
         let mut questions = BTreeMap::new();
         let mut ends = BTreeMap::new();
@@ -89,7 +89,7 @@ impl Dialogue {
             reply: read.template("reply", &config.reply)?,
             timeout: config.timeout,
             timed_out: config.timed_out.as_ref().map(|text| read.template("timed_out", text)).transpose()?,
-            cancel: cancel.map_err(|error| read.wrong("cancel", error))?,
+            cancel: cancel.map_err(|error| read.wrong("cancel", error.to_string()))?,
             cancelled: read.template("cancelled", &config.cancelled)?,
             gave_up: read.template("gave_up", &config.gave_up)?,
             changed: read.template("changed", &config.changed)?,
@@ -127,25 +127,24 @@ impl Dialogue {
                 return Err(read.wrong(&format!("steps.{name}.next"), format!("there is no step {unknown:?}")));
             }
         }
-        let reached = closure(
-            BTreeSet::from([self.first.as_str()]),
-            |step, seen| seen.iter().any(|from| ways.get(from).is_some_and(|ways| ways.contains(step))),
-            self.steps(),
-        );
-        if let Some(step) = self.steps().find(|step| !reached.contains(step)) {
+        let steps = self.steps();
+        let is_led_to = |step: &str, seen: &BTreeSet<&str>| {
+            seen.iter().any(|from| ways.get(from).is_some_and(|ways| ways.contains(step)))
+        };
+        let reached = closure(BTreeSet::from([self.first.as_str()]), is_led_to, &steps);
+        if let Some(step) = steps.iter().find(|step| !reached.contains(*step)) {
             return Err(read.wrong(&format!("steps.{step}"), "is a step that no other leads to"));
         }
-        let ends = self.ends.keys().map(String::as_str).chain([END]).collect();
-        let ending =
-            closure(ends, |step, seen| ways.get(step).is_some_and(|ways| !ways.is_disjoint(seen)), self.steps());
-        match self.steps().find(|step| !ending.contains(step)) {
+        let leads_on = |step: &str, seen: &BTreeSet<&str>| ways.get(step).is_some_and(|ways| !ways.is_disjoint(seen));
+        let ending = closure(self.ends.keys().map(String::as_str).chain([END]).collect(), leads_on, &steps);
+        match steps.iter().find(|step| !ending.contains(*step)) {
             Some(step) => Err(read.wrong(&format!("steps.{step}"), "leads to no end")),
             None => Ok(()),
         }
     }
 
-    fn steps(&self) -> impl Iterator<Item = &str> + Clone {
-        self.questions.keys().chain(self.ends.keys()).map(String::as_str)
+    fn steps(&self) -> Vec<&str> {
+        self.questions.keys().chain(self.ends.keys()).map(String::as_str).collect()
     }
 }
 
@@ -153,10 +152,10 @@ impl Dialogue {
 fn closure<'a>(
     mut seen: BTreeSet<&'a str>,
     belongs: impl Fn(&str, &BTreeSet<&'a str>) -> bool,
-    all: impl Iterator<Item = &'a str> + Clone,
+    all: &[&'a str],
 ) -> BTreeSet<&'a str> {
     loop {
-        let more: Vec<&str> = all.clone().filter(|step| !seen.contains(step) && belongs(step, &seen)).collect();
+        let more: Vec<&str> = all.iter().copied().filter(|step| !seen.contains(step) && belongs(step, &seen)).collect();
         if more.is_empty() {
             return seen;
         }
@@ -185,19 +184,19 @@ fn names<'a>(dialogue: &str, steps: &'a [DialogueStep]) -> Result<BTreeSet<&'a s
 }
 
 /// What reads the keys of one dialogue.
-pub(super) struct Reader<'a> {
+struct Reader<'a> {
     name: &'a str,
     names: BTreeSet<&'a str>,
 }
 
 impl Reader<'_> {
-    pub(super) fn wrong(&self, key: &str, told: impl ToString) -> ConfigError {
-        ConfigError::of_key(format!("router.conversation.{}.{key}", self.name), told.to_string())
+    fn wrong(&self, key: &str, told: impl Into<String>) -> ConfigError {
+        ConfigError::of_key(format!("router.conversation.{}.{key}", self.name), told)
     }
 
-    pub(super) fn template(&self, key: &str, text: &MessageText) -> Result<Template, ConfigError> {
+    fn template(&self, key: &str, text: &MessageText) -> Result<Template, ConfigError> {
         let names: Vec<&str> = self.names.iter().copied().collect();
-        Template::new(text, &names).map_err(|error| self.wrong(key, error))
+        Template::new(text, &names).map_err(|error| self.wrong(key, error.to_string()))
     }
 
     fn question(&self, ask: &MessageText, step: &DialogueStep, following: &str) -> Result<Question, ConfigError> {
