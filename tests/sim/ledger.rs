@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use protocol::{BackendName, EventId, SessionId, Timestamp};
+use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 use store::{
-    AllOverdue, BoxFuture, Claim, Claimed, GaveUp, GiveUp, Ledger, LedgerError, Outcome, Record, Release, Settled,
+    AllOverdue, BoxFuture, Claim, Claimed, Consent, ConsentChange, Consents, GaveUp, GiveUp, Ledger, LedgerError,
+    Opened, Outcome, Record, Release, Settled,
 };
 use tokio::sync::oneshot;
 
@@ -38,7 +39,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 /// The ledger as a process reaches it.
 pub(crate) struct Remote {
     pub(crate) world: Arc<World>,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) database: Opened,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,14 @@ impl Remote {
         &self,
         work: impl FnOnce(&dyn Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let (world, ledger) = (Arc::clone(&self.world), Arc::clone(&self.ledger));
+        self.ask(move |database| work(&*database.ledger)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Opened) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (world, database) = (Arc::clone(&self.world), self.database.clone());
         let (answer, answered) = oneshot::channel();
         self.world.spawn(async move {
             world.travel().await;
@@ -62,7 +70,7 @@ impl Remote {
             if is_undone || world.hit(world.faults.ledger_away) {
                 return;
             }
-            let result = work(&*ledger);
+            let result = work(&database);
             world.travel().await;
             if !world.hit(world.faults.ledger_answer_lost) {
                 let _ = answer.send(result);
@@ -97,7 +105,7 @@ impl Remote {
 
     /// The planted mistake: the document is on its way before the claim.
     fn claim_later(&self, claim: Claim) -> Claimed {
-        let (at, world, ledger) = (claim.at, Arc::clone(&self.world), Arc::clone(&self.ledger));
+        let (at, world, ledger) = (claim.at, Arc::clone(&self.world), Arc::clone(&self.database.ledger));
         self.world.spawn(async move {
             world.travel().await;
             let claimed = wait(ledger.claim(claim.clone()));
@@ -192,5 +200,51 @@ impl Ledger for Remote {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(self.perform(|ledger| wait(ledger.ping())))
+    }
+}
+
+impl Consents for Remote {
+    fn consent<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.ask(move |database| wait(database.consents.consent(&backend, &person))))
+    }
+
+    fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(self.ask(move |database| wait(database.consents.change(change))))
+    }
+
+    fn history<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.ask(move |database| wait(database.consents.history(&backend, &person))))
+    }
+
+    fn opted_out<'a>(
+        &'a self,
+        after: Option<(&'a BackendName, &'a Address)>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
+        let after = after.map(|(backend, person)| (backend.clone(), person.clone()));
+        Box::pin(self.ask(move |database| {
+            let after = after.as_ref().map(|(backend, person)| (backend, person));
+            wait(database.consents.opted_out(after, limit))
+        }))
+    }
+
+    fn permits<'a>(
+        &'a self,
+        message_id: EventId,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<bool, LedgerError>> {
+        let (backend, person) = (backend.clone(), person.clone());
+        Box::pin(self.ask(move |database| wait(database.consents.permits(message_id, &backend, &person))))
     }
 }

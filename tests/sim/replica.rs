@@ -135,12 +135,20 @@ impl Replica {
     fn egress(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
         let Settings { egress: config, backends, keyring, .. } = &*self.settings;
         let backends: BTreeMap<_, _> = backends.iter().map(|(name, backend)| (name.clone(), backend.clone())).collect();
-        let ledger = Arc::new(Remote { world: Arc::clone(&self.world), ledger: Arc::clone(&self.database.ledger) });
+        let remote = Arc::new(Remote { world: Arc::clone(&self.world), database: self.database.clone() });
+        let (ledger, consents) = (Arc::clone(&remote), remote);
         let session_api = Arc::new(SessionClient(Arc::clone(&self.tropo)));
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let prefetch = config.prefetch;
-        let egress =
-            Egress::new(config.clone(), backends.clone(), session_api, ledger, keyring.clone(), environment.clone());
+        let egress = Egress::new(
+            config.clone(),
+            backends.clone(),
+            session_api,
+            ledger,
+            consents,
+            keyring.clone(),
+            environment.clone(),
+        );
         for (name, lane, prefetch) in egress.lanes() {
             let ordered = backends.get(name).is_some_and(|backend| backend.rate.is_some());
             let consumer = self.consumer(QueueName::lane(name), prefetch, retry, ordered);

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use messaging::{BusState, Environment, Opened, Outgoing, Publisher};
-use protocol::topology::{Lane, QueueName, Topology};
+use protocol::topology::{self, Lane, QueueName, Topology};
 use protocol::{BackendName, Envelope, EventId, Kind, MessageReceived, Network, SessionId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -174,9 +174,10 @@ async fn a_stolen_text_is_found_and_named(bus: Bus) {
         network: Network::sms(),
     };
     let id = EventId::of_webhook(&backend, &session, Kind::MessageReceived, "");
+    let queue = QueueName::shard(&topology::shard(&backend, &data.from));
     let text = Envelope::of_webhook(id, backend, session, Environment::system().now(), data);
     Publisher::new(thief.bus.clone(), "ingress").publish(&Outgoing::new(&text)).await.unwrap();
-    assert_eq!(thief.steal(&QueueName::received()).await, id);
+    assert_eq!(thief.steal(&queue).await, id);
     thief.leave().await;
     stage.service(handler).start();
     stage.service(handler).ready().await;

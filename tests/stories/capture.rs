@@ -71,7 +71,9 @@ async fn every_event_of_a_conversation_carries_its_session_and_its_cause() {
     ];
     let captured = journal(&stage).await;
     for Captured { exchange, routing_key, payload, properties } in &captured {
-        let kind = routing_key.strip_suffix(".story").unwrap_or_else(|| panic!("{routing_key}"));
+        let (kind, of) = Kind::of_routing_key(routing_key).unwrap_or_else(|| panic!("{routing_key}"));
+        assert_eq!(of, backend);
+        let kind = kind.as_str();
         let place = expected.iter().position(|(expected, ..)| *expected == kind);
         let place = place.unwrap_or_else(|| panic!("{kind} came twice, or is no part of a conversation"));
         let (_, id, cause, app_id) = expected.remove(place);

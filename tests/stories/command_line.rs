@@ -186,9 +186,9 @@ async fn a_service_on_its_own_refuses_the_embedded_bus() {
 async fn a_port_that_is_taken_is_told_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for key in ["ingress.listen", "egress.listen", "simulator.listen", "admin.listen"] {
+    for key in ["ingress.listen", "router.listen", "egress.listen", "simulator.listen", "admin.listen"] {
         let (section, _) = key.split_once('.').unwrap();
-        let text: String = ["ingress", "egress", "simulator", "admin"]
+        let text: String = ["ingress", "router", "egress", "simulator", "admin"]
             .map(|each| format!("[{each}]\nlisten = \"{}\"\n", if each == section { &address } else { "127.0.0.1:0" }))
             .concat();
         let (folder, path) = config(&text);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use protocol::topology::{self, QueueName};
+
 use crate::stage::{Bus, Setup, Stage, tropomq, until};
 use crate::steady::{Load, assert_unconfirmed, release};
 
@@ -10,9 +12,6 @@ const NEED_BROKER: [&str; 2] = ["router-0", "egress-0"];
 
 /// How many connections to the database egress has, as long as nobody configures another number.
 const CONNECTIONS: usize = 8;
-
-/// The queue that a story deletes.
-const TEXTS: &str = "router.message.received";
 
 async fn assert_not_ready(stage: &mut Stage, because_of: &str) {
     for name in NEED_BROKER {
@@ -72,7 +71,8 @@ async fn a_queue_deleted_under_its_consumer_is_back_with_its_consumer() {
     phone.text("echo before").await;
     phone.received(1).await;
     stage.settle().await;
-    stage.vhost().management().delete_queue(stage.vhost().name(), TEXTS).unwrap();
+    let texts = QueueName::shard(&topology::shard(&"story".parse().unwrap(), &phone.number.parse().unwrap()));
+    stage.vhost().management().delete_queue(stage.vhost().name(), texts.as_str()).unwrap();
     phone.text("echo after").await;
     stage.service("router-0").ready().await;
     let (home, config) = (stage.home().to_owned(), stage.sender_config().display().to_string());

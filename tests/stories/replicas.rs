@@ -21,7 +21,6 @@ async fn two_replicas_of_each_service_share_the_work() {
     for replica in 0..2 {
         let of = async |service: &str| stage.metrics_of(&format!("{service}-{replica}")).await;
         assert_eq!(of("ingress").await.published("message.received"), 250);
-        assert!(0 < of("router").await.settled("router.message.received", "handled"), "router-{replica} was idle");
         let egress = of("egress").await;
         assert!(0 < egress.settled("egress.message.send.", "handled"), "egress-{replica} sent nothing");
         assert!(0 < egress.settled("egress.session.result", "handled"), "egress-{replica} took no result");

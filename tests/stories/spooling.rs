@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt};
 use messaging::{BusUrl, Delivery, Opened};
 use protocol::topology::{QueueName, Topology};
 use reqwest::StatusCode;
@@ -165,8 +166,8 @@ async fn what_a_spool_holds_that_is_wanted_no_more_is_not_forgotten() {
     let settings = std::fs::read_to_string(&config).unwrap();
     let (_, others) = settings.split_once('\n').unwrap();
     let embedded = config.with_file_name("embedded.toml");
-    std::fs::write(&embedded, format!("egress.listen = \"127.0.0.1:0\"\nsimulator.listen = \"127.0.0.1:0\"\n{others}"))
-        .unwrap();
+    let listen = ["router", "egress", "simulator"].map(|each| format!("{each}.listen = \"127.0.0.1:0\"\n")).concat();
+    std::fs::write(&embedded, format!("{listen}{others}")).unwrap();
     let output = tropomq(ingress.home.path(), &["up", "--config", &embedded.to_string_lossy()]).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && told.contains("holds 5 events"), "{told}");
@@ -226,12 +227,18 @@ async fn check(vhost: &Vhost, answered: &BTreeMap<usize, Vec<u64>>) -> u64 {
     let Opened { bus, driver } = messaging::open(&url, Topology::new(&[])).unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(driver);
-    let mut queue = until("a subscription", async || bus.subscribe(&QueueName::received(), 1000).await.ok()).await;
+    let mut queues = Vec::new();
+    for queue in QueueName::texts() {
+        let queue = until("a subscription", async || bus.subscribe(&queue, 1000).await.ok()).await;
+        let deliveries = stream::unfold(queue, async |mut queue| Some((queue.next().await?, queue)));
+        queues.push(Box::pin(deliveries));
+    }
+    let mut deliveries = stream::select_all(queues);
     let mut came: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
     let all = answered.iter().flat_map(|(person, numbers)| numbers.iter().map(move |number| (*person, *number)));
     let (mut missing, mut again): (BTreeSet<(usize, u64)>, u64) = (all.collect(), 0);
     while !missing.is_empty() {
-        let delivery: Delivery = match tokio::time::timeout(DEADLINE, queue.next()).await {
+        let delivery: Delivery = match tokio::time::timeout(DEADLINE, deliveries.next()).await {
             Ok(delivery) => delivery.expect("a subscription that goes on"),
             Err(_) => panic!("these texts are lost, by person and number: {missing:?}"),
         };

@@ -119,6 +119,11 @@ impl Stage {
         format!("http://{}/callback/{backend}", place::egress(self.address, 0))
     }
 
+    /// Where an application asks for messages, at the first router.
+    pub(crate) fn messages_url(&self, application: &str) -> String {
+        format!("http://{}/v1/applications/{application}/messages", place::router(self.address, 0))
+    }
+
     /// The folder of the stage, with the configuration of each service: `<service>.toml`.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()

@@ -17,6 +17,7 @@ use tropo::session::Session;
 use tropo::ticket::{Ticket, TicketError};
 use tropo::webhook::{Webhook, WebhookError};
 
+use crate::pending::Ended;
 use crate::{Backend, Egress, OnUnconfirmed, document as message_document, observe};
 
 /// The route of call-backs.
@@ -131,8 +132,8 @@ impl Egress {
             message_id: ticket.message_id,
             session_id: session.id.clone(),
             backend: ticket.backend.clone(),
-            correlation_id: ticket.correlation_id.clone(),
             to: ticket.to.clone(),
+            correlation_id: ticket.correlation_id.clone(),
             attempt: ticket.attempt,
             command: match settings.on_unconfirmed {
                 OnUnconfirmed::Hold => None,
@@ -145,10 +146,14 @@ impl Egress {
         observe::claimed(&claim, &claimed);
         let (released_at, life) = match claimed {
             Claimed::Granted { at, life } | Claimed::Again { at, life } => (at, life),
-            Claimed::Refused { .. } | Claimed::GivenUp | Claimed::Suppressed(_) => return Ok(false),
+            Claimed::Refused { .. } | Claimed::GivenUp => return Ok(false),
+            Claimed::Suppressed(given_up) => {
+                self.pending.ended(&Ended::GivenUp(given_up));
+                return Ok(false);
+            }
         };
         let Claim { message_id, session_id, backend, correlation_id, attempt, .. } = claim;
-        self.pending.released(&Release {
+        self.pending.ended(&Ended::Released(Release {
             message_id,
             session_id,
             backend,
@@ -158,7 +163,7 @@ impl Egress {
             released_at,
             outcome: None,
             outcome_at: None,
-        });
+        }));
         Ok(true)
     }
 }

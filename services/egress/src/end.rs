@@ -2,7 +2,9 @@
 //! replays it.
 
 use messaging::{Context, Outgoing};
-use protocol::{Envelope, FailureReason, Head, MessageExpired, MessageFailed, Timestamp};
+use protocol::{
+    Envelope, FailureReason, Head, MessageExpired, MessageFailed, MessageSuppressed, SuppressedReason, Timestamp,
+};
 use store::{GaveUp, GiveUp, GivenUp, Record, Why};
 
 use crate::lane::{Lane, SendError, released};
@@ -28,7 +30,7 @@ impl Lane {
         look_up().await.map_err(SendError::Ledger)
     }
 
-    /// Gives a message up. Its end is the error; but if a session was handed it meanwhile, it is released.
+    /// Gives a message up, and tells its end; but if a session was handed it meanwhile, it is released.
     pub(crate) async fn give_up(
         &self,
         head: &Head,
@@ -52,32 +54,32 @@ impl Lane {
         match giving_up.await.map_err(SendError::Ledger)? {
             GaveUp::Recorded(given_up) => {
                 observe::given_up(&given_up);
-                Err(of(head, &given_up, expires_at))
+                of(head, &given_up, expires_at)
             }
-            GaveUp::Already(given_up) => Err(of(head, &given_up, expires_at)),
+            GaveUp::Already(given_up) => of(head, &given_up, expires_at),
             GaveUp::Released(release) => Ok(vec![released(head, &release)]),
         }
     }
 }
 
-/// The end of a message that is given up: the same as often as it is told, and another in each life.
-pub(crate) fn of(head: &Head, given_up: &GivenUp, expires_at: Timestamp) -> SendError {
+/// The end of a message that is given up: the same as often as it is told, and another in each life. What was suppressed
+/// is settled by that; all else is an error, and its command a dead letter.
+pub(crate) fn of(head: &Head, given_up: &GivenUp, expires_at: Timestamp) -> Result<Vec<Outgoing>, SendError> {
     let GivenUp { message_id, life, attempts, at, ref why } = *given_up;
     match why {
-        Why::OptedOut => {
-            let (reason, detail) = (FailureReason::Refused, "the person opted out".to_owned());
-            let data = MessageFailed { message_id, session_id: None, reason, detail: detail.clone() };
-            SendError::Rejected { detail, failed: Box::new(Envelope::caused_by(head, life, at, data)) }
-        }
         Why::Expired => {
             let data = MessageExpired { message_id, attempts, expired_at: expires_at };
-            SendError::Expired { expired: Box::new(Envelope::caused_by(head, life, at, data)) }
+            Err(SendError::Expired { expired: Box::new(Envelope::caused_by(head, life, at, data)) })
         }
         Why::Refused { detail } => {
             let reason = FailureReason::Refused;
             let data = MessageFailed { message_id, session_id: None, reason, detail: detail.clone() };
             let failed = Box::new(Envelope::caused_by(head, life, at, data));
-            SendError::Rejected { detail: detail.clone(), failed }
+            Err(SendError::Rejected { detail: detail.clone(), failed })
+        }
+        Why::OptedOut => {
+            let data = MessageSuppressed { message_id, reason: SuppressedReason::OptedOut };
+            Ok(vec![Outgoing::new(&Envelope::caused_by(head, life, at, data))])
         }
     }
 }

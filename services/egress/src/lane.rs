@@ -15,6 +15,7 @@ use tropo::ticket::Ticket;
 
 use crate::end;
 use crate::pace::Pace;
+use crate::pending::Ended;
 use crate::{Backend, ClientError, Egress, OnUnconfirmed, observe, patience};
 
 /// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
@@ -126,13 +127,15 @@ impl Handler for Lane {
             Some(pace) => Some(pace.people.turn(&data.to).await),
             None => None,
         };
+        let expires_at = self.expires_at(&head, &data, context);
         match self.known(&head, context).await? {
             Some(Record::Released(release)) => return Ok(vec![released(&head, &release)]),
-            Some(Record::GivenUp(given_up)) => {
-                let expires_at = self.expires_at(&head, &data, context);
-                return Err(end::of(&head, &given_up, expires_at));
-            }
+            Some(Record::GivenUp(given_up)) => return end::of(&head, &given_up, expires_at),
             Some(Record::Open) | None => {}
+        }
+        let attempts_before = context.attempt.saturating_sub(1);
+        if !self.is_permitted(&head, &data, context).await? {
+            return self.give_up(&head, Why::OptedOut, attempts_before, expires_at, context).await;
         }
         if let Some(pace) = &self.pace {
             pace.wait(&context.environment).await;
@@ -141,10 +144,8 @@ impl Handler for Lane {
         if let Some(detail) = unsendable(&data) {
             return Ok(vec![Outgoing::new(&failed(&head, now, detail))]);
         }
-        let expires_at = self.expires_at(&head, &data, context);
         if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
-            let attempts = context.attempt.saturating_sub(1);
-            return self.give_up(&head, Why::Expired, attempts, expires_at, context).await;
+            return self.give_up(&head, Why::Expired, attempts_before, expires_at, context).await;
         }
         let ticket = self.ticket(&head, data, expires_at, context);
         if TICKET_BYTES_MAX < ticket.len() {
@@ -158,7 +159,10 @@ impl Handler for Lane {
                 let why = Why::Refused { detail: refusal.to_string() };
                 self.give_up(&head, why, context.attempt, expires_at, context).await
             }
-            launched => Ok(vec![released(&head, &launched?)]),
+            launched => match launched? {
+                Ended::Released(release) => Ok(vec![released(&head, &release)]),
+                Ended::GivenUp(given_up) => end::of(&head, &given_up, expires_at),
+            },
         }
     }
 }
@@ -169,11 +173,22 @@ impl Lane {
         Self { egress, name, backend, pace, refusals: AtomicU32::new(0) }
     }
 
-    async fn find(&self, head: &Head) -> Result<Option<Release>, SendError> {
+    /// How the wait of a message ends, by what is on record.
+    async fn find(&self, head: &Head) -> Result<Option<Ended>, SendError> {
         let Egress { ledger, environment, .. } = &*self.egress;
-        let ids = [head.id];
-        let found = patience::answer(environment, || ledger.find(&ids)).await.map_err(SendError::Ledger)?;
-        Ok(found.into_iter().next())
+        let found = patience::answer(environment, || ledger.look_up(head.id)).await.map_err(SendError::Ledger)?;
+        Ok(match found {
+            Some(Record::Released(release)) => Some(Ended::Released(release)),
+            Some(Record::GivenUp(given_up)) => Some(Ended::GivenUp(given_up)),
+            Some(Record::Open) | None => None,
+        })
+    }
+
+    /// Whether the person may be sent the message, for all that is known before its launch.
+    async fn is_permitted(&self, head: &Head, data: &MessageSend, context: &Context) -> Result<bool, SendError> {
+        let consents = &self.egress.consents;
+        let asking = patience::answer(&context.environment, || consents.permits(head.id, &self.name, &data.to));
+        asking.await.map_err(SendError::Ledger)
     }
 
     fn expires_at(&self, head: &Head, data: &MessageSend, context: &Context) -> Timestamp {
@@ -208,7 +223,7 @@ impl Lane {
     }
 
     /// Creates a session, and waits for its call-back.
-    async fn launch_and_wait(&self, head: &Head, ticket: String, context: &Context) -> Result<Release, SendError> {
+    async fn launch_and_wait(&self, head: &Head, ticket: String, context: &Context) -> Result<Ended, SendError> {
         let environment = &context.environment;
         // Before the session is created: its call-back may come before the create reply.
         let mut wait = self.egress.pending.wait_for(head.id);
@@ -220,7 +235,7 @@ impl Lane {
                 // Whatever the create reply says, a session that called back has the message, here or elsewhere.
                 Err(error) => {
                     return match wait.now() {
-                        Some(release) => Ok(release),
+                        Some(ended) => Ok(ended),
                         None => self.find(head).await?.ok_or(SendError::Client(error)),
                     };
                 }
@@ -228,7 +243,7 @@ impl Lane {
         }
         let timeout = self.egress.config.callback_timeout;
         match wait.within(timeout, environment).await {
-            Some(release) => Ok(release),
+            Some(ended) => Ok(ended),
             // The call-back may have come to another replica a moment ago.
             None => self.find(head).await?.ok_or(SendError::NoCallBack { timeout }),
         }

@@ -15,6 +15,9 @@
 //! Invariant: that a message expired or was refused is told only after the ledger has it on record, and from then on no
 //! session gets it, unless an operator replays the command.
 //!
+//! Invariant: to a person who opted out nothing leaves the process but the answer to their choice. The lane asks before it
+//! launches, so that no session is created in vain; the claim decides, for a choice may come after the launch.
+//!
 //! Invariant: no lock, permit or connection is held across a call to Tropo that its call-back needs: Tropo may call
 //! back before the create reply is read.
 
@@ -38,7 +41,7 @@ use std::sync::Arc;
 
 use messaging::Environment;
 use protocol::BackendName;
-use store::Ledger;
+use store::{Consents, Ledger};
 use tropo::ticket::Keyring;
 
 pub use client::{Client, ClientError, SessionApi};
@@ -54,6 +57,7 @@ pub struct Egress {
     backends: BTreeMap<BackendName, Backend>,
     session_api: Arc<dyn SessionApi>,
     ledger: Arc<dyn Ledger>,
+    consents: Arc<dyn Consents>,
     keyring: Keyring,
     pending: pending::Pending,
     environment: Environment,
@@ -67,11 +71,12 @@ impl Egress {
         backends: BTreeMap<BackendName, Backend>,
         session_api: Arc<dyn SessionApi>,
         ledger: Arc<dyn Ledger>,
+        consents: Arc<dyn Consents>,
         keyring: Keyring,
         environment: Environment,
     ) -> Arc<Self> {
         let pending = pending::Pending::default();
-        Arc::new(Self { config, backends, session_api, ledger, keyring, pending, environment })
+        Arc::new(Self { config, backends, session_api, ledger, consents, keyring, pending, environment })
     }
 
     /// The handler of each backend's lane, and how many messages it takes at once.

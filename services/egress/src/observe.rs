@@ -31,7 +31,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .build(),
         claims: meter
             .u64_counter("tropomq.ledger.claims")
-            .with_description("Claims in the release ledger: granted, again, refused, given_up")
+            .with_description("Claims in the release ledger: granted, again, refused, given_up, suppressed")
             .build(),
         refused: meter
             .u64_counter("tropomq.refused.callbacks")
@@ -43,7 +43,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .build(),
         given_up: meter
             .u64_counter("tropomq.given_up.messages")
-            .with_description("Messages that no session gets any more: expired, refused")
+            .with_description("Messages that no session gets any more: expired, refused, opted_out before a launch")
             .build(),
         resent: meter
             .u64_counter("tropomq.resent.messages")
@@ -73,11 +73,11 @@ pub(crate) fn released(head: &Head, release: &Release) {
 /// A session asked for a message.
 pub(crate) fn claimed(claim: &Claim, claimed: &Claimed) {
     let (word, holder) = match claimed {
-        Claimed::Suppressed(_) => ("suppressed", None),
         Claimed::Granted { .. } => ("granted", Some(&claim.session_id)),
         Claimed::Again { .. } => ("again", Some(&claim.session_id)),
         Claimed::Refused { holder } => ("refused", Some(holder)),
         Claimed::GivenUp => ("given_up", None),
+        Claimed::Suppressed(_) => ("suppressed", None),
     };
     let holder = holder.map(tracing::field::display);
     METRICS.claims.add(1, &[KeyValue::new("tropomq.claim", word)]);
@@ -106,9 +106,9 @@ pub(crate) fn settled(head: &Head, outcome: Outcome) {
 /// A message is given up.
 pub(crate) fn given_up(given_up: &GivenUp) {
     let word = match given_up.why {
-        Why::OptedOut => "opted_out",
         Why::Expired => "expired",
         Why::Refused { .. } => "refused",
+        Why::OptedOut => "opted_out",
     };
     METRICS.given_up.add(1, &[KeyValue::new("error.type", word)]);
     debug!(message.id = %given_up.message_id, life = given_up.life, "message {} is {word}", given_up.message_id);

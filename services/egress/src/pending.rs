@@ -1,4 +1,4 @@
-//! The messages that wait here for their release.
+//! The messages that wait here for their release, or for the word that there will be none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use messaging::Environment;
 use protocol::EventId;
-use store::{Ledger, LedgerError, Release};
+use store::{GivenUp, Ledger, LedgerError, Release};
 use tokio::sync::oneshot;
 
 use crate::observe;
@@ -24,7 +24,25 @@ struct Waiting {
     ticket: u64,
     /// Whether it created the session that is waited for, or joined one that had.
     is_launcher: bool,
-    released: oneshot::Sender<Release>,
+    ended: oneshot::Sender<Ended>,
+}
+
+/// What ends a wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// A session has the message.
+    Released(Release),
+    /// No session gets it.
+    GivenUp(GivenUp),
+}
+
+impl Ended {
+    fn message_id(&self) -> EventId {
+        match self {
+            Self::Released(release) => release.message_id,
+            Self::GivenUp(given_up) => given_up.message_id,
+        }
+    }
 }
 
 /// One message's wait. Dropping it ends the wait.
@@ -35,28 +53,28 @@ pub(crate) struct Wait<'a> {
     ticket: u64,
     /// Whether another handling of the same message waits here for a session that it created.
     pub(crate) joined: bool,
-    released: oneshot::Receiver<Release>,
+    ended: oneshot::Receiver<Ended>,
 }
 
 impl Pending {
     /// Begins to wait. To be done before the session is created: its call-back may come before the create reply.
     pub(crate) fn wait_for(&self, message_id: EventId) -> Wait<'_> {
-        let (sender, released) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
         let mut waiting = self.lock();
         let waits = waiting.entry(message_id).or_default();
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         // Who joined does not count: else two copies whose session never calls back would join each other for ever.
         let joined = waits.iter().any(|wait| wait.is_launcher);
-        waits.push(Waiting { ticket, is_launcher: !joined, released: sender });
-        Wait { pending: self, message_id, ticket, joined, released }
+        waits.push(Waiting { ticket, is_launcher: !joined, ended: sender });
+        Wait { pending: self, message_id, ticket, joined, ended }
     }
 
-    /// Tells whoever waits that the message was released.
-    pub(crate) fn released(&self, release: &Release) {
-        let waits = self.lock().remove(&release.message_id).unwrap_or_default();
+    /// Tells whoever waits what became of the message.
+    pub(crate) fn ended(&self, ended: &Ended) {
+        let waits = self.lock().remove(&ended.message_id()).unwrap_or_default();
         for wait in waits {
             // Nobody listens when the wait ended in this moment; the ledger knows all the same.
-            let _ = wait.released.send(release.clone());
+            let _ = wait.ended.send(ended.clone());
         }
     }
 
@@ -76,7 +94,7 @@ impl Pending {
         let mut batches: Vec<&[EventId]> = ids.chunks(500).collect();
         while let Some(batch) = batches.pop() {
             match ledger.find(batch).await {
-                Ok(releases) => releases.iter().for_each(|release| self.released(release)),
+                Ok(releases) => releases.into_iter().for_each(|release| self.ended(&Ended::Released(release))),
                 Err(error @ LedgerError::Unreadable(_)) => match batch {
                     [message_id] => {
                         unreadable.insert(*message_id);
@@ -97,21 +115,21 @@ impl Pending {
 }
 
 impl Wait<'_> {
-    /// The release, or `None` when it did not come in time.
+    /// The end, or `None` when it did not come in time.
     ///
     /// # Cancel safety
     /// Safe.
-    pub(crate) async fn within(&mut self, timeout: std::time::Duration, environment: &Environment) -> Option<Release> {
+    pub(crate) async fn within(&mut self, timeout: std::time::Duration, environment: &Environment) -> Option<Ended> {
         tokio::select! {
             biased;
-            released = &mut self.released => released.ok(),
+            ended = &mut self.ended => ended.ok(),
             () = environment.clock.sleep(timeout) => None,
         }
     }
 
-    /// The release, if it came already.
-    pub(crate) fn now(&mut self) -> Option<Release> {
-        self.released.try_recv().ok()
+    /// The end, if it came already.
+    pub(crate) fn now(&mut self) -> Option<Ended> {
+        self.ended.try_recv().ok()
     }
 }
 

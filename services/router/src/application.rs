@@ -95,6 +95,8 @@ pub enum Recall {
     Person,
     /// How many people it remembers each value of, over all backends; and of this person.
     Tally,
+    /// What this person chose last about being texted on this backend.
+    Choice,
 }
 
 /// What the router knows for an application, as far as it asked.
@@ -106,6 +108,8 @@ pub struct Known {
     pub remembered_at: Option<Timestamp>,
     /// How many people it remembers each value of; the key is the value's JSON.
     pub tally: BTreeMap<String, u64>,
+    /// What the person chose last about being texted; `None`: nothing yet.
+    pub choice: Option<Choice>,
 }
 
 /// What an application says to a text.

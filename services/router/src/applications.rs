@@ -7,6 +7,7 @@ mod echo;
 mod group;
 mod keyword;
 mod poll;
+mod subscription;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 
 /// The names that the applications of the house have.
-pub(crate) const BUILT_IN: [&str; 6] =
-    [conversation::NAME, poll::NAME, group::NAME, echo::NAME, keyword::NAME, default::NAME];
+pub(crate) const BUILT_IN: [&str; 7] =
+    [subscription::NAME, conversation::NAME, poll::NAME, group::NAME, echo::NAME, keyword::NAME, default::NAME];
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -28,6 +29,9 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
     for (at, name) in config.applications.iter().enumerate() {
         if config.applications.iter().take(at).any(|earlier| earlier == name) {
             return Err(ConfigError::Repeated { name: name.clone() });
+        }
+        if name == subscription::NAME && 0 < at {
+            return Err(ConfigError::SubscriptionNotFirst);
         }
         applications.extend(named(name, config)?);
     }
@@ -61,6 +65,7 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
 /// What a name in the list stands for. An application of the house has one line here.
 fn named(name: &str, config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     Ok(match name {
+        subscription::NAME => vec![in_process(subscription::Subscription::new(&config.subscription)?)],
         conversation::NAME => configured(&config.conversation, conversation::Conversation::new)?,
         poll::NAME => poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect(),
         group::NAME => configured(&config.group, group::Groups::new)?,

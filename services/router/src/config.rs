@@ -5,8 +5,10 @@ mod conversation;
 mod keyword;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use chassis::http::Limits;
 use protocol::{BackendName, MessageText};
 use serde::Deserialize;
 
@@ -28,6 +30,10 @@ pub struct Config {
     /// How long is remembered what was not changed.
     #[serde(with = "chassis::config::duration")]
     pub retention: Duration,
+    /// Where applications elsewhere ask for messages.
+    pub listen: SocketAddr,
+    /// The limits of that listener.
+    pub limits: Limits,
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
@@ -42,6 +48,9 @@ pub struct Config {
     /// `[router.group]`: the lists of the application `group`.
     #[serde(default)]
     pub group: BTreeMap<String, Group>,
+    /// `[router.subscription]`: the words of the application `subscription`.
+    #[serde(default)]
+    pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
     /// `[router.http.NAME]`: the applications behind HTTP.
@@ -53,8 +62,60 @@ impl Config {
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
-        (self.prefetch != newer.prefetch).then_some("prefetch")
+        // Port 0 is any: the one that was had stays.
+        let is_moved = self.listen.ip() != newer.listen.ip() || ![0, self.listen.port()].contains(&newer.listen.port());
+        let changed = [
+            ("prefetch", self.prefetch != newer.prefetch),
+            ("listen", is_moved),
+            ("limits", self.limits != newer.limits),
+        ];
+        changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
+}
+
+/// `[router.subscription]`: the words by which people choose whether they are texted, and the replies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionWords {
+    /// For texts that are to stop.
+    #[serde(default)]
+    pub stop: Chosen,
+    /// For texts that are to begin again.
+    #[serde(default)]
+    pub start: Chosen,
+    /// For who wants to know.
+    #[serde(default)]
+    pub help: Chosen,
+    /// `[router.subscription.languages.NAME]`: the same in other languages.
+    #[serde(default)]
+    pub languages: BTreeMap<String, SubscriptionLanguage>,
+}
+
+/// `[router.subscription.languages.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionLanguage {
+    /// As [`SubscriptionWords::stop`].
+    #[serde(default)]
+    pub stop: Chosen,
+    /// As [`SubscriptionWords::start`].
+    #[serde(default)]
+    pub start: Chosen,
+    /// As [`SubscriptionWords::help`].
+    #[serde(default)]
+    pub help: Chosen,
+}
+
+/// Words that mean the same, each a whole text, and what they are answered with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The words; without any, nothing means this.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What is answered; left out or empty: nothing.
+    #[serde(default)]
+    pub reply: Option<MessageText>,
 }
 
 /// `[router.default]`.
@@ -116,6 +177,21 @@ pub enum ConfigError {
         key: String,
         /// What is wrong, and how to mend it.
         told: String,
+    },
+    /// Others would see what people text who want to be left alone.
+    #[error("router.applications: \"subscription\" must stand first, before anything else sees a text")]
+    SubscriptionNotFirst,
+    /// A word without letters or digits.
+    #[error("router.subscription: {word:?} has neither a letter nor a digit")]
+    EmptyWord {
+        /// The word.
+        word: String,
+    },
+    /// A word means two things.
+    #[error("router.subscription: {word:?} stands twice; letters alone count, and whether they are great does not")]
+    SameWord {
+        /// The word.
+        word: String,
     },
 }
 

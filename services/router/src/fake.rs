@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use protocol::{EventId, Timestamp};
-use store::{BoxFuture, ConsentChange, Keep, Kept, LedgerError, Memories, Memory, MemoryKey};
+use protocol::{Address, BackendName, EventId, Timestamp};
+use store::{BoxFuture, Choice, ConsentChange, Keep, Kept, LedgerError, Memories, Memory, MemoryKey};
 
 /// Keeps everything in memory, and can be away.
 #[derive(Debug, Default)]
@@ -38,6 +38,17 @@ impl InMemory {
 impl Memories for InMemory {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
         self.answer(|state| keys.iter().filter_map(|key| state.memories.get(key).cloned()).collect())
+    }
+
+    fn chosen<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Choice>, LedgerError>> {
+        self.answer(|state| {
+            let is_theirs = |change: &&ConsentChange| (&change.backend, &change.person) == (backend, person);
+            state.consents.iter().rev().filter(is_theirs).find_map(|change| change.choice)
+        })
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {

@@ -4,14 +4,17 @@ use protocol::topology::QueueName;
 use protocol::{EventId, EventType, Head, Kind, MessageRouted, MessageSend, RoutedOutcome, SessionIgnored};
 
 use super::*;
-use crate::config::DefaultAnswer;
+use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
 fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        limits: chassis::http::Limits::default(),
         retention: Duration::from_hours(1),
+        subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
             KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() },
@@ -103,6 +106,36 @@ async fn a_text_that_nobody_answers_is_on_record() {
     check_ignored(&["echo", "default"], withheld, IgnoredReason::WithheldSender).await;
     let own = MessageReceived { from: "15555550100".parse().unwrap(), ..received("echo x") };
     check_ignored(&["echo", "default"], own, IgnoredReason::OwnNumber).await;
+}
+
+#[test]
+fn what_a_router_that_runs_cannot_take_is_named() {
+    let now = Config { listen: "127.0.0.1:8082".parse().unwrap(), ..config(&["echo"]) };
+    let listening = |at: &str| Config { listen: at.parse().unwrap(), ..now.clone() };
+    assert_eq!(now.needs_restart(&Config { applications: Vec::new(), ..now.clone() }), None);
+    assert_eq!(now.needs_restart(&listening("127.0.0.1:0")), None);
+    assert_eq!(now.needs_restart(&listening("127.0.0.1:8083")), Some("listen"));
+    assert_eq!(now.needs_restart(&listening("127.0.0.2:0")), Some("listen"));
+    assert_eq!(now.needs_restart(&Config { prefetch: 2, ..now.clone() }), Some("prefetch"));
+    let limits = chassis::http::Limits { headers_max: 1, ..now.limits.clone() };
+    assert_eq!(now.needs_restart(&Config { limits, ..now.clone() }), Some("limits"));
+}
+
+#[test]
+fn a_table_is_of_an_application_that_is_asked_and_has_its_own_name() {
+    let behind_http = |name: &str, applications: &[&str]| {
+        let table = "url = 'https://app.example.com/'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'";
+        let http = BTreeMap::from([(name.parse().unwrap(), toml::from_str(table).unwrap())]);
+        super::check(&Config { http, ..config(applications) })
+    };
+    chassis::tls::install_provider();
+    let name = || "survey".parse().unwrap();
+    assert_eq!(behind_http("survey", &["survey", "echo"]), Ok(()));
+    assert_eq!(behind_http("survey", &["echo"]).unwrap_err(), ConfigError::NotListed { table: "http", name: name() });
+    assert_eq!(
+        behind_http("echo", &["echo"]).unwrap_err(),
+        ConfigError::NameTaken { table: "http", name: "echo".parse().unwrap() }
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::balance::Balance;
+use crate::consent::Consent;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
     Dead(Dead),
+    /// List, show or record who may be texted
+    Consent(Consent),
     /// Say what is wrong with the configuration, and how to mend it
     Check,
     /// Print the default configuration, which explains every key

@@ -106,6 +106,7 @@ impl Demo {
         let mut settings = Settings::defaults()?;
         for listen in [
             &mut settings.ingress.listen,
+            &mut settings.router.listen,
             &mut settings.egress.listen,
             &mut settings.simulator.listen,
             &mut settings.admin.listen,

@@ -3,6 +3,7 @@
 mod balance;
 mod check;
 mod command;
+mod consent;
 mod dead;
 mod demo;
 mod development;
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
         Command::Send(send) => send.run(config).await,
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
+        Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,
         Command::Config => {

@@ -43,7 +43,7 @@ pub(crate) struct Send {
     text: MessageText,
 }
 
-fn destination(written: &str) -> Result<Address, String> {
+pub(crate) fn destination(written: &str) -> Result<Address, String> {
     let address: Address = written.parse().map_err(|error: protocol::AddressError| error.to_string())?;
     if address.is_dialable() || written.contains('@') {
         return Ok(address);

@@ -130,8 +130,8 @@ impl Settings {
             && !self.store.single_egress
         {
             let told = "is SQLite, and the bus is RabbitMQ: a second egress with a ledger of its own would send messages \
-                        twice, and a router with one of its own would not tell it who opted out. Set it to postgres://…, or set store.single_egress = true if there is and stays but one, \
-                        with a disk that stays";
+                        twice, and a router with one of its own would not tell it who opted out. Set it to postgres://…, \
+                        or set store.single_egress = true if there is and stays but one, with a disk that stays";
             return Err(ConfigError::of_key("store.url", told));
         }
         if services.ingress && !self.ingress.listen.ip().is_loopback() {
@@ -204,6 +204,7 @@ impl Settings {
         }
         let listeners = [
             ("ingress.listen", self.ingress.listen),
+            ("router.listen", self.router.listen),
             ("egress.listen", self.egress.listen),
             ("simulator.listen", self.simulator.listen),
             ("admin.listen", self.admin.listen),

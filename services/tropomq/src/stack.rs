@@ -27,7 +27,6 @@ use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
 use protocol::topology::QueueName;
-use store::Ledger;
 use tropo::ticket::Keyring;
 
 use crate::development;
@@ -159,7 +158,7 @@ impl Stack {
             environment: Environment::system(),
             settings,
         };
-        let Listeners { ingress, egress, simulator, admin: admin_listener } = listeners;
+        let Listeners { ingress, router, egress, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
         let accounts = account::Shared::default();
         let bus_work = if services.ingress || services.router || services.egress || services.journal {
@@ -201,11 +200,11 @@ impl Stack {
             if let Some(component) = ledger
                 && let Some(opened) = running.open_ledger(&component).await?
             {
-                if services.router {
-                    running.router(bus, &opened, shown)?;
+                if let Some(listener) = router {
+                    running.router(bus, &opened, listener, shown)?;
                 }
                 if let Some(listener) = egress {
-                    running.egress(bus, Arc::clone(&opened.ledger), listener)?;
+                    running.egress(bus, &opened, listener)?;
                 }
                 if services.journal {
                     accounts.set(Arc::clone(&opened.accounts));
@@ -237,10 +236,11 @@ impl Running {
 
     /// Waits for the request to stop, and stops: what consumes first, then what listens, then the bus.
     async fn stop(self, bus_work: Option<(Arc<dyn Bus>, Tasks)>) -> anyhow::Result<()> {
-        let Settings { bus, ingress, egress, simulator, .. } = &self.settings;
+        let Settings { bus, ingress, router, egress, simulator, .. } = &self.settings;
         let ended = self.tasks.join(bus.drain + STOP_GRACE).await;
         self.doors.shutdown().request();
-        let drains = [&ingress.limits, &egress.limits, &simulator.limits].map(|limits| limits.drain_timeout);
+        let limits = [&ingress.limits, &router.limits, &egress.limits, &simulator.limits];
+        let drains = limits.map(|limits| limits.drain_timeout);
         let closed = self.doors.join(drains.into_iter().max().unwrap_or_default() + STOP_GRACE).await;
         if let Some((bus, tasks)) = bus_work {
             tasks.shutdown().request();
@@ -267,7 +267,7 @@ impl Running {
     fn egress(
         &self,
         bus: &Arc<dyn Bus>,
-        ledger: Arc<dyn Ledger>,
+        opened: &store::Opened,
         listener: tokio::net::TcpListener,
     ) -> anyhow::Result<()> {
         let config = self.settings.egress.clone();
@@ -277,8 +277,9 @@ impl Running {
         // The time to live of a message ends its attempts, not their number.
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let session_api = Arc::new(egress::Client::new(&config).context("start egress")?);
-        let egress =
-            egress::Egress::new(config, backends, session_api, ledger, self.keyring()?, self.environment.clone());
+        let (ledger, consents) = (Arc::clone(&opened.ledger), Arc::clone(&opened.consents));
+        let (keyring, environment) = (self.keyring()?, self.environment.clone());
+        let egress = egress::Egress::new(config, backends, session_api, ledger, consents, keyring, environment);
         let lanes: Vec<_> = egress.lanes().collect();
         for (backend, lane, prefetch) in lanes {
             let ordered = self.settings.backends.get(backend).is_some_and(|backend| backend.rate.is_some());

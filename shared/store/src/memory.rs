@@ -6,7 +6,7 @@ use std::fmt;
 use protocol::{Address, BackendName, EventId, Timestamp};
 
 use crate::LedgerError;
-use crate::consents::ConsentChange;
+use crate::consents::{Choice, ConsentChange};
 use crate::ledger::BoxFuture;
 
 /// How many values [`Memories::tally`] tells apart at most: those that most people have.
@@ -87,6 +87,16 @@ pub trait Memories: Send + Sync {
     /// # Errors
     /// [`LedgerError`] says who must act.
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>>;
+
+    /// What a person chose last about being texted, as [`crate::Consents::consent`] has it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn chosen<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Choice>, LedgerError>>;
 
     /// What a text was answered with, if that is on record.
     ///

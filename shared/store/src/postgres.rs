@@ -17,7 +17,7 @@ use tokio_postgres::Config;
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::claim::{Claim, Claimed};
-use crate::consents::{Consent, ConsentChange, Consents};
+use crate::consents::{Choice, Consent, ConsentChange, Consents};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
@@ -165,6 +165,14 @@ impl Accounts for Postgres {
 impl Memories for Postgres {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
         Box::pin(self.connections.perform(move |client| memories::recall(client, keys)))
+    }
+
+    fn chosen<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Choice>, LedgerError>> {
+        Box::pin(async { Ok(self.consent(backend, person).await?.map(|consent| consent.choice)) })
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {

@@ -18,7 +18,7 @@ use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 
 use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::claim::{Claim, Claimed};
-use crate::consents::{Consent, ConsentChange, Consents};
+use crate::consents::{Choice, Consent, ConsentChange, Consents};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome};
@@ -166,6 +166,14 @@ impl Memories for Sqlite {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
         let keys = keys.to_vec();
         Box::pin(self.writer.perform(move |connection| memories::recall(connection, &keys)))
+    }
+
+    fn chosen<'a>(
+        &'a self,
+        backend: &'a BackendName,
+        person: &'a Address,
+    ) -> BoxFuture<'a, Result<Option<Choice>, LedgerError>> {
+        Box::pin(async { Ok(self.consent(backend, person).await?.map(|consent| consent.choice)) })
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {

@@ -12,9 +12,14 @@ const SIMULATOR: u16 = 31_300;
 const ADMIN: u16 = 31_400;
 const BALANCER: u16 = 31_500;
 const PROXY: u16 = 31_600;
+const ROUTER: u16 = 31_700;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
+}
+
+pub(super) fn router(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(address, ROUTER + replica)
 }
 
 pub(super) fn egress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {

@@ -249,6 +249,7 @@ impl Setup {
         set(&mut settings, "ingress.egress", format!("http://{egress}"));
         // In the folder that all of them run in.
         set(&mut settings, "ingress.spool.path", format!("spool-{replica}"));
+        set(&mut settings, "router.listen", place::router(address, replica).to_string());
         set(&mut settings, "egress.listen", place::egress(address, replica).to_string());
         set(&mut settings, "simulator.listen", place::simulator(address).to_string());
         // `up` runs a simulator when it has applications.

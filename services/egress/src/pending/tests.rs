@@ -118,7 +118,7 @@ async fn a_release_that_cannot_be_read_hides_no_other() {
     let mut unreadable = BTreeSet::new();
     pending.reconcile(&ledger, &mut unreadable).await.unwrap();
     for wait in &mut waits {
-        assert_eq!(wait.now(), (wait.message_id != damaged).then(|| release(wait.message_id)));
+        assert_eq!(wait.now(), (wait.message_id != damaged).then(|| Ended::Released(release(wait.message_id))));
     }
     assert_eq!(unreadable, BTreeSet::from([damaged]));
 

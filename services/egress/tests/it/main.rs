@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 mod callback;
+mod consent;
 mod end;
 mod lane;
 mod overdue;

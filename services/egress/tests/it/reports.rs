@@ -15,6 +15,7 @@ async fn released() -> Stage {
         message_id: command.head.id,
         session_id: session("session-b"),
         backend: backend(),
+        to: command.data.to,
         correlation_id: command.head.correlation_id,
         attempt: 1,
         command: None,

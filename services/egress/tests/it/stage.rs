@@ -14,7 +14,7 @@ use protocol::topology::QueueName;
 use protocol::{
     BackendName, Envelope, Event, EventId, EventType, Head, Kind, MessageSend, Network, SessionId, Timestamp, forward,
 };
-use store::Ledger;
+use store::{Consents, Ledger, Opened};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use tropo::launch::LaunchRequest;
@@ -52,6 +52,7 @@ type Act = Arc<dyn Fn(String) + Send + Sync>;
 pub(crate) struct Stage {
     pub(crate) egress: Arc<Egress>,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) consents: Arc<dyn Consents>,
     pub(crate) keyring: Keyring,
     pub(crate) tropo: Tropo,
     pub(crate) environment: Environment,
@@ -114,7 +115,8 @@ impl Stage {
         crowd.spawn(async move { axum::serve(listener, routes).await.unwrap() });
 
         let directory = tempfile::tempdir().unwrap();
-        let ledger = store::open(&format!("sqlite:{}", directory.path().join("l.db").display())).await.unwrap();
+        let url = format!("sqlite:{}", directory.path().join("l.db").display());
+        let Opened { ledger, consents, .. } = store::open_all(&url, store::Settings::default()).await.unwrap();
         let keyring = Keyring::new(vec![Key::new("k", SECRET).unwrap()]).unwrap();
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -140,9 +142,16 @@ impl Stage {
             },
         )]);
         let session_api = Arc::new(egress::Client::new(&config).unwrap());
-        let egress =
-            Egress::new(config, backends, session_api, Arc::clone(&ledger), keyring.clone(), environment.clone());
-        Self { egress, ledger, keyring, tropo, environment, _directory: directory, _server: crowd }
+        let egress = Egress::new(
+            config,
+            backends,
+            session_api,
+            Arc::clone(&ledger),
+            Arc::clone(&consents),
+            keyring.clone(),
+            environment.clone(),
+        );
+        Self { egress, ledger, consents, keyring, tropo, environment, _directory: directory, _server: crowd }
     }
 
     /// Has something happen with each ticket before its create request is answered.

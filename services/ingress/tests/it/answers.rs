@@ -47,7 +47,7 @@ async fn the_secret_opens_in_each_of_its_places() {
     {
         assert_eq!(stage.post(path, text(&format!("s{n}"))).await.status(), StatusCode::OK);
     }
-    assert_eq!(stage.events(&QueueName::received()).await.len(), 2);
+    assert_eq!(stage.texts("guarded").await.len(), 2);
 }
 
 #[tokio::test]

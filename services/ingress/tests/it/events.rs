@@ -13,7 +13,7 @@ use crate::stage::{DOCUMENT, Stage, later, text};
 async fn a_text_becomes_one_event_with_canonical_numbers() {
     let stage = Stage::new().await;
     assert_eq!(stage.post("/tropo/open", text("session-a")).await.status(), StatusCode::OK);
-    let events = stage.events(&QueueName::received()).await;
+    let events = stage.texts("open").await;
     let [(event, delivery)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(event.data["from"], "+15555550177");
     assert_eq!(event.data["to"], "+15555550100");
@@ -22,7 +22,7 @@ async fn a_text_becomes_one_event_with_canonical_numbers() {
     assert_eq!(delivery.properties.message_type.as_deref(), Some("message.received.v1"));
     assert_eq!(delivery.properties.app_id.as_deref(), Some("ingress"));
     assert_eq!(delivery.properties.message_id, Some(event.head.id.to_string()));
-    assert_eq!(delivery.routing_key, "message.received.open");
+    assert_eq!(delivery.routing_key, "message.received.open.02");
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn the_same_session_delivered_often_and_at_once_is_one_event() {
     let answers = join_all((0..20).map(|_| stage.post("/tropo/open", text("session-a")))).await;
     assert!(answers.iter().all(|answer| answer.status() == StatusCode::OK));
     assert_eq!(stage.post("/tropo/open", text("session-a")).await.status(), StatusCode::OK);
-    assert_eq!(stage.events(&QueueName::received()).await.len(), 1);
+    assert_eq!(stage.texts("open").await.len(), 1);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn calls_and_foreign_launches_are_answered_politely_and_recorded() {
         let (event, _) = stage.events(&QueueName::journal()).await.pop().unwrap();
         assert_eq!((event.head.event_type.kind, event.data["reason"].as_str()), (Kind::SessionIgnored, Some(reason)));
     }
-    assert_eq!(stage.events(&QueueName::received()).await.len(), 0);
+    assert_eq!(stage.texts("open").await.len(), 0);
 }
 
 fn call_back(ticket: &str) -> Vec<u8> {

@@ -107,11 +107,11 @@ async fn while_the_bus_is_away_webhooks_of_every_kind_are_kept_for_it() {
     assert_eq!(stage.post("/tropo/open", text("after")).await.status(), StatusCode::OK);
     let expected: Vec<_> = (0..20).map(|n| format!("s{n}")).chain(["after".to_owned()]).collect();
     check_received(&stage, &expected).await;
-    let (event, delivery) = &stage.events(&QueueName::received()).await[0];
+    let (event, delivery) = &stage.texts("open").await[0];
     assert_eq!(delivery.properties.message_id, Some(event.head.id.to_string()));
     assert_eq!(delivery.properties.message_type.as_deref(), Some("message.received.v1"));
     assert_eq!(delivery.properties.app_id.as_deref(), Some("ingress"));
-    assert_eq!(delivery.routing_key, "message.received.open");
+    assert_eq!(delivery.routing_key, "message.received.open.02");
     let (result, _) = stage.events(&QueueName::results()).await.pop().unwrap();
     assert_eq!(result.head.event_type.kind, Kind::SessionResult);
     assert_eq!(stage.events(&QueueName::reports()).await.len(), 1);
@@ -143,7 +143,7 @@ async fn a_full_spool_is_a_refusal_that_says_so_until_the_bus_is_back() {
 async fn check_received(stage: &Stage, expected: &[String]) {
     let sessions = tokio::time::timeout(DEADLINE, async {
         loop {
-            let received = stage.events(&QueueName::received()).await;
+            let received = stage.texts("open").await;
             if expected.len() <= received.len() {
                 let session = |delivery: messaging::Delivery| delivery.properties.correlation_id.unwrap();
                 let mut sessions: Vec<_> = received.into_iter().map(|(_, delivery)| session(delivery)).collect();

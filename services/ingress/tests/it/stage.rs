@@ -13,7 +13,7 @@ use chassis::shutdown::Shutdown;
 use chassis::tasks::Crowd;
 use ingress::{Backend, Backends, Config, Ingress};
 use messaging::{BoxFuture, Bus, BusUrl, Delivery, Environment, Publisher};
-use protocol::topology::{QueueName, Topology};
+use protocol::topology::{self, QueueName, Topology};
 use protocol::{Envelope, EventId, Timestamp};
 use reqwest::Response;
 use tempfile::TempDir;
@@ -135,6 +135,12 @@ impl Stage {
             events.push((Envelope::any_from_body(&delivery.body).unwrap(), delivery));
         }
         events
+    }
+
+    /// The texts of the person of [`text`] on this backend.
+    pub(crate) async fn texts(&self, backend: &str) -> Vec<(Envelope<serde_json::Value>, Delivery)> {
+        let shard = topology::shard(&backend.parse().unwrap(), &"+15555550177".parse().unwrap());
+        self.events(&QueueName::shard(&shard)).await
     }
 
     /// A ticket as egress would seal it for the backend `open`.

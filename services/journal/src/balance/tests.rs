@@ -213,10 +213,17 @@ fn queues_are_counted_and_read_by_the_same_names() {
     let backends = [name("a"), name("b")];
     let counted = queues(&backends).into_iter().zip(1..).map(|(queue, ready)| (queue, depth(ready))).collect();
     let read = Queues::of(&backends, &counted);
-    assert_eq!((read.texts.ready, read.reports.ready, read.journal.ready, read.unrouted), (1, 5, 4, 6));
-    assert_eq!(read.journal_dead.ready, 5);
-    assert_eq!(read.delayed_anywhere, (7..19).sum::<u64>());
-    assert_eq!((read.lanes[&name("a")].ready, read.lanes[&name("b")].ready), (19, 20));
+    assert_eq!((read.reports.ready, read.journal.ready, read.journal_dead.ready, read.unrouted), (3, 3, 4, 5));
+    assert_eq!(read.texts.ready, (6..23).sum::<u64>());
+    assert_eq!(read.delayed_anywhere, (23..35).sum::<u64>());
+    assert_eq!((read.lanes[&name("a")].ready, read.lanes[&name("b")].ready), (35, 36));
+}
+
+#[test]
+fn of_a_shard_one_consumer_at_a_time_may_have_something_in_hand() {
+    let two_routers = QueueName::texts().map(|queue| (queue, dim(0, 2))).collect();
+    let texts = Queues::of(&[], &two_routers).texts;
+    assert_eq!((texts.consumers, texts.in_hand), (2 + 16, None));
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Draft {
             Recall::Nothing => return Ok(Known::default()),
             Recall::Person => BTreeMap::new(),
             Recall::Tally => memories.tally(application).await.map_err(Stopped::Memories)?,
+            Recall::Choice => {
+                let (backend, person) = (&self.text.backend, &self.text.received.from);
+                let choice = memories.chosen(backend, person).await.map_err(Stopped::Memories)?;
+                return Ok(Known { choice, ..Known::default() });
+            }
         };
         if !self.learned.contains_key(application) {
             let learned = self.learn(application, memories).await?;
@@ -90,6 +95,7 @@ impl Draft {
             memory: learned.and_then(|learned| learned.value.clone()),
             remembered_at: learned.and_then(|learned| learned.at),
             tally,
+            choice: None,
         })
     }
 

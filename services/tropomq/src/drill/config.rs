@@ -60,6 +60,10 @@ impl Places {
         self.at(31_503)
     }
 
+    pub(super) fn router(self) -> SocketAddr {
+        self.at(31_504)
+    }
+
     /// The admin listener of a process.
     pub(super) fn admin(self, ordinal: u16) -> SocketAddr {
         self.at(31_510 + ordinal)
@@ -118,7 +122,7 @@ impl Common {
                 "egress": format!("http://{}", self.call_backs),
                 "spool": { "path": spool },
             },
-            "router": { "applications": ["echo"] },
+            "router": { "applications": ["echo"], "listen": places.router() },
             "egress": {
                 "listen": places.egress(),
                 "session_api": format!("http://{}/1.0/sessions", self.sessions),

@@ -78,6 +78,9 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     let twin = BACKEND.replace("my-backend", "my_backend");
     check_refused(&format!("{BACKEND}{twin}"), "backends.my", "rename");
     check_refused("[router]\napplications = [\"ecko\"]", "router.applications", "ecko");
+    let http = "[router]\napplications = [\"survey\"]\n[router.http.survey]\nurl = \"https://app.example.com/\"\n";
+    check_refused(&format!("{http}secret = \"s\""), "router.http.survey.secret", "openssl rand");
+    check_refused("[router]\nlisten = \"127.0.0.1:8080\"", "router.listen", "ingress.listen");
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");

@@ -12,6 +12,7 @@ use crate::settings::Settings;
 /// The listeners of the services that a process runs.
 pub(crate) struct Listeners {
     pub(crate) ingress: Option<TcpListener>,
+    pub(crate) router: Option<TcpListener>,
     pub(crate) egress: Option<TcpListener>,
     pub(crate) simulator: Option<TcpListener>,
     pub(crate) admin: TcpListener,
@@ -26,6 +27,7 @@ impl Listeners {
     pub(crate) async fn bind(settings: &mut Settings, services: Services) -> anyhow::Result<Self> {
         Ok(Self {
             ingress: bind(services.ingress, "ingress.listen", &mut settings.ingress.listen).await?,
+            router: bind(services.router, "router.listen", &mut settings.router.listen).await?,
             egress: bind(services.egress, "egress.listen", &mut settings.egress.listen).await?,
             simulator: bind(services.simulator, "simulator.listen", &mut settings.simulator.listen).await?,
             admin: bind(true, "admin.listen", &mut settings.admin.listen).await?.context("bind admin.listen")?,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use messaging::{Bus, RetryPolicy, Seating};
+use messaging::{Bus, Publisher, RetryPolicy, Seating};
 use protocol::topology::QueueName;
+use tokio::net::TcpListener;
 
 use super::reload::{Shown, Source};
 use super::{Running, Work};
@@ -21,6 +22,7 @@ impl Running {
         &self,
         bus: &Arc<dyn Bus>,
         opened: &store::Opened,
+        listener: TcpListener,
         source: Option<(Source, Shown)>,
     ) -> anyhow::Result<()> {
         let memories = Arc::clone(&opened.memories);
@@ -28,6 +30,10 @@ impl Running {
         let router = router::Router::new(config, self.settings.own_numbers(), Arc::clone(&memories));
         let router = Arc::new(router.context("start router")?);
         self.consume_texts(bus, &router);
+        let publisher = Publisher::new(Arc::clone(bus), "router");
+        let backends = self.settings.backends.keys().cloned().collect();
+        let routes = router::api::routes(Arc::clone(&router), backends, publisher, self.environment.clone());
+        self.listen("router", listener, routes, config.limits.clone());
         let token = self.tasks.shutdown().token().clone();
         self.work("forget memories", router::forget(memories, config.retention, self.environment.clone(), token));
         if let Some((source, shown)) = source {
