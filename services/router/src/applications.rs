@@ -5,6 +5,8 @@ mod conversation;
 mod default;
 mod echo;
 mod group;
+#[cfg(test)]
+mod guide;
 mod keyword;
 mod poll;
 mod subscription;
@@ -19,9 +21,24 @@ use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 
+/// The applications of the house: the name of each, and how it is made of the configuration.
+const BUILT_IN: &[(&str, fn(&Config) -> Made)] = &[
+    (subscription::NAME, |config| one(subscription::Subscription::new(&config.subscription)?)),
+    (conversation::NAME, |config| configured(&config.conversation, conversation::Conversation::new)),
+    (poll::NAME, |config| Ok(poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect())),
+    (group::NAME, |config| configured(&config.group, group::Groups::new)),
+    (echo::NAME, |_| one(echo::Echo)),
+    (keyword::NAME, |config| one(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?)),
+    (default::NAME, |config| one(default::Default::new(&config.default)?)),
+];
+
+/// What a name in the list of applications stands for.
+type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
+
 /// The names that the applications of the house have.
-pub(crate) const BUILT_IN: [&str; 7] =
-    [subscription::NAME, conversation::NAME, poll::NAME, group::NAME, echo::NAME, keyword::NAME, default::NAME];
+pub(crate) fn built_in() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
@@ -53,7 +70,7 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
 
 /// Whether the name of a table stands for that table alone, and is asked.
 fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Result<(), ConfigError> {
-    if BUILT_IN.contains(&name.as_str()) {
+    if built_in().any(|built_in| built_in == name.as_str()) {
         return Err(ConfigError::NameTaken { table, name: name.clone() });
     }
     if !config.applications.iter().any(|listed| listed == name.as_str()) {
@@ -62,29 +79,26 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-/// What a name in the list stands for. An application of the house has one line here.
-fn named(name: &str, config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
-    Ok(match name {
-        subscription::NAME => vec![in_process(subscription::Subscription::new(&config.subscription)?)],
-        conversation::NAME => configured(&config.conversation, conversation::Conversation::new)?,
-        poll::NAME => poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect(),
-        group::NAME => configured(&config.group, group::Groups::new)?,
-        echo::NAME => vec![in_process(echo::Echo)],
-        keyword::NAME => vec![in_process(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?)],
-        default::NAME => vec![in_process(default::Default::new(&config.default)?)],
-        _ => match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
-            Some((name, http)) => vec![Arc::new(HttpApplication::new(name.clone(), http)?)],
-            None => return Err(ConfigError::UnknownApplication { name: name.to_owned() }),
-        },
-    })
+fn named(name: &str, config: &Config) -> Made {
+    if let Some((_, make)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+        return make(config);
+    }
+    match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
+        Some((name, http)) => Ok(vec![Arc::new(HttpApplication::new(name.clone(), http)?)]),
+        None => Err(ConfigError::UnknownApplication { name: name.to_owned() }),
+    }
+}
+
+fn one(application: impl Application + 'static) -> Made {
+    Ok(vec![in_process(application)])
 }
 
 /// The application of a table; none, where the table is empty: it would only be asked in vain.
 fn configured<T, A: Application + 'static>(
     table: &BTreeMap<String, T>,
     application: fn(&BTreeMap<String, T>) -> Result<A, ConfigError>,
-) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
-    if table.is_empty() { Ok(Vec::new()) } else { Ok(vec![in_process(application(table)?)]) }
+) -> Made {
+    if table.is_empty() { Ok(Vec::new()) } else { one(application(table)?) }
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::http::Limits;
-use protocol::{BackendName, MessageText};
+use protocol::{Address, BackendName, MessageText};
 use serde::Deserialize;
 
 pub use audience::{Group, Poll};
 pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 
-use crate::applications::BUILT_IN;
+use crate::applications::built_in;
 use crate::http::HttpConfig;
 
 /// The `[router]` table.
@@ -59,6 +59,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whom applications text beside those who text them, with the key that says so. None may be a number of ours.
+    pub fn recipients(&self) -> impl Iterator<Item = (String, &Address)> {
+        let members = self.group.iter().flat_map(|(name, group)| {
+            group.members.iter().map(move |member| (format!("router.group.{name}.members"), member))
+        });
+        let told = self
+            .conversation
+            .iter()
+            .filter_map(|(name, dialogue)| Some((format!("router.conversation.{name}.to"), dialogue.to.as_ref()?)));
+        members.chain(told)
+    }
+
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
@@ -132,7 +144,7 @@ pub enum ConfigError {
     /// No application of that name.
     #[error(
         "router.applications: there is no application {name:?}; there are {}, and those that have a table: router.http.NAME",
-        BUILT_IN.join(", ")
+        built_in().collect::<Vec<_>>().join(", ")
     )]
     UnknownApplication {
         /// The name.

@@ -159,6 +159,10 @@ impl Settings {
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        let own_numbers = self.own_numbers();
+        if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
+            return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));
+        }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),
             ("router.prefetch", u64::from(self.router.prefetch)),

@@ -27,7 +27,7 @@ pub struct Dialogue {
     pub timeout: Duration,
     /// What a text that comes later is answered with; left out: it is a text as any other.
     pub timed_out: Option<MessageText>,
-    /// The words that end it.
+    /// The words that end it. CANCEL and its like mean more: they are for `subscription`.
     #[serde(default = "cancel")]
     pub cancel: Vec<String>,
     /// What they are answered with.
@@ -118,7 +118,7 @@ fn timeout() -> Duration {
 }
 
 fn cancel() -> Vec<String> {
-    vec!["cancel".to_owned()]
+    vec!["leave".to_owned()]
 }
 
 fn cancelled() -> MessageText {

@@ -146,8 +146,8 @@ fn answers_lead_to_other_questions_and_ends() {
 #[test]
 fn it_can_be_left_and_gone_on_with() {
     let mut person = Person::new(REGISTER);
-    person.check(&[NAME_ASKED, AGE_ASKED, ("Register!", &["How old are you, Ada?"]), ("CANCEL", &["Cancelled."])]);
-    person.check(&[("cancel", &[]), NAME_ASKED, ("register", &["What is your name?"]), ("cancel", &["Cancelled."])]);
+    person.check(&[NAME_ASKED, AGE_ASKED, ("Register!", &["How old are you, Ada?"]), ("LEAVE", &["Cancelled."])]);
+    person.check(&[("leave", &[]), NAME_ASKED, ("register", &["What is your name?"]), ("leave", &["Cancelled."])]);
     let meal: (&str, &[&str]) = ("lunch", &["What will it be?"]);
     person.check(&[meal, meal, ("lunch special", &["Enjoy your lunch special."])]);
 }
@@ -186,7 +186,7 @@ fn a_dialogue_that_was_changed_meanwhile_ends_politely() {
 fn the_record_names_the_step_and_quotes_nobody() {
     let mut person = Person::new(REGISTER);
     let reasons: Vec<_> =
-        ["register", "Ada", "secret", "cancel"].map(|words| person.text(words).because.unwrap()).into();
+        ["register", "Ada", "secret", "leave"].map(|words| person.text(words).because.unwrap()).into();
     assert_eq!(
         reasons,
         [
@@ -236,7 +236,7 @@ fn dialogues_that_could_not_work_are_refused() {
 proptest! {
     #[test]
     fn whatever_is_texted_is_answered_or_left_to_others(
-        texts in proptest::collection::vec("register|lunch|cancel|yes|child|[a-z]1|[0-9]{1,3}|\\PC{0,20}", 1..30),
+        texts in proptest::collection::vec("register|lunch|leave|yes|child|[a-z]1|[0-9]{1,3}|\\PC{0,20}", 1..30),
         step in "name|age|sure|club|guardian|thanks|\\PC{0,5}",
         tries in any::<u32>(),
     ) {
