@@ -22,7 +22,7 @@ use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 
 /// The applications of the house: the name of each, and how it is made of the configuration.
-const BUILT_IN: &[(&str, fn(&Config) -> Made)] = &[
+const BUILT_IN: &[(&str, Make)] = &[
     (subscription::NAME, |config| one(subscription::Subscription::new(&config.subscription)?)),
     (conversation::NAME, |config| configured(&config.conversation, conversation::Conversation::new)),
     (poll::NAME, |config| Ok(poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect())),
@@ -32,7 +32,8 @@ const BUILT_IN: &[(&str, fn(&Config) -> Made)] = &[
     (default::NAME, |config| one(default::Default::new(&config.default)?)),
 ];
 
-/// What a name in the list of applications stands for.
+/// Makes what a name in the list of applications stands for.
+type Make = fn(&Config) -> Made;
 type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
 
 /// The names that the applications of the house have.

@@ -149,3 +149,9 @@ fn applications_are_known_and_asked_once() {
         ConfigError::Repeated { name: "echo".to_owned() }
     );
 }
+
+#[test]
+fn the_guide_shows_an_application_that_works() {
+    let (guide, code) = (include_str!("../../../docs/applications.md"), include_str!("applications/guide.rs"));
+    assert!(guide.contains(&format!("```rust\n{code}```\n")), "copy applications/guide.rs into docs/applications.md");
+}
