@@ -36,6 +36,7 @@ def reply_to(offered, number=0):
         "data": {
             "to": offered["data"]["from"],
             "text": answer(offered["data"]["text"]),
+            "network": offered["data"]["network"],
             "application": offered["data"]["application"],
         },
     }

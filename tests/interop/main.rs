@@ -1,5 +1,6 @@
 //! Interop: applications written with the published client libraries of Tropo run on the simulator, unchanged. Each is a
-//! process of its own beside that of the simulator, and virtual phones talk to it.
+//! process of its own beside that of the simulator, and virtual phones talk to it. A RapidSMS project runs behind the
+//! router, too.
 //!
 //! The applications are in `apps`, the versions of the libraries in `clients`; `make clients` installs them.
 
@@ -12,6 +13,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod migrated;
 mod node;
 mod python;
 mod rapidsms;

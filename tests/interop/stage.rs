@@ -5,6 +5,7 @@ mod clients;
 #[expect(dead_code, reason = "the stories need all of it")]
 #[path = "../stories/stage/metrics.rs"]
 mod metrics;
+mod migrated;
 #[path = "../stories/stage/patience.rs"]
 mod patience;
 #[path = "../stories/stage/phone.rs"]
@@ -25,6 +26,7 @@ use tempfile::TempDir;
 pub(crate) use application::Application;
 use application::Running;
 pub(crate) use metrics::Metrics;
+pub(crate) use migrated::Migrated;
 pub(crate) use patience::{DEADLINE, client, until};
 use phone::Message;
 pub(crate) use phone::Phone;
@@ -69,7 +71,8 @@ impl Stage {
         let mut simulator = Service::new("simulator".to_owned(), "simulator", home.path(), admin, Vec::new());
         simulator.start();
         let tropo = Tropo::new(http.clone(), listen);
-        let application = application.start(home.path(), at, &tropo.url, TOKEN).await;
+        let told = [("TROPO", tropo.url.clone()), ("MESSAGING_TOKEN", TOKEN.to_owned())];
+        let application = application.start(home.path(), at, &told).await;
         simulator.ready().await;
         let phone = Phone::new(tropo.clone(), "+15555550177".to_owned());
         let stage = Self { tropo, phone, heard: Cell::new(0), http, application, simulator, _home: home };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What must be met, by a part of its line in the trace.
-const MET: [(&str, &str); 23] = [
+const MET: [(&str, &str); 26] = [
     ("a process died", ": Crashed"),
     ("a process was asked to stop, and did", ": Stopped"),
     ("the broker went away", "-- the broker goes away"),
@@ -27,6 +27,9 @@ const MET: [(&str, &str); 23] = [
     ("a message stayed unconfirmed", "is Unconfirmed: Ok(Recorded"),
     ("a message was sent again", "life: 1"),
     ("a text was refused as not kept", "Unavailable: No"),
+    ("a person opted out", " opts out of "),
+    ("a message was suppressed before its launch", "why: OptedOut"),
+    ("a message was suppressed after its launch", "Ok(Suppressed"),
 ];
 
 /// How often each was met, in runs.

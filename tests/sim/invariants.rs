@@ -116,14 +116,21 @@ impl<'a> Books<'a> {
             return self.wrong(format!("text {session} was ignored {} times, answered {}", ignored.len(), sends.len()));
         }
         for message in sends {
-            self.message_ends(session, message);
+            self.message_ends(session, text, message);
             self.is_of_conversation(session, message);
         }
     }
 
-    fn message_ends(&self, session: &SessionId, message: EventId) {
+    fn message_ends(&self, session: &SessionId, text: &Text, message: EventId) {
         let release = wait(self.ledger.find(&[message])).unwrap().pop();
         let is_dead = self.dead.iter().any(|dead| dead.properties.message_id == Some(message.to_string()));
+        if self.is_told(Kind::MessageSuppressed, message) {
+            let is_out = self.world.is_out(&text.backend.parse().unwrap(), &text.phone.parse().unwrap());
+            if is_dead || release.is_some() || !is_out {
+                self.wrong(format!("{message} is suppressed: dead {is_dead}, {release:?}, its person out {is_out}"));
+            }
+            return;
+        }
         let Some(release) = release else {
             if !is_dead || !self.is_told(Kind::MessageFailed, message) {
                 self.wrong(format!("the answer to {session}, {message}, was neither released nor given up"));

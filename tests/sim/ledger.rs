@@ -87,7 +87,14 @@ impl Remote {
         let world = Arc::clone(&self.world);
         let claimed = self
             .perform(move |ledger| {
-                let claimed = wait(ledger.claim(claim.clone()));
+                let mut asked = claim.clone();
+                if world.plant == Plant::ForgetConsent {
+                    asked.to = Address::Withheld;
+                }
+                let claimed = wait(ledger.claim(asked));
+                if matches!(claimed, Ok(Claimed::Granted { .. })) && world.is_out(&claim.backend, &claim.to) {
+                    world.violation(format!("{} is released to a person who opted out", claim.message_id));
+                }
                 world.note(format_args!("{} claims {}: {claimed:?}", claim.session_id, claim.message_id));
                 match claimed {
                     Ok(Claimed::Refused { .. }) if world.plant == Plant::SecondDocument => {

@@ -140,6 +140,11 @@ fn a_second_document_is_found() {
 }
 
 #[test]
+fn a_claim_that_forgets_who_opted_out_is_found() {
+    is_found(Plant::ForgetConsent, "a person who opted out");
+}
+
+#[test]
 fn what_is_dropped_instead_of_tried_again_is_found() {
     is_found(Plant::DropInsteadOfRetry, "neither released nor given up");
 }

@@ -28,6 +28,8 @@ pub(crate) enum Plant {
     ClaimLater,
     /// A session that is refused a message gets it all the same.
     SecondDocument,
+    /// The claim does not say whom the message is for.
+    ForgetConsent,
     /// What should be tried again is settled instead.
     DropInsteadOfRetry,
 }
@@ -36,9 +38,12 @@ pub(crate) enum Plant {
 pub(crate) fn bus(world: &Arc<World>, bus: Arc<dyn Bus>) -> Arc<dyn Bus> {
     match world.plant {
         Plant::AcknowledgeFirst | Plant::ConfirmFirst => Arc::new(Hasty { world: Arc::clone(world), bus }),
-        Plant::Nothing | Plant::RandomIds | Plant::ClaimLater | Plant::SecondDocument | Plant::DropInsteadOfRetry => {
-            bus
-        }
+        Plant::Nothing
+        | Plant::RandomIds
+        | Plant::ClaimLater
+        | Plant::SecondDocument
+        | Plant::ForgetConsent
+        | Plant::DropInsteadOfRetry => bus,
     }
 }
 

@@ -1,10 +1,11 @@
 //! One run: a world is set up, people text while everything fails, everything calms down, and the books are checked.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use protocol::{BackendName, Timestamp};
-use store::Outcome;
+use messaging::Chance;
+use protocol::{Address, BackendName, EventId, Timestamp};
+use store::{Choice, ConsentChange, Opened, Outcome};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -17,7 +18,7 @@ use crate::planted::Plant;
 use crate::replica::{Replica, Service};
 use crate::settings::{RESENDING, Settings};
 use crate::tropo::{Taken, Text, Tropo};
-use crate::world::World;
+use crate::world::{World, lock};
 
 /// How many replicas of each service there are.
 const REPLICAS: usize = 2;
@@ -25,11 +26,26 @@ const REPLICAS: usize = 2;
 /// How long everything may take to settle once there are no more faults.
 const SETTLE_MAX: Duration = Duration::from_mins(15);
 
-/// What all runs share: the settings, and one ledger, which is empty whenever a run begins.
+/// What all runs share: the settings, and one database, in which nothing stands whenever a run begins.
 pub(crate) struct Ground {
     settings: Arc<Settings>,
-    database: store::Opened,
+    database: Mutex<Database>,
+}
+
+/// A database, which goes with its folder.
+struct Database {
+    opened: Opened,
     _directory: TempDir,
+}
+
+impl Database {
+    fn new() -> Self {
+        // In memory where the machine has such a place: each commit is synced.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let url = format!("sqlite:{}", directory.path().join("ledger").display());
+        let opened = wait(store::open_all(&url, store::Settings::default())).unwrap();
+        Self { opened, _directory: directory }
+    }
 }
 
 /// How a run went.
@@ -41,11 +57,11 @@ pub(crate) struct Report {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        // In memory where the machine has such a place: each commit is synced.
-        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let url = format!("sqlite:{}", directory.path().join("ledger").display());
-        let database = wait(store::open_all(&url, store::Settings::default())).unwrap();
-        Self { settings: Arc::new(Settings::new()), database, _directory: directory }
+        Self { settings: Arc::new(Settings::new()), database: Mutex::new(Database::new()) }
+    }
+
+    fn database(&self) -> Opened {
+        lock(&self.database).opened.clone()
     }
 
     /// Runs a seed.
@@ -66,7 +82,7 @@ impl Ground {
         for service in [Service::Ingress, Service::Router, Service::Egress] {
             for number in 0..REPLICAS {
                 let (world, broker, network) = (Arc::clone(&world), Arc::clone(&broker), Arc::clone(&network));
-                let (tropo, database) = (Arc::clone(&tropo), self.database.clone());
+                let (tropo, database) = (Arc::clone(&tropo), self.database());
                 let settings = Arc::clone(&self.settings);
                 let replica = Replica { service, number, world, broker, network, tropo, database, settings };
                 replica.world.clone().spawn(replica.live());
@@ -82,12 +98,17 @@ impl Ground {
                 2 | 3 => "paced",
                 _ => RESENDING,
             };
+            let person = phone.clone();
             tropo.text(format!("a{index}"), Text { backend, phone, words, is_answered, taken: Taken::Unknown });
+            if world.dice.falls(0.1) {
+                world.rest(4000).await;
+                self.opt_out(&world, backend, &person);
+            }
         }
         world.rest(15_000).await;
         world.calm_down();
         self.settle(&world, &broker, &tropo).await;
-        Books::new(&world, &broker, &*self.database.ledger, tropo.take_state()).check();
+        Books::new(&world, &broker, &*self.database().ledger, tropo.take_state()).check();
         Report { seed, violations: world.violations(), trace: world.take_trace() }
     }
 
@@ -107,24 +128,41 @@ impl Ground {
 
     /// The releases whose end is not on record.
     fn open_releases(&self) -> Vec<store::Release> {
-        let of =
-            |backend: &BackendName| wait(self.database.ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable;
+        let of = |backend: &BackendName| {
+            wait(self.database().ledger.overdue(backend, Timestamp::MAX, 1000)).unwrap().readable
+        };
         self.settings.backends.keys().flat_map(of).map(|overdue| overdue.release).collect()
     }
 
-    /// Empties the ledger.
+    /// A person opts out, as an operator records it.
+    fn opt_out(&self, world: &World, backend: &str, phone: &str) {
+        let (backend, person): (BackendName, Address) = (backend.parse().unwrap(), phone.parse().unwrap());
+        let change = ConsentChange {
+            cause: EventId::from(world.dice.uuid()),
+            backend: backend.clone(),
+            person: person.clone(),
+            choice: Some(Choice::Out),
+            word: "operator".to_owned(),
+            reply: None,
+            at: world.now(),
+        };
+        wait(self.database().consents.change(change)).unwrap();
+        world.opts_out(backend, person);
+    }
+
+    /// Empties the database; where somebody opted out, which is never forgotten, there is a new one.
     fn clear(&self) {
-        for release in self.open_releases() {
-            wait(self.database.ledger.settle(
-                release.message_id,
-                &release.session_id,
-                Outcome::Failed,
-                Timestamp::UNIX_EPOCH,
-            ))
-            .unwrap();
+        let Opened { ledger, consents, .. } = self.database();
+        if !wait(consents.opted_out(None, 1)).unwrap().is_empty() {
+            *lock(&self.database) = Database::new();
+            return;
         }
-        wait(self.database.ledger.prune(Timestamp::MAX, 1_000_000)).unwrap();
-        assert_eq!(wait(self.database.ledger.count()).unwrap(), 0, "the next run begins with an empty ledger");
+        for release in self.open_releases() {
+            let (message_id, session_id) = (release.message_id, &release.session_id);
+            wait(ledger.settle(message_id, session_id, Outcome::Failed, Timestamp::UNIX_EPOCH)).unwrap();
+        }
+        wait(ledger.prune(Timestamp::MAX, 1_000_000)).unwrap();
+        assert_eq!(wait(ledger.count()).unwrap(), 0, "the next run begins with an empty ledger");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What everything in a run shares: time, chance, faults, tasks, and the record of what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chassis::tasks::Crowd;
 use messaging::{BoxFuture, Clock, Environment};
-use protocol::Timestamp;
+use protocol::{Address, BackendName, Timestamp};
 use tokio::time::Instant;
 
 use crate::planted::Plant;
@@ -37,6 +37,8 @@ struct Record {
     violations: Vec<String>,
     /// What went wrong on the way between Tropo and the document of a session, or of its result.
     troubled: BTreeMap<String, Vec<String>>,
+    /// Who opted out.
+    out: BTreeSet<(BackendName, Address)>,
 }
 
 /// Locks what only one thread uses.
@@ -114,6 +116,16 @@ impl World {
 
     pub(crate) fn is_troubled(&self, session: &str) -> bool {
         lock(&self.record).troubled.contains_key(session)
+    }
+
+    /// A person opts out from now on.
+    pub(crate) fn opts_out(&self, backend: BackendName, person: Address) {
+        self.note(format_args!("{person:?} opts out of {backend}"));
+        lock(&self.record).out.insert((backend, person));
+    }
+
+    pub(crate) fn is_out(&self, backend: &BackendName, person: &Address) -> bool {
+        lock(&self.record).out.contains(&(backend.clone(), person.clone()))
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {

@@ -14,6 +14,7 @@ on_both_buses! {
 }
 
 const STOPPED: &str = "You will get no more messages from us. Text START to get them again.";
+const HELP: &str = "Tidings of the stories. Text STOP to get no more.";
 const STARTED: &str = "You will get our messages again. Text STOP to stop them.";
 
 /// The command line, with the configuration of one service.
@@ -46,7 +47,7 @@ async fn until_suppressed(stage: &Stage, count: u64) {
 }
 
 async fn a_stop_between_command_and_release_suppresses_and_is_confirmed(bus: Bus) {
-    let mut stage = Setup::new(bus).start().await;
+    let mut stage = Setup::new(bus).with("router.subscription.help.reply", HELP).start().await;
     let (phone, other) = (stage.phone(0), stage.phone(1));
     stage.tropo.turn(json!({ "callback_delay": "4s" })).await;
     phone.text("echo on its way").await;
@@ -66,6 +67,8 @@ async fn a_stop_between_command_and_release_suppresses_and_is_confirmed(bus: Bus
     stage.settle().await;
     assert_eq!(stage.tropo.launched().await.len(), launched);
     phone.assert_has(&[STOPPED]).await;
+    phone.text("help?").await;
+    phone.received(2).await;
 
     let operator = Operator::of(&mut stage);
     check(&operator.consent(&["list"]).await, 0, &["story", &phone.number, "\"stop\""]);
@@ -73,11 +76,11 @@ async fn a_stop_between_command_and_release_suppresses_and_is_confirmed(bus: Bus
     check(&operator.consent(&show).await, 0, &["out", "\"stop\"", "Nothing is sent to this person."]);
 
     phone.text("start").await;
-    phone.received(2).await;
-    phone.text("echo back again").await;
     phone.received(3).await;
+    phone.text("echo back again").await;
+    phone.received(4).await;
     stage.settle().await;
-    phone.assert_has(&[STOPPED, STARTED, "back again"]).await;
+    phone.assert_has(&[STOPPED, HELP, STARTED, "back again"]).await;
     other.assert_has(&["unaffected"]).await;
     check(&operator.consent(&show).await, 0, &["\"start\"", "This person is sent messages."]);
 }

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::command_line::{check, out};
-use crate::stage::{Bus, Setup, Stage, client, tropomq, until};
+use crate::stage::{Bus, Phone, Setup, Stage, client, tropomq, until};
 use application::{Application, SECRET};
 
 on_both_buses! {
@@ -31,13 +31,23 @@ fn setup(bus: Bus, url: &str) -> Setup {
         .with("router.http.survey.allow_private", true)
 }
 
+/// Everybody texts `say 1`, and once that has come in, `say 2`, and so on.
+async fn text_in_rounds(stage: &Stage, phones: &[Phone], rounds: usize) {
+    for number in 1..=rounds {
+        join_all(phones.iter().map(|phone| async move { phone.text(&format!("say {number}")).await })).await;
+        until("all texts have come in", async || {
+            let come_in = stage.metrics().await.published("message.received");
+            (come_in == (number * phones.len()) as u64).then_some(())
+        })
+        .await;
+    }
+}
+
 async fn texts_wait_for_an_application_that_is_down_and_others_do_not(bus: Bus) {
     let mut application = Application::new();
     let stage = setup(bus, &application.url()).start().await;
     let (patient, others) = (stage.phones(3), [stage.phone(10), stage.phone(11)]);
-    for number in 1..=3 {
-        join_all(patient.iter().map(|phone| async move { phone.text(&format!("say {number}")).await })).await;
-    }
+    text_in_rounds(&stage, &patient, 3).await;
     for phone in &others {
         phone.text("echo I am not affected").await;
         assert_eq!(phone.reply().await.text, "I am not affected");
@@ -153,9 +163,7 @@ async fn two_routers_ask_one_application() {
     application.start().await;
     let stage = setup(Bus::RabbitMq, &application.url()).replicas(2).start().await;
     let phones = stage.phones(30);
-    for number in 1..=4 {
-        join_all(phones.iter().map(|phone| async move { phone.text(&format!("say {number}")).await })).await;
-    }
+    text_in_rounds(&stage, &phones, 4).await;
     for phone in &phones {
         phone.received(4).await;
     }

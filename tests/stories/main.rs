@@ -34,6 +34,7 @@ macro_rules! on_both_buses {
     };
 }
 
+mod amqp;
 mod balance;
 mod call_backs;
 mod capture;

@@ -1,14 +1,11 @@
 //! Order: the texts of a person are handled one after the other, and people side by side.
 
-use std::sync::Arc;
-use std::time::Instant;
-
+use futures::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::crowd::patient;
-use crate::stage::{Bus, DEADLINE, Phone, Setup, Stage, client, until};
+use crate::stage::{Bus, Phone, Setup, Stage, client, until};
 
 /// How many people text at the same time.
 const PEOPLE: usize = 200;
@@ -33,19 +30,19 @@ async fn everybody_is_answered_in_the_order_of_their_texts(bus: Bus) {
         }
     }
     let phones = stage.phones(PEOPLE);
-    let (url, mut texting) = (Arc::new(stage.webhook_url("story")), JoinSet::new());
-    for phone in &phones {
-        texting.spawn(text_in_order(Arc::clone(&url), phone.number.clone()));
-    }
-    if bus == Bus::RabbitMq {
-        until("both routers work", async || {
-            let worked = async |router: &str| handled(&stage, router).await;
-            (20 < worked("router-0").await && 20 < worked("router-1").await).then_some(())
-        })
-        .await;
-        stage.service("router-0").kill();
-    }
-    texting.join_all().await;
+    let url = stage.webhook_url("story");
+    let texting = join_all(phones.iter().map(|phone| text_in_order(&url, &phone.number)));
+    let killing = async {
+        if bus == Bus::RabbitMq {
+            until("both routers work", async || {
+                let handled = async |router: &str| handled(&stage, router).await;
+                (20 < handled("router-0").await && 20 < handled("router-1").await).then_some(())
+            })
+            .await;
+            stage.service("router-0").kill();
+        }
+    };
+    tokio::join!(texting, killing);
     let expected: Vec<String> = (0..TEXTS).map(|n| format!("number {n}")).collect();
     for phone in &phones {
         assert_eq!(words(phone).await, expected, "{}", phone.number);
@@ -62,17 +59,14 @@ async fn words(phone: &Phone) -> Vec<String> {
 
 /// Sends the next text as soon as the last one is accepted; the replies are not waited for. With so many at once a
 /// connection may be closed as one is sent on it: then it is sent again, and is the same text.
-async fn text_in_order(url: Arc<String>, number: String) {
+async fn text_in_order(url: &str, number: &str) {
     let http = client();
     for n in 0..TEXTS {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let answer = http.post(url.as_str()).json(&text(&number, n)).send().await;
-            if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
-                break;
-            }
-            assert!(Instant::now() < deadline, "text {n} of {number} is not accepted");
-        }
+        until("a text is accepted", async || {
+            let answer = http.post(url).json(&text(number, n)).send().await.ok()?;
+            (answer.status() == StatusCode::OK).then_some(())
+        })
+        .await;
     }
 }
 

@@ -47,7 +47,7 @@ async fn a_changed_configuration_counts_and_a_bad_one_is_refused(bus: Bus) {
     rewrite(&mut stage, "[router.keyword.hours]\nreply = \"\"", "[router.keyword.hours]\nreply = \"never\"");
     let mended = async || told(&mut stage).await["refused"].is_null().then_some(());
     until("the mended configuration is applied", mended).await;
-    rewrite(&mut stage, "[router.keyword.hours]", "[router]\nprefetch = 7\n\n[router.keyword.hours]");
+    rewrite(&mut stage, "[router]\n", "[router]\nprefetch = 7\n");
     let refused = async || told(&mut stage).await["refused"]["reason"].as_str().map(str::to_owned);
     let reason = until("what needs a restart is refused", refused).await;
     assert!(reason.contains("router.prefetch") && reason.contains("start it again"), "{reason}");

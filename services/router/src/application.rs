@@ -129,6 +129,8 @@ pub struct Said {
     pub consent: Option<Consent>,
     /// Whether the text is for an application on the bus, which the router hands it to.
     pub offered: bool,
+    /// How many messages it had sent by itself while it was asked: they answer the text, too.
+    pub sent: u32,
     /// Why, for the record. Never a person's number or words.
     pub because: Option<String>,
 }

@@ -16,10 +16,12 @@ use std::sync::Arc;
 
 use protocol::BackendName;
 
+use crate::amqp::AmqpApplication;
 use crate::application::Application;
 use crate::config::{Config, ConfigError};
 use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
+use crate::rapidsms::{Projects, RapidSms};
 
 /// The applications of the house: the name of each, and how it is made of the configuration.
 const BUILT_IN: &[(&str, Make)] = &[
@@ -42,7 +44,7 @@ pub(crate) fn built_in() -> impl Iterator<Item = &'static str> {
 }
 
 /// The configured applications, in their order.
-pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
+pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     let mut applications: Vec<Arc<dyn Participant>> = Vec::new();
     for (at, name) in config.applications.iter().enumerate() {
         if config.applications.iter().take(at).any(|earlier| earlier == name) {
@@ -51,7 +53,7 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
         if name == subscription::NAME && 0 < at {
             return Err(ConfigError::SubscriptionNotFirst);
         }
-        applications.extend(named(name, config)?);
+        applications.extend(named(name, config, projects)?);
     }
     let tables = [
         (conversation::NAME, config.conversation.is_empty()),
@@ -65,6 +67,18 @@ pub(crate) fn from_config(config: &Config) -> Result<Vec<Arc<dyn Participant>>, 
     }
     for name in config.http.keys() {
         check_name("http", name, config)?;
+    }
+    for name in config.amqp.keys() {
+        check_name("amqp", name, config)?;
+        if config.http.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "amqp", name: name.clone() });
+        }
+    }
+    for name in config.rapidsms.keys() {
+        check_name("rapidsms", name, config)?;
+        if config.http.contains_key(name) || config.amqp.contains_key(name) {
+            return Err(ConfigError::NameTaken { table: "rapidsms", name: name.clone() });
+        }
     }
     Ok(applications)
 }
@@ -80,14 +94,11 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-fn named(name: &str, config: &Config) -> Made {
+fn named(name: &str, config: &Config, projects: &Projects) -> Made {
     if let Some((_, make)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
         return make(config);
     }
-    match config.http.iter().find(|(behind_http, _)| behind_http.as_str() == name) {
-        Some((name, http)) => Ok(vec![Arc::new(HttpApplication::new(name.clone(), http)?)]),
-        None => Err(ConfigError::UnknownApplication { name: name.to_owned() }),
-    }
+    Ok(vec![elsewhere(name, config, projects)?])
 }
 
 fn one(application: impl Application + 'static) -> Made {
@@ -100,6 +111,19 @@ fn configured<T, A: Application + 'static>(
     application: fn(&BTreeMap<String, T>) -> Result<A, ConfigError>,
 ) -> Made {
     if table.is_empty() { Ok(Vec::new()) } else { one(application(table)?) }
+}
+
+fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
+    let unknown = || ConfigError::UnknownApplication { name: name.to_owned() };
+    let named: BackendName = name.parse().map_err(|_| unknown())?;
+    if let Some(http) = config.http.get(&named) {
+        return Ok(Arc::new(HttpApplication::new(named, http)?));
+    }
+    if let Some(project) = config.rapidsms.get(&named) {
+        return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
+    }
+    let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
+    Ok(in_process(AmqpApplication::new(named, amqp)))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

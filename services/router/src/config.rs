@@ -16,8 +16,10 @@ pub use audience::{Group, Poll};
 pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
 
+use crate::amqp::AmqpConfig;
 use crate::applications::built_in;
 use crate::http::HttpConfig;
+use crate::rapidsms;
 
 /// The `[router]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,9 +55,15 @@ pub struct Config {
     pub subscription: SubscriptionWords,
     /// `[router.default]`: the answer of the application `default`.
     pub default: DefaultAnswer,
+    /// `[router.rapidsms.NAME]`: RapidSMS projects.
+    #[serde(default)]
+    pub rapidsms: BTreeMap<BackendName, rapidsms::Config>,
     /// `[router.http.NAME]`: the applications behind HTTP.
     #[serde(default)]
     pub http: BTreeMap<BackendName, HttpConfig>,
+    /// `[router.amqp.NAME]`: the applications on the bus.
+    #[serde(default)]
+    pub amqp: BTreeMap<BackendName, AmqpConfig>,
 }
 
 impl Config {
@@ -80,6 +88,9 @@ impl Config {
             ("prefetch", self.prefetch != newer.prefetch),
             ("listen", is_moved),
             ("limits", self.limits != newer.limits),
+            ("retention", self.retention != newer.retention),
+            // Each has a queue, which is declared at the start.
+            ("amqp", !self.amqp.keys().eq(newer.amqp.keys())),
         ];
         changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
@@ -143,7 +154,8 @@ pub struct DefaultAnswer {
 pub enum ConfigError {
     /// No application of that name.
     #[error(
-        "router.applications: there is no application {name:?}; there are {}, and those that have a table: router.http.NAME",
+        "router.applications: there is no application {name:?}; there are {}, and those that have a table: router.http.NAME, \
+         router.amqp.NAME or router.rapidsms.NAME",
         built_in().collect::<Vec<_>>().join(", ")
     )]
     UnknownApplication {
@@ -204,6 +216,16 @@ pub enum ConfigError {
     SameWord {
         /// The word.
         word: String,
+    },
+    /// A RapidSMS project that cannot be reached, or could not be believed.
+    #[error("router.rapidsms.{name}.{key} {told}")]
+    RapidSms {
+        /// The project.
+        name: BackendName,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        told: String,
     },
 }
 

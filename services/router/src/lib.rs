@@ -12,6 +12,7 @@
 //! Invariant: what changes anything, or might be answered otherwise the next time, is on record before anything of it is
 //! published. So a text that comes again publishes the same messages, with the same ids.
 
+mod amqp;
 pub mod api;
 pub mod application;
 mod applications;
@@ -24,6 +25,7 @@ mod matching;
 mod observe;
 pub mod participant;
 mod pipeline;
+pub mod rapidsms;
 mod routed;
 pub mod signature;
 mod template;
@@ -36,6 +38,7 @@ use messaging::{Context, Disposition, Environment, Handler, Outgoing, RetryPolic
 use protocol::{Address, BackendName, Envelope, IgnoredReason, MessageReceived, Timestamp};
 use store::{LedgerError, Memories};
 
+pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
@@ -44,6 +47,7 @@ pub use config::{
 pub use forget::forget;
 pub use http::{HttpConfig, OnError};
 use pipeline::{Pipeline, Stopped};
+use rapidsms::Projects;
 use routed::Routed;
 
 /// How long a text waits, in hand, before the applications are asked about it again. While it waits, so do the person's
@@ -57,6 +61,7 @@ pub struct Router {
     own_numbers: BTreeSet<Address>,
     memories: Arc<dyn Memories>,
     turns: Turns<(BackendName, Address)>,
+    projects: Projects,
 }
 
 /// Why a text is not answered.
@@ -103,7 +108,7 @@ impl Settle for RouteError {
 /// # Errors
 /// [`ConfigError`] names the key that is wrong.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
-    applications::from_config(config).map(drop)
+    applications::from_config(config, &Projects::default()).map(drop)
 }
 
 impl Router {
@@ -117,8 +122,10 @@ impl Router {
         own_numbers: BTreeSet<Address>,
         memories: Arc<dyn Memories>,
     ) -> Result<Self, ConfigError> {
-        let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config)?)));
-        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default() })
+        let projects = Projects::default();
+        let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config, &projects)?)));
+        projects.configure(&config.rapidsms);
+        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default(), projects })
     }
 
     /// Takes other applications from now on. Texts in hand end with those that they began with, unless they begin anew.
@@ -126,7 +133,8 @@ impl Router {
     /// # Errors
     /// [`ConfigError`]: the applications stay as they were.
     pub fn reconfigure(&self, config: &Config) -> Result<(), ConfigError> {
-        let pipeline = Arc::new(Pipeline::new(applications::from_config(config)?));
+        let pipeline = Arc::new(Pipeline::new(applications::from_config(config, &self.projects)?));
+        self.projects.configure(&config.rapidsms);
         *self.pipeline.write().unwrap_or_else(PoisonError::into_inner) = pipeline;
         Ok(())
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
-use protocol::{BackendName, Head, IgnoredReason};
+use protocol::{BackendName, EventId, Head, IgnoredReason, chain};
 use store::LedgerError;
 use tracing::{debug, info, warn};
 
 use crate::application::Said;
 use crate::participant::Unanswered;
 use crate::pipeline::Stopped;
+use crate::rapidsms::Refused;
 use crate::routed::Routed;
 
 static ROUTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -54,8 +55,8 @@ static WANTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 /// It came to an end.
 pub(crate) fn routed(received: &Head, routed: &Routed) {
     let id = received.id;
-    let Routed { outcome, application, messages, .. } = routed;
-    let replies = messages.len();
+    let Routed { outcome, application, messages, sent, .. } = routed;
+    let replies = u64::from(*sent) + messages.len() as u64;
     match (application, outcome) {
         (Some(application), _) => {
             ROUTED.add(1, &[KeyValue::new("tropomq.application", application.clone())]);
@@ -68,14 +69,14 @@ pub(crate) fn routed(received: &Head, routed: &Routed) {
 /// It waits, or is given up: an application, or the database, has no answer.
 pub(crate) fn stopped(received: &Head, attempt: u32, stopped: &Stopped) {
     let id = received.id;
-    let error = protocol::chain(stopped);
+    let error = chain(stopped);
     // Whoever is away says so itself, once; each text need not.
     debug!(event.id = %id, attempt, error, "text {id} is not answered yet: {error}");
 }
 
 /// What is too old stays a while longer.
 pub(crate) fn not_forgotten(error: &LedgerError) {
-    let error = protocol::chain(error);
+    let error = chain(error);
     debug!(error, "what is too old is not forgotten yet: {error}");
 }
 
@@ -141,4 +142,15 @@ pub(crate) fn wanted(application: &BackendName, status: StatusCode) {
     ];
     WANTED.add(1, &attributes);
     debug!(%application, status, "application {application} asked for a message: {status}");
+}
+
+/// A request of a RapidSMS project was refused. `project` is the caller's word for it, and may be anything.
+pub(crate) fn wanted_refused(project: &str, refused: &Refused) {
+    let project = project.escape_debug().take(64).collect::<String>();
+    warn!(project, "a request of a RapidSMS project was refused: {}", chain(refused));
+}
+
+/// An application of phase `outgoing` cancelled a message that one elsewhere had sent.
+pub(crate) fn cancelled(message: EventId, application: &str, because: &str) {
+    debug!(event.id = %message, application, because, "application {application} cancelled message {message}: {because}");
 }

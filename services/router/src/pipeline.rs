@@ -149,10 +149,10 @@ impl Pipeline {
     ) -> Result<bool, Ended> {
         let started = Instant::now();
         let recall = participant.recall(phase, &draft.text);
-        if recall != Recall::Nothing || participant.is_elsewhere() {
-            if let Some(before) = draft.recorded(memories).await? {
-                return Err(Ended::Before(Box::new(before)));
-            }
+        if (recall != Recall::Nothing || participant.is_elsewhere())
+            && let Some(before) = draft.recorded(memories).await?
+        {
+            return Err(Ended::Before(Box::new(before)));
         }
         let known = draft.known(participant.name(), recall, memories).await?;
         let taken_by = draft.taken_by.clone();

@@ -15,6 +15,9 @@ pub(crate) struct Routed {
     pub(crate) application: Option<String>,
     /// The messages that answer it, by their numbers.
     pub(crate) messages: Vec<(u32, MessageSend)>,
+    /// How many more its application had sent by itself.
+    #[serde(default)]
+    pub(crate) sent: u32,
     pub(crate) offered: Option<MessageOffered>,
     pub(crate) asked: Vec<AskedApplication>,
 }
@@ -23,7 +26,7 @@ impl Routed {
     /// Nobody was asked.
     pub(crate) fn not_asked() -> Self {
         let outcome = RoutedOutcome::NotAsked;
-        Self { outcome, application: None, messages: Vec::new(), offered: None, asked: Vec::new() }
+        Self { outcome, application: None, messages: Vec::new(), sent: 0, offered: None, asked: Vec::new() }
     }
 
     /// # Errors
@@ -47,10 +50,10 @@ impl Routed {
         context: &Context,
     ) -> Vec<Outgoing> {
         let now = context.environment.now();
-        let Self { outcome, application, messages, offered, asked } = self;
+        let Self { outcome, application, messages, sent, offered, asked } = self;
         let cause = &received.head;
         let session_id = received.data.session_id.clone();
-        let replies = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let replies = u32::try_from(messages.len()).unwrap_or(u32::MAX).saturating_add(sent);
         let mut events: Vec<Outgoing> = messages
             .into_iter()
             .map(|(number, message)| Outgoing::new(&Envelope::caused_by(cause, number, now, message)))

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::{DefaultAnswer, SubscriptionWords};
 use crate::fake::InMemory;
 
-fn config(applications: &[&str]) -> Config {
+pub(crate) fn config(applications: &[&str]) -> Config {
     Config {
         applications: applications.iter().map(|&name| name.to_owned()).collect(),
         prefetch: 1,
@@ -24,7 +24,9 @@ fn config(applications: &[&str]) -> Config {
         poll: BTreeMap::new(),
         group: BTreeMap::new(),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
+        rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
+        amqp: BTreeMap::new(),
     }
 }
 
@@ -154,4 +156,10 @@ fn applications_are_known_and_asked_once() {
 fn the_guide_shows_an_application_that_works() {
     let (guide, code) = (include_str!("../../../docs/applications.md"), include_str!("applications/guide.rs"));
     assert!(guide.contains(&format!("```rust\n{code}```\n")), "copy applications/guide.rs into docs/applications.md");
+}
+
+#[test]
+fn what_people_choose_is_read_before_anything_else() {
+    assert_eq!(super::check(&config(&["subscription", "echo"])), Ok(()));
+    assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
 }

@@ -41,6 +41,9 @@ fn summary(settings: &Settings) -> String {
     line("webhooks", format!("http://{}/tropo/BACKEND", settings.ingress.listen));
     line("admin", format!("http://{}", settings.admin.listen));
     line("answers", settings.router.applications.join(", then "));
+    if !settings.router.http.is_empty() {
+        line("messages", format!("http://{}/v1/applications/NAME/messages", settings.router.listen));
+    }
     if let Some(path) = &settings.simulator.state {
         line("simulator", format!("http://{}, remembers in {}", settings.simulator.listen, path.display()));
     }

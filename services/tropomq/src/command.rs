@@ -9,6 +9,7 @@ use crate::consent::Consent;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
+use crate::migrate::Migrate;
 use crate::probe::Probe;
 use crate::send::Send;
 
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
     Dead(Dead),
+    /// Make a configuration of another system's settings
+    Migrate(Migrate),
     /// List, show or record who may be texted
     Consent(Consent),
     /// Say what is wrong with the configuration, and how to mend it

@@ -8,6 +8,7 @@ mod dead;
 mod demo;
 mod development;
 mod drill;
+mod migrate;
 mod observe;
 mod output;
 mod probe;
@@ -38,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Send(send) => send.run(config).await,
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
+        Command::Migrate(migrate) => migrate.run(),
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,

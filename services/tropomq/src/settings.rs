@@ -104,13 +104,14 @@ impl Settings {
         config::load(Layers { defaults: DEFAULTS, file: None, environment: Vec::new() })
     }
 
-    /// The topology with a lane for each backend.
+    /// The topology with a lane for each backend, and a queue for each application on the bus.
     pub(crate) fn topology(&self) -> Topology {
         let lane = |(name, backend): (&BackendName, &Backend)| Lane {
             backend: name.clone(),
             single_active_consumer: backend.rate.is_some(),
         };
-        Topology::new(&self.backends.iter().map(lane).collect::<Vec<_>>())
+        let lanes: Vec<_> = self.backends.iter().map(lane).collect();
+        Topology::new(&lanes).with_applications(self.router.amqp.keys())
     }
 
     /// The numbers of the backends.
@@ -162,6 +163,19 @@ impl Settings {
         let own_numbers = self.own_numbers();
         if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
             return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));
+        }
+        if let (Some(name), BusUrl::Embedded(_)) = (self.router.amqp.keys().next(), &self.bus.url) {
+            let told = "is an application on RabbitMQ, and bus.url is the embedded bus, which no other process can \
+                        reach: set bus.url to amqp://…, or have the application asked over HTTP (router.http.NAME)";
+            return Err(ConfigError::of_key(format!("router.amqp.{name}"), told));
+        }
+        for (name, project) in &self.router.rapidsms {
+            let backend = project.backend(name);
+            if !self.backends.contains_key(backend) {
+                let told =
+                    format!("is needed: there is no backend {backend}; name the one whose texts the project gets");
+                return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
+            }
         }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),

@@ -47,6 +47,14 @@ impl EventId {
         Self(Uuid::new_v5(&self.0, format!("{kind} {index}").as_bytes()))
     }
 
+    /// The id of the event of `kind` that this event causes and `part` tells apart from its others: for what comes without
+    /// an order that could be counted on.
+    #[must_use]
+    pub fn derive_part(self, kind: Kind, part: &str) -> Self {
+        // The colon keeps it apart from whatever is counted.
+        Self(Uuid::new_v5(&self.0, format!("{kind}: {part}").as_bytes()))
+    }
+
     /// The id as a UUID, for stores.
     #[must_use]
     pub fn as_uuid(self) -> Uuid {
@@ -115,6 +123,9 @@ mod tests {
             cause.derive(Kind::MessageSend, 0),
             cause.derive(Kind::MessageSend, 1),
             cause.derive(Kind::MessageSent, 0),
+            cause.derive_part(Kind::MessageSend, "0"),
+            cause.derive_part(Kind::MessageSend, ""),
+            cause.derive_part(Kind::MessageSent, "0"),
             webhook("s2", "").derive(Kind::MessageSend, 0),
             of_application("survey", "1"),
             of_application("survey", "2"),
@@ -132,6 +143,8 @@ mod tests {
         // Golden: a changed derivation would make an upgrade send again what is on its way.
         assert_eq!(webhook("s1", "").to_string(), "6f08c07b-eb3b-5be3-9044-89bbde80e4f3");
         assert_eq!(webhook("s1", "").derive(Kind::MessageSend, 0).to_string(), "d984dcb5-e985-5233-8e9e-7bce11f5b61c");
+        let part = webhook("s1", "").derive_part(Kind::MessageSend, "p");
+        assert_eq!(part.to_string(), "bc03ae6d-6288-54c1-a037-ddc5a550eb33");
         assert_eq!(of_application("survey", "1").to_string(), "3444f43e-9469-5b07-bbfa-ffe861b75330");
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! tropomq (topic) ──┬── tropomq.work (topic) ──┬── <service>.<kind> …             work, bound by kind
 //!                   │                          ├── router.message.received.<shard>  what people texted, by person
+//!                   │                          ├── application.<name>             texts for an application on the bus
 //!                   │                          ├── egress.message.send.<backend>  a lane for each backend
 //!                   │                          └── (alternate) tropomq.unrouted   work whose queue is gone
 //!                   ├── journal.events                 a bounded record of every event
@@ -122,6 +123,12 @@ impl QueueName {
     #[must_use]
     pub fn lane(backend: &BackendName) -> Self {
         Self(format!("egress.{}.{backend}", Kind::MessageSend))
+    }
+
+    /// Where an application on the bus gets the texts that the router hands over to it.
+    #[must_use]
+    pub fn application(application: &BackendName) -> Self {
+        Self(format!("application.{application}"))
     }
 
     /// Where egress gets what sessions reported.
@@ -312,16 +319,38 @@ impl Topology {
         Self { queues }
     }
 
+    /// The same, with a queue for each of these applications. The record gets what is offered to them alone, as it gets
+    /// the commands of lanes.
+    #[must_use]
+    pub fn with_applications<'a>(mut self, applications: impl IntoIterator<Item = &'a BackendName>) -> Self {
+        for application in applications {
+            let pattern = Pattern::of_detail(Kind::MessageOffered, application.as_str());
+            for record in self.queues.iter_mut().filter(|queue| queue.name == QueueName::journal()) {
+                record.bindings.push(pattern.clone());
+            }
+            self.queues.push(Queue {
+                name: QueueName::application(application),
+                bindings: vec![pattern],
+                dead_letters: false,
+                single_active_consumer: false,
+                bound: None,
+            });
+        }
+        self
+    }
+
     /// The queues that a message with this routing key goes to.
     pub fn route(&self, routing_key: &str) -> impl Iterator<Item = &Queue> {
         self.queues.iter().filter(move |queue| queue.bindings.iter().any(|pattern| pattern.matches(routing_key)))
     }
 }
 
-/// What the record is bound for: every kind, but a command to send only where a lane takes it too. Were it bound for
-/// all of them, a command that no lane takes would count as routed, and never come to [`UNROUTED`].
+/// What the record is bound for: every kind, but a command to send only where a lane takes it too, and what is offered to
+/// an application only where that has a queue. Were it bound for all of them, a command that no lane takes would count as
+/// routed, and never come to [`UNROUTED`].
 fn recorded(lanes: &[Lane]) -> Vec<Pattern> {
-    let events = Kind::ALL.into_iter().filter(|kind| *kind != Kind::MessageSend).map(Pattern::of_kind);
+    let is_event = |kind: &Kind| !matches!(kind, Kind::MessageSend | Kind::MessageOffered);
+    let events = Kind::ALL.into_iter().filter(is_event).map(Pattern::of_kind);
     events.chain(lanes.iter().map(|lane| Pattern::of_backend(Kind::MessageSend, &lane.backend))).collect()
 }
 
@@ -354,11 +383,13 @@ mod tests {
     #[test]
     fn work_without_a_lane_is_routed_nowhere_and_all_else_is_recorded() {
         let lane = Lane { backend: "a".parse().unwrap(), single_active_consumer: false };
-        let topology = Topology::new(&[lane]);
+        let topology = Topology::new(&[lane]).with_applications(&["weather".parse().unwrap()]);
         let queues = |key| topology.route(key).map(|queue| queue.name.as_str()).collect::<Vec<_>>();
         assert_eq!(queues("message.send.a"), ["journal.events", "egress.message.send.a"]);
         assert_eq!(queues("message.send.b"), [""; 0]);
         assert_eq!(queues("message.sent.b"), ["journal.events"]);
+        assert_eq!(queues("message.offered.b.weather"), ["journal.events", "application.weather"]);
+        assert_eq!(queues("message.offered.b.other"), [""; 0]);
         assert_eq!(queues("message.sent.b.more"), ["journal.events"]);
         assert_eq!(queues("message.received.b"), ["router.message.received", "journal.events"]);
         assert_eq!(queues("message.received.b.03"), ["journal.events", "router.message.received.03"]);

@@ -58,11 +58,17 @@ pub(crate) fn of_document<'a>(body: &'a [u8], charset: Option<&str>) -> Cow<'a, 
             _ => Cow::Owned(latin1(body)),
         };
     };
+    named(body, charset).unwrap_or_else(|| utf8_or_latin1(body))
+}
+
+/// The text of bytes in a charset of one byte or UTF-8, however its name is spelled; `None` where the name is another.
+#[must_use]
+pub fn named<'a>(bytes: &'a [u8], charset: &str) -> Option<Cow<'a, str>> {
     match plain(charset).as_str() {
-        "utf8" => utf8(body),
-        "iso88591" | "latin1" => Cow::Owned(latin1(body)),
-        "windows1252" | "cp1252" => Cow::Owned(windows1252(body)),
-        _ => utf8_or_latin1(body),
+        "utf8" => Some(utf8(bytes)),
+        "iso88591" | "latin1" => Some(Cow::Owned(latin1(bytes))),
+        "windows1252" | "cp1252" => Some(Cow::Owned(windows1252(bytes))),
+        _ => None,
     }
 }
 

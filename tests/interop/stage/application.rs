@@ -33,7 +33,7 @@ pub(super) struct Running {
 
 impl Application {
     /// Starts it, and waits until it answers. It is told what it must know in its environment, and nothing else.
-    pub(super) async fn start(self, home: &Path, address: SocketAddrV4, tropo: &str, token: &str) -> Running {
+    pub(super) async fn start(self, home: &Path, address: SocketAddrV4, told: &[(&'static str, String)]) -> Running {
         let (log, clients) = (home.join("application.log"), clients::folder());
         let variables = [
             ("PATH", format!("{}:{}", clients.join("python/bin").display(), std::env::var("PATH").unwrap())),
@@ -42,15 +42,17 @@ impl Application {
             ("PYTHONUNBUFFERED", "1".to_owned()),
             ("HOST", address.ip().to_string()),
             ("PORT", address.port().to_string()),
-            ("TROPO", tropo.to_owned()),
-            ("MESSAGING_TOKEN", token.to_owned()),
             ("DATABASE", home.join("application.db").display().to_string()),
         ];
         let command = |words: &[&str]| {
             let out = File::options().create(true).append(true).open(&log).unwrap();
             let mut command = Command::new(words[0]);
             command.args(words[1..].iter().map(|word| word.replace("ADDRESS", &address.to_string())));
-            command.current_dir(source("apps").join(self.folder)).env_clear().envs(variables.clone());
+            command
+                .current_dir(source("apps").join(self.folder))
+                .env_clear()
+                .envs(variables.clone())
+                .envs(told.iter().cloned());
             command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
             command
         };

@@ -1,6 +1,6 @@
 //! An application behind HTTP that does what it is texted, and the one of the documentation.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,8 +33,8 @@ pub(super) struct Application {
 }
 
 struct Shared {
-    /// Where a redirect leads: an address of the inside, at which somebody listens.
-    inside: String,
+    /// Where a redirect leads: another address of the inside, at which somebody listens.
+    inside: SocketAddrV4,
     led_inside: AtomicUsize,
     asked: Mutex<Vec<Asked>>,
     held: watch::Sender<bool>,
@@ -52,7 +52,7 @@ impl Application {
     pub(super) fn new() -> Self {
         let address = SocketAddrV4::new(testkit::own_address(), PORT);
         let shared = Shared {
-            inside: format!("http://{}/inside", SocketAddrV4::new(*address.ip(), PORT + 1)),
+            inside: SocketAddrV4::new(testkit::own_address(), PORT),
             led_inside: AtomicUsize::new(0),
             asked: Mutex::default(),
             held: watch::Sender::new(true),
@@ -71,8 +71,7 @@ impl Application {
         };
         let inside =
             axum::Router::new().route("/inside", get(inside).post(inside)).with_state(Arc::clone(&self.shared));
-        for (port, routes) in [(PORT, routes), (PORT + 1, inside)] {
-            let at = SocketAddr::from((*self.address.ip(), port));
+        for (at, routes) in [(self.address, routes), (self.shared.inside, inside)] {
             let listener = tokio::net::TcpListener::bind(at).await.unwrap();
             self.serving.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         }
@@ -133,7 +132,10 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(ques
         }
         ("later", _) => Json(json!({ "take": true })).into_response(),
         ("nonsense", _) => "<html>It works!</html>".into_response(),
-        ("leave", _) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, shared.inside.clone())]).into_response(),
+        ("leave", _) => {
+            let inside = format!("http://{}/inside", shared.inside);
+            (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, inside)]).into_response()
+        }
         ("refuse", _) => StatusCode::FORBIDDEN.into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
     }

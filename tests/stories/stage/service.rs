@@ -107,8 +107,13 @@ impl Service {
 
     /// What it counts.
     pub(crate) async fn metrics(&self, http: &reqwest::Client) -> Metrics {
-        let text = http.get(format!("{}/metrics", self.admin_url())).send().await.unwrap().text().await.unwrap();
-        Metrics::read(&text)
+        let url = format!("{}/metrics", self.admin_url());
+        // Asked again where a kept connection was closed as it was used.
+        let answer = match http.get(&url).send().await {
+            Ok(answer) => answer,
+            Err(_) => http.get(&url).send().await.unwrap(),
+        };
+        Metrics::read(&answer.text().await.unwrap())
     }
 
     /// All that it logged.

@@ -51,7 +51,7 @@ pub(super) enum Change {
 
 /// How a question went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Went {
+pub(crate) enum Went {
     /// There was an answer.
     Well,
     /// There was none.

@@ -8,11 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-/// The longest that a text may wait for an application: RabbitMQ takes back what is in hand for half an hour.
-const GIVE_UP_AFTER_MAX: Duration = Duration::from_mins(25);
-
-/// The longest wait for one answer: a few of them fit into the time in which a stop is done, or a turn is waited for.
-const TIMEOUT_MAX: Duration = Duration::from_mins(1);
+use super::way::Reach;
 
 /// `[router.http.NAME]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,39 +82,27 @@ impl HttpConfig {
     /// The key, and what to do.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         let wrong = |key, told: &str| Err((key, told.to_owned()));
-        if !matches!(self.url.scheme(), "http" | "https") || !self.url.has_host() {
-            return wrong("url", "must be an http or https address, as in https://app.example.com/sms");
-        }
+        self.reach().check()?;
         if !self.url.username().is_empty() || self.url.password().is_some() {
             return wrong("url", "must not hold a name or password: questions are signed with secret");
-        }
-        if self.is_plain() && !self.allow_private && self.allow.is_empty() {
-            let told = "is http, so texts would go over the network unencrypted: use https; for an application on this \
-                        machine or in a network of your own, set allow_private = true or allow = [\"10.0.3.0/24\"]";
-            return wrong("url", told);
         }
         let asked = [Phase::Filter, Phase::Parse, Phase::Handle, Phase::Default];
         if self.phases.is_empty() || !self.phases.iter().all(|phase| asked.contains(phase)) {
             return wrong("phases", "must be some of filter, parse, handle and default: in the others nobody is asked");
         }
-        if self.timeout.is_zero() || TIMEOUT_MAX < self.timeout {
-            return wrong("timeout", "must be more than 0s, and at most 1m: a slow answer is given later instead");
-        }
-        if self.connect_timeout.is_zero() {
-            return wrong("connect_timeout", "must be more than 0s");
-        }
-        if self.concurrency == 0 {
-            return wrong("concurrency", "must be at least 1: it would never be asked");
-        }
-        if GIVE_UP_AFTER_MAX < self.give_up_after {
-            let told = "must be at most 25m: RabbitMQ takes back what is in hand for longer";
-            return wrong("give_up_after", told);
-        }
         Ok(())
     }
 
-    /// Whether nothing is encrypted on the way.
-    pub(super) fn is_plain(&self) -> bool {
-        self.url.scheme() == "http"
+    /// How it is reached.
+    pub(super) fn reach(&self) -> Reach<'_> {
+        Reach {
+            url: &self.url,
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            concurrency: self.concurrency,
+            give_up_after: self.give_up_after,
+            allow_private: self.allow_private,
+            allow: &self.allow,
+        }
     }
 }

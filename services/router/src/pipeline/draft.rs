@@ -22,6 +22,8 @@ pub(super) struct Draft {
     taken_in: Option<Phase>,
     /// The messages that answer it, each with its number: that is part of its id, and stays when another is cancelled.
     pub(super) messages: Vec<(u32, MessageSend)>,
+    /// How many messages whoever took it had sent by itself.
+    sent: u32,
     offered: Option<MessageOffered>,
     asked: Vec<AskedApplication>,
     /// What was looked up, and what is to be remembered from now on.
@@ -50,6 +52,7 @@ impl Draft {
             taken_by: None,
             taken_in: None,
             messages: Vec::new(),
+            sent: 0,
             offered: None,
             asked: Vec::new(),
             learned: BTreeMap::new(),
@@ -120,7 +123,7 @@ impl Draft {
             (false, true) => SaidWord::Passed,
             (false, false) => SaidWord::Changed,
         };
-        let Said { replies, words, notes, remember, consent, offered, because, .. } = said;
+        let Said { replies, words, notes, remember, consent, offered, sent, because, .. } = said;
         self.note(application, phase, word, took, because);
         if phase == Phase::Parse {
             self.text.notes.extend(notes);
@@ -137,6 +140,7 @@ impl Draft {
             if offered {
                 self.offered = Some(self.offer(application));
             }
+            self.sent = sent;
             (self.taken_by, self.taken_in) = (Some(application.to_owned()), Some(phase));
         }
         takes
@@ -224,8 +228,8 @@ impl Draft {
             })
             .collect();
         let is_kept = !changes.is_empty() || self.consent.is_some() || self.is_from_elsewhere;
-        let Self { text, taken_by, messages, offered, asked, consent, .. } = self;
-        let routed = Routed { outcome, application: taken_by, messages, offered, asked };
+        let Self { text, taken_by, messages, sent, offered, asked, consent, .. } = self;
+        let routed = Routed { outcome, application: taken_by, messages, sent, offered, asked };
         let keep = if is_kept {
             let record = routed.to_record().map_err(Stopped::Unreadable)?;
             Some(Keep { text: text.id, record, changes, consent, at: text.now })
@@ -238,7 +242,7 @@ impl Draft {
     fn outcome(&self) -> RoutedOutcome {
         match self.taken_in {
             _ if self.offered.is_some() => RoutedOutcome::Offered,
-            _ if !self.messages.is_empty() => RoutedOutcome::Answered,
+            _ if !self.messages.is_empty() || self.sent != 0 => RoutedOutcome::Answered,
             Some(Phase::Filter) => RoutedOutcome::Filtered,
             Some(_) => RoutedOutcome::Taken,
             None => RoutedOutcome::Unanswered,
@@ -259,6 +263,7 @@ impl Draft {
             outcome: RoutedOutcome::GivenUp,
             application: Some(application.to_owned()),
             messages: Vec::new(),
+            sent: 0,
             offered: None,
             asked: self.asked.clone(),
         }

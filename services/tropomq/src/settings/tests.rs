@@ -82,6 +82,14 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(&format!("{http}secret = \"s\""), "router.http.survey.secret", "openssl rand");
     check_refused("[router]\nlisten = \"127.0.0.1:8080\"", "router.listen", "ingress.listen");
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
+    let on_bus = "[router]\napplications = [\"weather\"]\n[router.amqp.weather]\n";
+    check_refused(on_bus, "router.amqp.weather", "embedded bus");
+    load(&format!("[bus]\nurl = \"amqp://127.0.0.1/\"\n{on_bus}")).unwrap().check().unwrap();
+    let project = "[router]\napplications = [\"clinic\"]\n[router.rapidsms.clinic]\nformat = \"vumi\"\n\
+                   url = \"https://clinic.example.com/\"\n";
+    check_refused(project, "router.rapidsms.clinic.backend", "no backend clinic");
+    check_refused(&format!("{project}password = \"short\""), "router", "openssl rand");
+    check_refused(&project.replace("https", "http"), "router", "allow_private");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
     let forgetful = "[egress]\nretention = \"48h\"\nresult_timeout = \"25h\"";
@@ -159,7 +167,7 @@ fn what_the_page_of_applications_shows_is_good() {
 #[test]
 fn what_the_defaults_show_of_rules_is_good() {
     let from = DEFAULTS.find("# [router.keyword.hours]").unwrap();
-    let shown = DEFAULTS[from..].split("[router.default]").next().unwrap();
+    let shown = DEFAULTS[from..].split("\n[router.group]").next().unwrap();
     let is_key =
         |line: &&str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
     let lines = shown.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_key);

@@ -32,10 +32,12 @@ impl Running {
         self.consume_texts(bus, &router);
         let publisher = Publisher::new(Arc::clone(bus), "router");
         let backends = self.settings.backends.keys().cloned().collect();
-        let routes = router::api::routes(Arc::clone(&router), backends, publisher, self.environment.clone());
+        let environment = || self.environment.clone();
+        let routes = router::api::routes(Arc::clone(&router), backends, publisher.clone(), environment());
+        let routes = routes.merge(router::rapidsms::routes(Arc::clone(&router), publisher, environment()));
         self.listen("router", listener, routes, config.limits.clone());
         let token = self.tasks.shutdown().token().clone();
-        self.work("forget memories", router::forget(memories, config.retention, self.environment.clone(), token));
+        self.work("forget memories", router::forget(memories, config.retention, environment(), token));
         if let Some((source, shown)) = source {
             self.watch_configuration(source, router, shown);
         }
