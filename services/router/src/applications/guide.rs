@@ -19,18 +19,22 @@ impl Application for Visits {
         &[Phase::Handle]
     }
 
-    fn recall(&self, _phase: Phase, _text: &Text) -> Recall {
-        Recall::Person
+    fn recall(&self, _phase: Phase, text: &Text) -> Recall {
+        if is_asked(text) { Recall::Person } else { Recall::Nothing }
     }
 
     fn handle(&self, text: &Text, known: &Known) -> Said {
-        if !text.trimmed().eq_ignore_ascii_case(NAME) {
+        if !is_asked(text) {
             return Said::pass();
         }
         let count = known.memory.as_ref().and_then(Value::as_u64).unwrap_or_default() + 1;
         let reply = format!("This is visit {count}.").parse();
         reply.map_or_else(|_| Said::pass(), Said::reply).remembering(json!(count))
     }
+}
+
+fn is_asked(text: &Text) -> bool {
+    text.trimmed().eq_ignore_ascii_case(NAME)
 }
 
 #[cfg(test)]
