@@ -405,7 +405,7 @@ async fn a_stop_finishes_what_is_in_hand_and_publishes_its_progress() {
         }
         late.gate.add_permits(1);
     };
-    run_until(bus, handler, stop_before_the_answer).await;
+    run_until(bus, handler, false, stop_before_the_answer).await;
     let lines = diary.lines.lock().unwrap().clone();
     assert!(lines.contains(&"ack".to_owned()) && lines.contains(&"confirm message.send.b".to_owned()), "{lines:?}");
 }
