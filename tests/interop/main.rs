@@ -13,6 +13,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod asyncapi;
 mod migrated;
 mod node;
 mod python;

@@ -25,6 +25,8 @@ use tempfile::TempDir;
 
 pub(crate) use application::Application;
 use application::Running;
+pub(crate) use application::source;
+pub(crate) use clients::folder as installed;
 pub(crate) use metrics::Metrics;
 pub(crate) use migrated::Migrated;
 pub(crate) use patience::{DEADLINE, client, until};

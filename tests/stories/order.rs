@@ -10,7 +10,7 @@ use crate::stage::{Bus, Phone, Setup, Stage, client, until};
 /// How many people text at the same time.
 const PEOPLE: usize = 200;
 /// How many texts each sends.
-const TEXTS: usize = 5;
+const TEXTS: usize = 3;
 
 on_both_buses! {
     everybody_is_answered_in_the_order_of_their_texts

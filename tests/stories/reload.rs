@@ -51,4 +51,13 @@ async fn a_changed_configuration_counts_and_a_bad_one_is_refused(bus: Bus) {
     let refused = async || told(&mut stage).await["refused"]["reason"].as_str().map(str::to_owned);
     let reason = until("what needs a restart is refused", refused).await;
     assert!(reason.contains("router.prefetch") && reason.contains("start it again"), "{reason}");
+
+    let path = stage.router().config();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.split("[router").next().unwrap()).unwrap();
+    let refused = async || {
+        let reason = told(&mut stage).await["refused"]["reason"].as_str().map(str::to_owned);
+        reason.filter(|reason| reason.contains("not in the file any more"))
+    };
+    until("a file that was cut off is refused", refused).await;
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of packages.
-const FOLDERS: [&str; 3] = ["services", "shared", "tests"];
+const FOLDERS: [&str; 4] = ["examples", "services", "shared", "tests"];
 
 /// A file, by its path from the root of the workspace, and what is in it.
 pub(crate) struct File {

@@ -17,6 +17,7 @@ pub mod api;
 pub mod application;
 mod applications;
 mod config;
+mod crowd;
 #[cfg(test)]
 mod fake;
 mod forget;
@@ -44,6 +45,7 @@ pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
     Options, Phrases, Poll,
 };
+use crowd::Crowd;
 pub use forget::forget;
 pub use http::{HttpConfig, OnError};
 use pipeline::{Pipeline, Stopped};
@@ -55,12 +57,20 @@ use routed::Routed;
 const AGAIN: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(250), longest: Duration::from_secs(15), attempts_max: None };
 
+/// How long a text waits at least for an application that is away, however many others are in hand.
+const CROWDED_WAIT: Duration = Duration::from_secs(10);
+
+/// How often the applications are asked anew because what is remembered was changed meanwhile. Others have come to an end
+/// each time; so many cannot have.
+const STALE_MAX: u32 = 50;
+
 /// Handles what people text.
 pub struct Router {
     pipeline: RwLock<Arc<Pipeline>>,
     own_numbers: BTreeSet<Address>,
     memories: Arc<dyn Memories>,
     turns: Turns<(BackendName, Address)>,
+    crowd: Crowd,
     projects: Projects,
 }
 
@@ -125,7 +135,8 @@ impl Router {
         let projects = Projects::default();
         let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config, &projects)?)));
         projects.configure(&config.rapidsms);
-        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default(), projects })
+        let crowd = Crowd::new(config.prefetch);
+        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default(), crowd, projects })
     }
 
     /// Takes other applications from now on. Texts in hand end with those that they began with, unless they begin anew.
@@ -151,18 +162,20 @@ impl Router {
         self.own_numbers.contains(&received.from).then_some(IgnoredReason::OwnNumber)
     }
 
-    /// Asks the applications until one has answered, or it was waited for long enough.
+    /// Asks the applications until one has answered, or it was waited for long enough. `began`: when the text came in hand.
     async fn route(
         &self,
         received: &Envelope<MessageReceived>,
+        began: Timestamp,
         context: &Context,
     ) -> Result<(Routed, u32), RouteError> {
         let Environment { clock, chance } = &context.environment;
-        let began = clock.now();
-        let mut attempt = 1;
+        let (mut attempt, mut stale) = (1, 0);
         loop {
+            // What comes again may be on record, whoever is asked now.
+            let is_again = context.redelivered || 1 < attempt;
             let text = text(received, clock.now());
-            let stopped = match self.pipeline().route(text, &*self.memories).await {
+            let stopped = match self.pipeline().route(text, is_again, &*self.memories).await {
                 Ok(routed) => return Ok((routed, attempt)),
                 Err(stopped) => stopped,
             };
@@ -171,8 +184,10 @@ impl Router {
             match stopped {
                 Stopped::Away { application, because, retry_after, give_up_after, trail } => {
                     let waited = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
-                    if give_up_after <= waited {
-                        let because = format!("application {application} was away for {waited:.0?}: {because}");
+                    let is_in_the_way = CROWDED_WAIT <= waited && self.crowd.is_crowded(&context.queue);
+                    if give_up_after <= waited || is_in_the_way {
+                        let crowd = if is_in_the_way { ", and too many texts wait" } else { "" };
+                        let because = format!("application {application} was away for {waited:.0?}{crowd}: {because}");
                         return Err(given_up(because, *trail, received, attempt, context));
                     }
                     at_least = retry_after.map(|after| after.min(give_up_after.saturating_sub(waited)));
@@ -181,9 +196,14 @@ impl Router {
                     let because = format!("application {application}: {because}");
                     return Err(given_up(because, *trail, received, attempt, context));
                 }
+                Stopped::Stale if stale == STALE_MAX => {
+                    let because = "what is remembered of the person was changed each time".to_owned();
+                    return Err(given_up(because, Routed::given_up(), received, attempt, context));
+                }
+                Stopped::Stale => stale += 1,
                 Stopped::Unreadable(error) => return Err(RouteError::Unreadable(error)),
                 Stopped::Memories(error) if !error.is_away() => return Err(RouteError::Memories(error)),
-                Stopped::Memories(_) | Stopped::Stale => {}
+                Stopped::Memories(_) => {}
             }
             let wait = AGAIN.delay(attempt, at_least, &**chance).unwrap_or(AGAIN.longest);
             clock.sleep(wait).await;
@@ -230,10 +250,13 @@ impl Handler for Router {
             observe::ignored(&received.head, reason);
             return Ok(Routed::not_asked().events(&received, Some(reason), 0, context));
         }
+        context.until_settled(self.crowd.enter(&context.queue));
+        // The time in hand counts, not the time since the turn came: a person's texts grow old together.
+        let began = context.environment.now();
         // Before anything else is waited for: the order of the queue is the order of the turns.
         let person = (received.head.backend.clone(), received.data.from.clone());
         context.until_settled(self.turns.turn(&person).await);
-        let (routed, attempts) = self.route(&received, context).await?;
+        let (routed, attempts) = self.route(&received, began, context).await?;
         observe::routed(&received.head, &routed);
         Ok(routed.events(&received, None, attempts, context))
     }

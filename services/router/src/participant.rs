@@ -86,6 +86,9 @@ pub enum Unanswered {
     },
 }
 
+/// What is on record of an application that panicked.
+const PANICKED: &str = "the application panicked";
+
 /// An application in this process.
 #[derive(Debug)]
 pub(crate) struct InProcess(pub(crate) Box<dyn Application>);
@@ -113,17 +116,20 @@ impl Participant for InProcess {
     }
 
     fn recall(&self, phase: Phase, text: &Text) -> Recall {
-        self.0.recall(phase, text)
+        // It panics again when it is asked, and fails then.
+        catch_unwind(AssertUnwindSafe(|| self.0.recall(phase, text))).unwrap_or(Recall::Nothing)
     }
 
     fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Said, Unanswered>> {
         // It is pure, so it would panic again; what it says while it does so may quote the text, and stays on standard
         // error.
         let said = catch_unwind(AssertUnwindSafe(|| self.said(asked)));
-        Box::pin(async { said.map_err(|_| Unanswered::Failed { because: "the application panicked".to_owned() }) })
+        Box::pin(async { said.map_err(|_| Unanswered::Failed { because: PANICKED.to_owned() }) })
     }
 
     fn outgoing(&self, message: &MessageSend) -> Sending {
-        catch_unwind(AssertUnwindSafe(|| self.0.outgoing(message))).unwrap_or(Sending::Pass)
+        let sending = catch_unwind(AssertUnwindSafe(|| self.0.outgoing(message)));
+        // What it might have had against the message is not known, so it is not sent.
+        sending.unwrap_or_else(|_| Sending::Cancel(PANICKED.to_owned()))
     }
 }

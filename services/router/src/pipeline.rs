@@ -9,7 +9,7 @@ use protocol::{BackendName, MessageSend, Phase, SaidWord};
 use store::{Kept, LedgerError, Memories};
 use tokio::time::Instant;
 
-use crate::application::{Recall, Sending, Text};
+use crate::application::{Recall, Remember, Sending, Text};
 use crate::participant::{Asked, Participant, Unanswered};
 use crate::routed::Routed;
 use crate::signature::Secrets;
@@ -66,14 +66,18 @@ impl Pipeline {
     }
 
     /// Asks the applications about a text, and returns what comes of it. Whatever they remember from now on is kept then.
+    /// `is_again`: it may have been handled before.
     ///
     /// # Errors
     /// [`Stopped`] says whether to begin anew.
     ///
     /// # Cancel safety
     /// It may have been handled, or not; handled again, it ends the same.
-    pub(crate) async fn route(&self, text: Text, memories: &dyn Memories) -> Result<Routed, Stopped> {
+    pub(crate) async fn route(&self, text: Text, is_again: bool, memories: &dyn Memories) -> Result<Routed, Stopped> {
         let mut draft = Draft::new(text);
+        if is_again && let Some(before) = draft.recorded(memories).await? {
+            return Ok(before);
+        }
         match self.ask_all(&mut draft, memories).await {
             Ok(()) => {}
             Err(Ended::Before(routed)) => return Ok(*routed),
@@ -125,7 +129,11 @@ impl Pipeline {
             }
         }
         for participant in self.taking_part(Phase::Cleanup) {
-            self.ask(participant, Phase::Cleanup, draft, memories).await?;
+            match self.ask(participant, Phase::Cleanup, draft, memories).await {
+                // What was decided stands, and the trail says who failed.
+                Err(Ended::Stopped(Stopped::Away { .. } | Stopped::Failed { .. } | Stopped::Unreadable(_))) => {}
+                asked => drop(asked?),
+            }
         }
         Ok(())
     }
@@ -162,6 +170,9 @@ impl Pipeline {
         match answer {
             Ok(said) => {
                 draft.is_from_elsewhere |= participant.is_elsewhere();
+                if said.remember != Remember::Same {
+                    draft.know(participant.name(), memories).await?;
+                }
                 Ok(draft.take(participant.name(), phase, said, took))
             }
             Err(unanswered) => {

@@ -25,7 +25,15 @@ pub(crate) struct Routed {
 impl Routed {
     /// Nobody was asked.
     pub(crate) fn not_asked() -> Self {
-        let outcome = RoutedOutcome::NotAsked;
+        Self::empty(RoutedOutcome::NotAsked)
+    }
+
+    /// It is given up, whoever was asked.
+    pub(crate) fn given_up() -> Self {
+        Self::empty(RoutedOutcome::GivenUp)
+    }
+
+    fn empty(outcome: RoutedOutcome) -> Self {
         Self { outcome, application: None, messages: Vec::new(), sent: 0, offered: None, asked: Vec::new() }
     }
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::config::{self, ConfigError, Layers};
+use chassis::config::{self, ConfigError, Edition, Layers};
 use chassis::telemetry::TelemetryConfig;
 use messaging::BusUrl;
 use protocol::topology::{JOURNAL_AGE_MAX, Lane, Topology};
@@ -97,6 +97,14 @@ impl Settings {
         let file = file.or_else(usual);
         let (settings, edition) = config::load_edition(Layers::of_process(DEFAULTS, file.clone())?)?;
         Ok((settings, Source { file, edition }))
+    }
+
+    /// The defaults and the environment, with the edition of that.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub(crate) fn without_file() -> Result<(Self, Edition), ConfigError> {
+        config::load_edition(Layers::of_process(DEFAULTS, None)?)
     }
 
     /// The defaults alone, for the demo: what stands in files and variables is for real work.
@@ -199,6 +207,11 @@ impl Settings {
             let told = "must be at least 168h: an event may wait for the journal for seven days, and about what is \
                         forgotten by then it would count twice";
             return Err(ConfigError::of_key("journal.retention", told));
+        }
+        if self.router.retention < JOURNAL_AGE_MAX {
+            let told =
+                "must be at least 168h: a dialogue would be forgotten while its next text may still be on a queue";
+            return Err(ConfigError::of_key("router.retention", told));
         }
         if let Err(error) = store::check_url(self.store.url.expose_secret()) {
             return Err(ConfigError::of_key("store.url", error.to_string()));

@@ -82,6 +82,8 @@ pub struct Context {
     pub attempt: u32,
     /// When an operator had the event handled anew, if it was dead before.
     pub replayed_at: Option<Timestamp>,
+    /// Whether it may have been handled before, in part or whole.
+    pub redelivered: bool,
     /// The queue that the event came from.
     pub queue: QueueName,
     /// Clock and chance.
@@ -105,17 +107,17 @@ impl Context {
     #[must_use]
     pub fn new(attempt: u32, queue: QueueName, environment: Environment) -> (Self, mpsc::UnboundedReceiver<Progress>) {
         let (progress, reported) = mpsc::unbounded_channel();
-        (Self::of(attempt, None, queue, environment, progress), reported)
+        (Self::of((attempt, false), None, queue, environment, progress), reported)
     }
 
     pub(crate) fn of(
-        attempt: u32,
+        (attempt, redelivered): (u32, bool),
         replayed_at: Option<Timestamp>,
         queue: QueueName,
         environment: Environment,
         progress: mpsc::UnboundedSender<Progress>,
     ) -> Self {
-        Self { attempt, replayed_at, queue, environment, progress, held: Mutex::default() }
+        Self { attempt, replayed_at, redelivered, queue, environment, progress, held: Mutex::default() }
     }
 
     /// Keeps something until the event is settled: until what it causes is confirmed, too. A turn, say, for which

@@ -162,6 +162,18 @@ impl<'de> Deserialize<'de> for EventType {
     }
 }
 
+/// As what it is written.
+#[cfg(test)]
+impl schemars::JsonSchema for EventType {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventType".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "Kind and version." })
+    }
+}
+
 /// The data of one kind of event.
 ///
 /// Changing the data: a new optional field keeps the version; anything else is a new version, and its reader goes on
@@ -180,6 +192,7 @@ pub trait Event: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync
 
 /// What every event says about itself: the same in the body and, for brokers and tools, in the AMQP properties.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Head {
     /// The event's id; AMQP `message_id`.
     pub id: EventId,
@@ -344,5 +357,7 @@ impl Envelope<serde_json::Value> {
     }
 }
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,17 @@ impl<'de> serde::Deserialize<'de> for EventId {
 }
 
 #[cfg(test)]
+impl schemars::JsonSchema for EventId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "uuid" })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -117,6 +117,6 @@ fn missing(words: &[&str], error: &std::io::Error) -> String {
 }
 
 /// A folder of these tests.
-pub(super) fn source(folder: &str) -> PathBuf {
+pub(crate) fn source(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interop").join(folder)
 }

@@ -9,7 +9,7 @@ use super::application::source;
 const PINS: [&str; 3] = ["package-lock.json", "build-requirements.txt", "requirements.txt"];
 
 /// Where they are.
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
     let folder = target.join("interop");
     let pins = PINS.map(|name| fs::read_to_string(source("clients").join(name)).unwrap());

@@ -89,10 +89,7 @@ impl Draft {
                 return Ok(Known { choice, ..Known::default() });
             }
         };
-        if !self.learned.contains_key(application) {
-            let learned = self.learn(application, memories).await?;
-            self.learned.insert(application.to_owned(), learned);
-        }
+        self.know(application, memories).await?;
         let learned = self.learned.get(application);
         Ok(Known {
             memory: learned.and_then(|learned| learned.value.clone()),
@@ -100,6 +97,15 @@ impl Draft {
             tally,
             choice: None,
         })
+    }
+
+    /// Sees to it that is known what an application remembers of the person: whoever changes it names what it was.
+    pub(super) async fn know(&mut self, application: &str, memories: &dyn Memories) -> Result<(), Stopped> {
+        if !self.learned.contains_key(application) {
+            let learned = self.learn(application, memories).await?;
+            self.learned.insert(application.to_owned(), learned);
+        }
+        Ok(())
     }
 
     async fn learn(&self, application: &str, memories: &dyn Memories) -> Result<Learned, Stopped> {
@@ -164,9 +170,7 @@ impl Draft {
             Remember::Value(value) => Some(value),
             Remember::Nothing => None,
         };
-        // Who remembers without having recalled replaces nothing that is there: it is told that it is stale.
-        let nothing = Learned { seen: 0, value: None, at: None, is_changed: false };
-        let learned = self.learned.entry(application.to_owned()).or_insert(nothing);
+        let Some(learned) = self.learned.get_mut(application) else { return };
         learned.is_changed |= learned.value != value;
         learned.value = value;
         learned.at = Some(self.text.now);

@@ -93,7 +93,7 @@ async fn the_phases_come_in_order_and_who_takes_a_text_is_the_last_to_be_asked_t
         Phase::Handle | Phase::Default => says("never"),
         _ => Said::pass(),
     });
-    let routed = pipeline(vec![first, second, third]).route(text("hi"), &InMemory::default()).await.unwrap();
+    let routed = pipeline(vec![first, second, third]).route(text("hi"), false, &InMemory::default()).await.unwrap();
     assert_eq!(words(&routed), ["HI yes"]);
     assert_eq!((routed.outcome, routed.application.as_deref()), (RoutedOutcome::Answered, Some("second")));
     assert_eq!(
@@ -125,7 +125,7 @@ async fn the_default_phase_is_for_what_nobody_took() {
             "nobody" => Said::pass(),
             _ => says("sorry"),
         });
-        pipeline(vec![default, handles]).route(text(words), &InMemory::default()).await.unwrap()
+        pipeline(vec![default, handles]).route(text(words), false, &InMemory::default()).await.unwrap()
     };
     assert_eq!(asked("mine").await.outcome, RoutedOutcome::Taken);
     assert_eq!(words(&asked("other").await), ["sorry"]);
@@ -136,7 +136,7 @@ async fn the_default_phase_is_for_what_nobody_took() {
 async fn a_filter_ends_a_text_before_anybody_else_sees_it() {
     let filter = Scripted::new("filter", &[Phase::Filter], |_, _, _| Said::take().because("blocked"));
     let other = Scripted::new("other", &[Phase::Parse, Phase::Handle], |_, _, _| unreachable!());
-    let routed = pipeline(vec![other, filter]).route(text("hi"), &InMemory::default()).await.unwrap();
+    let routed = pipeline(vec![other, filter]).route(text("hi"), false, &InMemory::default()).await.unwrap();
     assert_eq!((routed.outcome, trail(&routed)), (RoutedOutcome::Filtered, vec!["filter filter Took".to_owned()]));
     assert_eq!(routed.asked[0].because.as_deref(), Some("blocked"));
 }
@@ -159,7 +159,7 @@ async fn outgoing_messages_are_shown_to_the_last_application_first() {
         ..Scripted::new("cancels", &[Phase::Outgoing], |_, _, _| Said::pass())
     };
     let pipeline = pipeline(vec![adds("a"), adds("b"), cancels, handles]);
-    let routed = pipeline.route(text("hi"), &InMemory::default()).await.unwrap();
+    let routed = pipeline.route(text("hi"), false, &InMemory::default()).await.unwrap();
     assert_eq!(words(&routed), ["one!!", "two!!"]);
     assert_eq!(routed.messages.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(trail(&routed)[1..], ["cancels outgoing Cancelled", "b outgoing Changed", "a outgoing Changed"]);
@@ -182,7 +182,7 @@ async fn what_is_remembered_is_there_the_next_time_and_a_text_that_comes_again_i
     let (first, mut second) = (text("a"), text("b"));
     second.id = first.id.derive(protocol::Kind::MessageReceived, 7);
     for (text, expected) in [(&first, "1"), (&second, "2"), (&first, "1"), (&second, "2")] {
-        let routed = pipeline.route(text.clone(), &memories).await.unwrap();
+        let routed = pipeline.route(text.clone(), false, &memories).await.unwrap();
         assert_eq!(words(&routed), [expected]);
         assert_eq!(routed.asked.len(), 1);
     }
@@ -214,11 +214,11 @@ async fn two_that_handle_a_persons_texts_at_once_cannot_both_have_their_way() {
     let late = |is_late| -> Arc<dyn Participant> {
         Arc::new(InProcess(Box::new(Late(Arc::clone(&memories), Mutex::new(is_late)))))
     };
-    Pipeline::new(vec![late(false)]).route(text("a"), &*memories).await.unwrap();
+    Pipeline::new(vec![late(false)]).route(text("a"), false, &*memories).await.unwrap();
     let other = Text { id: text("a").id.derive(protocol::Kind::MessageReceived, 7), ..text("b") };
     let pipeline = Pipeline::new(vec![late(true)]);
-    assert!(matches!(pipeline.route(other.clone(), &*memories).await, Err(Stopped::Stale)));
-    assert_eq!(words(&pipeline.route(other, &*memories).await.unwrap()), ["done"]);
+    assert!(matches!(pipeline.route(other.clone(), false, &*memories).await, Err(Stopped::Stale)));
+    assert_eq!(words(&pipeline.route(other, false, &*memories).await.unwrap()), ["done"]);
 }
 
 #[tokio::test]
@@ -228,7 +228,7 @@ async fn a_choice_is_kept_with_the_id_of_the_reply_that_may_be_sent() {
         ..says("bye")
     });
     let memories = InMemory::default();
-    pipeline(vec![stops]).route(text("STOP"), &memories).await.unwrap();
+    pipeline(vec![stops]).route(text("STOP"), false, &memories).await.unwrap();
     let change = memories.with(|state| state.consents[0].clone());
     assert_eq!((change.choice, change.cause), (Some(Choice::Out), text("STOP").id));
     assert_eq!(change.reply, Some(text("STOP").id.derive(protocol::Kind::MessageSend, 0)));
@@ -237,8 +237,54 @@ async fn a_choice_is_kept_with_the_id_of_the_reply_that_may_be_sent() {
 #[tokio::test]
 async fn an_application_that_panics_fails_and_the_trail_says_who() {
     let panics = Scripted::new("panics", &[Phase::Handle], |_, _, _| panic!("as planned"));
-    let error = pipeline(vec![panics]).route(text("hi"), &InMemory::default()).await.unwrap_err();
+    let error = pipeline(vec![panics]).route(text("hi"), false, &InMemory::default()).await.unwrap_err();
     let Stopped::Failed { application, trail, .. } = error else { panic!("{error:?}") };
     assert_eq!((application.as_str(), trail.outcome), ("panics", RoutedOutcome::GivenUp));
     assert_eq!(trail.asked[0].said, SaidWord::Failed);
+}
+
+#[tokio::test]
+async fn who_remembers_without_having_looked_replaces_what_is_there() {
+    let forgetful = || {
+        Scripted::new("forgetful", &[Phase::Handle], |_, text, _| says("noted").remembering(json!(text.id.to_string())))
+    };
+    let memories = InMemory::default();
+    for index in 0..2 {
+        let id = text("a").id.derive(protocol::Kind::MessageReceived, index);
+        let routed = pipeline(vec![forgetful()]).route(Text { id, ..text("a") }, false, &memories).await.unwrap();
+        assert_eq!(words(&routed), ["noted"]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_decided_stands_whoever_fails_in_cleanup() {
+    let stops = Scripted::new("stops", &[Phase::Filter], |_, _, _| Said {
+        consent: Some(Consent { choice: Some(Choice::Out), word: "stop".to_owned() }),
+        ..says("bye")
+    });
+    let panics = Scripted::new("panics", &[Phase::Cleanup], |_, _, _| panic!("as planned"));
+    let memories = InMemory::default();
+    let routed = pipeline(vec![stops, panics]).route(text("STOP"), false, &memories).await.unwrap();
+    assert_eq!((words(&routed), memories.with(|state| state.consents.len())), (vec!["bye"], 1));
+    assert_eq!(trail(&routed), ["stops filter Took", "panics cleanup Failed"]);
+}
+
+#[tokio::test]
+async fn what_comes_again_is_answered_from_its_record_whoever_would_be_asked_now() {
+    let memories = InMemory::default();
+    pipeline(vec![counting("counts")]).route(text("a"), false, &memories).await.unwrap();
+    let other = || Scripted::new("other", &[Phase::Handle], |_, _, _| says("otherwise"));
+    let again = pipeline(vec![other()]).route(text("a"), true, &memories).await.unwrap();
+    assert_eq!(words(&again), ["1"]);
+}
+
+#[tokio::test]
+async fn a_message_is_not_sent_past_an_application_that_panics() {
+    let panics = Scripted {
+        sending: |_| panic!("as planned"),
+        ..Scripted::new("panics", &[Phase::Outgoing], |_, _, _| Said::pass())
+    };
+    let handles = Scripted::new("handles", &[Phase::Handle], |_, _, _| says("words"));
+    let routed = pipeline(vec![panics, handles]).route(text("hi"), false, &InMemory::default()).await.unwrap();
+    assert_eq!((words(&routed), routed.outcome), (vec![], RoutedOutcome::Taken));
 }

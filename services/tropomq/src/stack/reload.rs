@@ -21,6 +21,9 @@ use crate::settings::{self, Settings};
 /// written.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long between the two looks when it is asked for.
+const SETTLING: Duration = Duration::from_millis(250);
+
 /// The part that is taken without a restart.
 const TABLE: &str = "router";
 
@@ -88,8 +91,9 @@ impl Running {
         let config = self.settings.router.clone();
         self.work("watch configuration", async move {
             let hangup = signal(SignalKind::hangup()).ok();
-            let mut watch = Watch { seen: source.edition.clone(), source, config, router, shown, failed: None };
             let mut hangup = hangup;
+            let running = source.edition.clone();
+            let mut watch = Watch { seen: running.clone(), running, source, config, router, shown, failed: None };
             let mut before = watch.look();
             loop {
                 let is_asked = tokio::select! {
@@ -97,11 +101,13 @@ impl Running {
                     () = environment.clock.sleep(INTERVAL) => false,
                     () = hung_up(&mut hangup) => true,
                 };
-                let look = watch.look();
                 if is_asked {
                     watch.forget();
+                    before = watch.look();
+                    environment.clock.sleep(SETTLING).await;
                 }
-                if look.same_as(&before) || is_asked {
+                let look = watch.look();
+                if look.same_as(&before) {
                     watch.judge(look.clone(), environment.now());
                 }
                 before = look;
@@ -122,6 +128,8 @@ struct Watch {
     source: Source,
     /// The edition that was judged last.
     seen: Edition,
+    /// The edition whose applications the router has.
+    running: Edition,
     /// What the router has.
     config: router::Config,
     router: Arc<router::Router>,
@@ -154,10 +162,10 @@ impl Watch {
             Ok((settings, Source { file, edition })) if file == self.source.file => {
                 Look::Read(Box::new((settings, edition)))
             }
-            Ok((_, Source { file, .. })) => {
-                let name = file.unwrap_or_else(|| settings::USUAL_FILE.into());
-                Look::Failed(format!("{} was not there at the start: start again to use it", name.display()))
+            Ok((_, Source { file: Some(file), .. })) => {
+                Look::Failed(format!("{} was not there at the start: start again to use it", file.display()))
             }
+            Ok((_, Source { file: None, .. })) => Look::Failed(format!("{} is gone", settings::USUAL_FILE)),
             Err(error) => Look::Failed(error.to_string()),
         }
     }
@@ -180,7 +188,7 @@ impl Watch {
                     return;
                 }
                 (self.seen, self.failed) = (edition.clone(), None);
-                match self.apply(&settings) {
+                match self.apply(&settings, &edition) {
                     Ok(()) => self.applied(&settings.router, &edition, now),
                     Err(error) => self.refuse(error.to_string(), now),
                 }
@@ -188,8 +196,17 @@ impl Watch {
         }
     }
 
-    fn apply(&mut self, settings: &Settings) -> Result<(), ConfigError> {
+    fn apply(&mut self, settings: &Settings, edition: &Edition) -> Result<(), ConfigError> {
         settings.check()?;
+        let revision = edition.revision(TABLE);
+        if revision == self.running.revision(TABLE) {
+            return Ok(());
+        }
+        // A file that was cut off is good TOML as often as not.
+        if Settings::without_file().is_ok_and(|(_, defaults)| revision == defaults.revision(TABLE)) {
+            let told = "is not in the file any more: if that is meant, start router again";
+            return Err(ConfigError::of_key(TABLE, told));
+        }
         if let Some(key) = self.config.needs_restart(&settings.router) {
             let told = "cannot be changed while router runs: start it again, or undo the change";
             return Err(ConfigError::of_key(format!("{TABLE}.{key}"), told));
@@ -197,6 +214,7 @@ impl Watch {
         let reconfigured = self.router.reconfigure(&settings.router);
         reconfigured.map_err(|error| ConfigError::of_key(TABLE, error.to_string()))?;
         self.config = settings.router.clone();
+        self.running = edition.clone();
         Ok(())
     }
 

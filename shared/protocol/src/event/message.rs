@@ -7,6 +7,7 @@ use crate::{Address, EventId, MessageText, Network, SessionId, Timestamp, topolo
 
 /// A person texted us.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageReceived {
     /// The session that carried the text.
     pub session_id: SessionId,
@@ -23,6 +24,7 @@ pub struct MessageReceived {
 
 /// Send this. The id of the event is the id of the message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageSend {
     /// Who shall get it.
     pub to: Address,
@@ -44,6 +46,7 @@ pub struct MessageSend {
 
 /// Tropo has a session for it. Published as it happens, for those who watch; correctness never rests on it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageLaunched {
     /// The message.
     pub message_id: EventId,
@@ -55,6 +58,7 @@ pub struct MessageLaunched {
 
 /// The document was handed to a session: from now on the phone may ring.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageReleased {
     /// The message.
     pub message_id: EventId,
@@ -66,6 +70,7 @@ pub struct MessageReleased {
 
 /// Tropo reported that it took the message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageSent {
     /// The message.
     pub message_id: EventId,
@@ -75,6 +80,7 @@ pub struct MessageSent {
 
 /// The carrier reported a delivery.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageDelivered {
     /// The message.
     pub message_id: EventId,
@@ -86,6 +92,7 @@ pub struct MessageDelivered {
 
 /// It was not sent, and will not be unless somebody replays it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageFailed {
     /// The message.
     pub message_id: EventId,
@@ -100,6 +107,7 @@ pub struct MessageFailed {
 
 /// Why a message was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     /// Tropo refused to create a session: a wrong token, say.
@@ -116,6 +124,7 @@ pub enum FailureReason {
 
 /// Released, and no result came in its time: it may or may not have been sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageUnconfirmed {
     /// The message.
     pub message_id: EventId,
@@ -127,6 +136,7 @@ pub struct MessageUnconfirmed {
 
 /// Its time to live ran out before any session took it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageExpired {
     /// The message.
     pub message_id: EventId,
@@ -138,6 +148,7 @@ pub struct MessageExpired {
 
 /// It may not be sent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageSuppressed {
     /// The message.
     pub message_id: EventId,
@@ -147,6 +158,7 @@ pub struct MessageSuppressed {
 
 /// Why a message may not be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressedReason {
     /// The person opted out.

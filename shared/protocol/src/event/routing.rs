@@ -9,6 +9,7 @@ use crate::{Address, Head, MessageText, Network, SessionId};
 
 /// A text is handed to an application that consumes from the bus. The cause is the `message.received`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageOffered {
     /// The application that it is for; the third word of the routing key.
     pub application: String,
@@ -30,6 +31,7 @@ pub struct MessageOffered {
 
 /// What the applications said to a text, and what came of it: the reason for every reply.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageRouted {
     /// The session that carried the text.
     pub session_id: SessionId,
@@ -48,6 +50,7 @@ pub struct MessageRouted {
 
 /// What came of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RoutedOutcome {
     /// It is answered with messages.
@@ -68,6 +71,7 @@ pub enum RoutedOutcome {
 
 /// One application that was asked about a text.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AskedApplication {
     /// Its name.
     pub application: String,
@@ -84,6 +88,7 @@ pub struct AskedApplication {
 
 /// The phases in which applications take part, in the order of a text: RapidSMS's own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// May end the text before anybody else sees it.
@@ -117,6 +122,7 @@ impl Phase {
 
 /// What an application said, in a word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SaidWord {
     /// Nothing: the next one is asked.

@@ -7,6 +7,7 @@ use crate::{EventId, SessionId};
 
 /// What a session reported to a handler of the document it was given (Tropo WebAPI: `result`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionResult {
     /// The message that the document held.
     pub message_id: EventId,
@@ -24,6 +25,7 @@ pub struct SessionResult {
 
 /// The event of an `on` handler that brings a result back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResultHandler {
     /// The document finished normally.
@@ -51,6 +53,7 @@ impl ResultHandler {
 
 /// A session that nothing answers with a message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionIgnored {
     /// The session.
     pub session_id: SessionId,
@@ -60,6 +63,7 @@ pub struct SessionIgnored {
 
 /// Why a session is not answered with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IgnoredReason {
     /// It is a call, not a text.
@@ -80,6 +84,7 @@ pub enum IgnoredReason {
 
 /// A delivery report. Its correlation id is the id of the session that sent the message: Tropo names no other.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeliveryReported {
     /// The session that sent the message.
     pub session_id: SessionId,

@@ -170,7 +170,7 @@ fn kinds_and_types_read_back() {
 }
 
 /// Who publishes a kind, who consumes it, and what it says. A new kind stops the build until it is described.
-fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
+pub(super) fn described(kind: Kind) -> (&'static str, &'static str, &'static str) {
     match kind {
         Kind::MessageReceived => ("ingress", "router", "A person texted us."),
         Kind::MessageRouted => (
@@ -295,10 +295,16 @@ fn the_contract_is_written_down_as_it_is() {
         let fixture = fs::read_to_string(fixture).unwrap();
         write!(document, "\n## {kind}\n\nFrom {from}{to}. {says}\n\n```json\n{fixture}```\n").unwrap();
     }
-    let path = root.join("../../docs/events.md");
+    same_as_written("docs/events.md", &document);
+}
+
+/// What the code says stands in the file, or is put there.
+#[track_caller]
+pub(super) fn same_as_written(name: &str, document: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, &document).unwrap();
+        fs::write(&path, document).unwrap();
     }
     let same = fs::read_to_string(&path).is_ok_and(|written| written == document);
-    assert!(same, "docs/events.md is not what the code says: run this test once with BLESS=1");
+    assert!(same, "{name} is not what the code says: run this test once with BLESS=1");
 }
