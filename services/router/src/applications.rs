@@ -65,6 +65,9 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
         let told = format!("{name} is not among router.applications: add it there, in its place, or remove the table");
         return Err(ConfigError::of_key(format!("router.{name}"), told));
     }
+    if is_listed(subscription::NAME) {
+        check_awaited(config)?;
+    }
     for name in config.http.keys() {
         check_name("http", name, config)?;
     }
@@ -90,6 +93,18 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     }
     if !config.applications.iter().any(|listed| listed == name.as_str()) {
         return Err(ConfigError::NotListed { table, name: name.clone() });
+    }
+    Ok(())
+}
+
+/// Whether no dialogue waits for words that reach nobody but `subscription`.
+fn check_awaited(config: &Config) -> Result<(), ConfigError> {
+    let subscription = subscription::Subscription::new(&config.subscription)?;
+    for (name, dialogue) in &config.conversation {
+        if let Some((key, word)) = dialogue.awaited().into_iter().find(|(_, word)| subscription.claims(word)) {
+            let told = format!("{word:?} is a word of router.subscription, and would not come here: choose another");
+            return Err(ConfigError::of_key(format!("router.conversation.{name}.{key}"), told));
+        }
     }
     Ok(())
 }

@@ -56,6 +56,15 @@ impl Subscription {
         Ok(())
     }
 
+    /// Whether a text of these words reaches no other application, of anybody who is not out.
+    pub(super) fn claims(&self, words: &str) -> bool {
+        self.words.get(&fold(words)).is_some_and(|word| match word.meaning {
+            Meaning::Stop => true,
+            Meaning::Start => false,
+            Meaning::Help => word.reply.is_some(),
+        })
+    }
+
     /// The word that a text is, all by itself, and what it means.
     fn word(&self, text: &Text) -> Option<(String, &Word)> {
         let folded = fold(text.words.as_str());
