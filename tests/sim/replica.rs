@@ -94,7 +94,7 @@ impl Replica {
         let environment = self.world.environment();
         match self.service {
             Service::Ingress => self.ingress(&mut process, publisher("ingress"), environment),
-            Service::Router => self.router(&mut process, connection, publisher("router"), environment),
+            Service::Router => self.router(&mut process, connection, &publisher("router"), &environment),
             Service::Egress => self.egress(&mut process, connection, publisher("egress"), environment),
         }
         process
@@ -110,7 +110,7 @@ impl Replica {
         process.work(idle(process.stop.clone()));
     }
 
-    fn router(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
+    fn router(&self, process: &mut Process, connection: u64, publisher: &Publisher, environment: &Environment) {
         let router =
             router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
         let retry =

@@ -67,7 +67,7 @@ async fn the_demo_shows_a_conversation_and_ends_well(bus: Bus) {
     if let Some(vhost) = &vhost {
         until("all events stand on record", async || {
             let queues = vhost.queues().unwrap();
-            queues.contains(&("journal.events".to_owned(), 6)).then_some(())
+            queues.contains(&("journal.events".to_owned(), 7)).then_some(())
         })
         .await;
     }

@@ -120,16 +120,19 @@ fn record(application: &str, outcome: &'static str, took: Duration) {
     ASKING.duration.record(took.as_secs_f64(), &attributes);
 }
 
+/// Whether an application elsewhere is left alone now.
+pub(crate) fn whether_left_alone(application: &str, is_left_alone: bool) {
+    ASKING.left_alone.record(is_left_alone.into(), &[KeyValue::new("tropomq.application", application.to_owned())]);
+}
+
 /// An application elsewhere is left alone for a while.
 pub(crate) fn left_alone(application: &str, because: &str, wait: Duration) {
-    ASKING.left_alone.record(1, &[KeyValue::new("tropomq.application", application.to_owned())]);
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     warn!(application, wait_ms, "application {application} is left alone, its texts wait: {because}");
 }
 
 /// An application elsewhere answers again.
 pub(crate) fn asked_again(application: &str) {
-    ASKING.left_alone.record(0, &[KeyValue::new("tropomq.application", application.to_owned())]);
     info!(application, "application {application} answers again");
 }
 

@@ -155,7 +155,13 @@ impl<R: Receive> Consuming<R> {
                 // What is in hand goes before what is new: prefetch bounds both.
                 biased;
                 () = shutdown.cancelled() => break,
-                Some(()) = in_hand.next() => {}
+                Some(settled) = in_hand.next() => {
+                    // All that is in hand comes again with it: or what is behind it would overtake it.
+                    if self.consumer.ordered && settled == Settled::Returned {
+                        let queue = &self.consumer.queue;
+                        return (self.tell)(ConsumerState::Waiting(format!("a delivery was given back to {queue}")));
+                    }
+                }
                 Some(made) = reported.recv() => progressing.push(self.report(made)),
                 Some(()) = progressing.next() => {}
                 delivery = subscription.next() => match delivery {
@@ -200,7 +206,7 @@ impl<R: Receive> Consuming<R> {
     }
 
     /// Handles one delivery, and settles it.
-    async fn process(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) {
+    async fn process(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {
         let system = self.publisher.bus().system();
         observe::delivered(system, &delivery.queue);
         let queue = delivery.queue.clone();
@@ -208,6 +214,7 @@ impl<R: Receive> Consuming<R> {
         let span = if R::IS_TRACED { process_span(system, &delivery) } else { Span::none() };
         let settled = self.handle_and_settle(delivery, progress).instrument(span).await;
         observe::settled(system, &queue, started.elapsed(), settled);
+        settled
     }
 
     async fn handle_and_settle(&self, delivery: Delivery, progress: mpsc::UnboundedSender<Progress>) -> Settled {

@@ -50,7 +50,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 });
 
 /// How a delivery was settled.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Settled {
     Handled,
     Retried,

@@ -4,14 +4,17 @@ use std::sync::Mutex;
 use axum::body::{Body as RequestBody, to_bytes};
 use axum::http::Request;
 use messaging::{BoxFuture, Bus, BusState, DepthError, Depths, Destination, Message, SubscribeError, Subscription};
-use protocol::MessageSend;
 use protocol::topology::QueueName;
+use protocol::{MessageSend, Phase};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::*;
+use crate::application::{Application, Sending};
 use crate::fake::InMemory;
+use crate::http::HttpApplication;
+use crate::participant::InProcess;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const PATH: &str = "/v1/applications/survey/messages";
@@ -50,6 +53,26 @@ impl Bus for Kept {
     }
 }
 
+/// Has a word changed, and another not sent.
+#[derive(Debug)]
+struct Censor;
+
+impl Application for Censor {
+    fn name(&self) -> &'static str {
+        "censor"
+    }
+    fn phases(&self) -> &[Phase] {
+        &[Phase::Outgoing]
+    }
+    fn outgoing(&self, message: &MessageSend) -> Sending {
+        match message.text.as_str() {
+            "rude" => Sending::Words("polite".parse().unwrap()),
+            "never" => Sending::Cancel("it is never said".to_owned()),
+            _ => Sending::Pass,
+        }
+    }
+}
+
 /// The listener's routes, and the bus behind them.
 struct Stage {
     routes: axum::Router,
@@ -59,11 +82,14 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         chassis::tls::install_provider();
-        let config = toml::from_str(&format!(
-            "applications = ['survey', 'echo']\nprefetch = 1\nretention = '1h'\nlisten = '127.0.0.1:0'\n[default]\nreply = 'what?'\n\
-             [limits]\n[http.survey]\nurl = 'https://app.example.com/'\nsecret = '{SECRET}'"
-        ));
-        let router = Router::new(&config.unwrap(), BTreeSet::new(), Arc::new(InMemory::default())).unwrap();
+        let config = "applications = ['echo']\nprefetch = 1\nretention = '1h'\nlisten = '127.0.0.1:0'\n\
+                      [default]\nreply = 'what?'\n[limits]";
+        let config = toml::from_str(config).unwrap();
+        let router = Router::new(&config, BTreeSet::new(), Arc::new(InMemory::default())).unwrap();
+        let survey = toml::from_str(&format!("url = 'https://app.example.com/'\nsecret = '{SECRET}'")).unwrap();
+        let survey = HttpApplication::new("survey".parse().unwrap(), &survey).unwrap();
+        let pipeline = Pipeline::new(vec![Arc::new(survey), Arc::new(InProcess(Box::new(Censor)))]);
+        *router.pipeline.write().unwrap() = Arc::new(pipeline);
         let bus = Arc::<Kept>::default();
         let publisher = Publisher::new(bus.clone(), "router");
         let backends = BTreeSet::from(["story".parse().unwrap()]);
@@ -177,7 +203,7 @@ async fn who_is_not_the_application_is_refused() {
         assert_eq!(*status, StatusCode::UNAUTHORIZED, "{problem}");
     }
     let bearer = format!("Bearer {SECRET}");
-    for name in ["echo", "nobody", "a%20b"] {
+    for name in ["censor", "nobody", "a%20b"] {
         let path = format!("/v1/applications/{name}/messages");
         assert_eq!(
             stage.post(&path, &[("authorization", &bearer)], &wanted()).await.0,
@@ -208,6 +234,19 @@ async fn what_cannot_be_sent_is_refused_with_what_to_do() {
     assert!(stage.sent().is_empty());
     let name = json!({ "backend": "story", "to": "bot@example.net", "network": "JABBER", "text": "x" });
     assert_eq!(stage.ask(&name).await.0, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn other_applications_see_what_is_about_to_be_sent() {
+    let stage = Stage::new();
+    assert_eq!(stage.ask(&with("text", "rude")).await.0, StatusCode::ACCEPTED);
+    assert_eq!(stage.sent()[0].data.text.as_str(), "polite");
+    let (status, problem) = stage.ask(&with("text", "never")).await;
+    assert_eq!(
+        (status, &problem["detail"]),
+        (StatusCode::CONFLICT, &json!("application censor cancelled it: it is never said"))
+    );
+    assert_eq!(stage.sent().len(), 1);
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ impl Way {
 
     async fn enter(&self) -> Result<Place<'_>, Unanswered> {
         let held = |wait| Unanswered::Away {
-            because: "it failed again and again, and is left alone for a while".to_owned(),
+            because: "it is left alone for a while, because it failed or asked for it".to_owned(),
             retry_after: Some(wait),
         };
         // Who would not be let in need not stand in line for that.
@@ -143,7 +143,7 @@ impl Way {
             let because = "too many texts wait for it: it is slow, or concurrency is too small".to_owned();
             return Err(Unanswered::Away { because, retry_after: None });
         };
-        Ok(Place { name: &self.name, turn: self.breaker.begin().map_err(held)?, _place: place })
+        Ok(Place { way: self, turn: self.breaker.begin().map_err(held)?, _place: place })
     }
 
     /// Why there is no answer, without the address.
@@ -165,7 +165,7 @@ impl Way {
 /// A place among the questions under way. Dropped without its end it says nothing about the application.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
-    name: &'a BackendName,
+    way: &'a Way,
     turn: Turn<'a>,
     _place: SemaphorePermit<'a>,
 }
@@ -173,11 +173,13 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// The question went so, and why.
     pub(crate) fn ended(self, (went, because): (Went, &str)) {
+        let Way { name, breaker, .. } = self.way;
         match self.turn.ended(went) {
             Change::None | Change::Reopened => {}
-            Change::Opened(wait) => observe::left_alone(self.name.as_str(), because, wait),
-            Change::Closed => observe::asked_again(self.name.as_str()),
+            Change::Opened(wait) => observe::left_alone(name.as_str(), because, wait),
+            Change::Closed => observe::asked_again(name.as_str()),
         }
+        observe::whether_left_alone(name.as_str(), breaker.look().is_err());
     }
 }
 

@@ -88,10 +88,10 @@ async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<Ses
         bail!("the bus is not there after {BUS_TIMEOUT:?}: {:?}", *bus.state().borrow());
     }
     let mut ends = HashMap::new();
-    let waiting = |_| Some(End::Waiting);
-    let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting as fn(Kind) -> Option<End>));
+    let waiting: EndOf = |_| Some(End::Waiting);
+    let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting));
     // What the journal says stands last: it names the end.
-    let told: [(_, fn(Kind) -> Option<End>); 3] =
+    let told: [(_, EndOf); 3] =
         [(QueueName::dead(), given_up), (QueueName::unrouted(), given_up), (QueueName::journal(), end)];
     for (queue, end_of) in work.chain(told) {
         let mut subscription = bus.subscribe(&queue, PREFETCH).await?;
@@ -107,6 +107,9 @@ async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<Ses
     }
     Ok(ends)
 }
+
+/// What an event of a queue says about the end of its answer.
+type EndOf = fn(Kind) -> Option<End>;
 
 /// The end of an event that nobody takes any more: that of its answer, if there is none yet.
 fn given_up(kind: Kind) -> Option<End> {

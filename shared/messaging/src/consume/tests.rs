@@ -246,7 +246,7 @@ impl Case {
         gate.close();
         let handler = Arc::new(Answers { answer: self.answer, gate });
         let mut settled = diary.settled.subscribe();
-        run_until(bus, handler, async move {
+        run_until(bus, handler, false, async move {
             settled.wait_for(|settled| *settled == 1).await.unwrap();
         })
         .await;
@@ -255,10 +255,9 @@ impl Case {
     }
 }
 
-async fn run_until(bus: Arc<dyn Bus>, handler: Arc<Answers>, until: impl Future<Output = ()>) {
+async fn run_until(bus: Arc<dyn Bus>, handler: Arc<Answers>, ordered: bool, until: impl Future<Output = ()>) {
     let retry = RetryPolicy { first: Duration::from_secs(4), longest: Duration::from_mins(1), attempts_max: Some(3) };
-    let consumer =
-        Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered: false, share: None, drain: DRAIN };
+    let consumer = Consumer { queue: QueueName::received(), prefetch: 8, retry, ordered, share: None, drain: DRAIN };
     let environment = Environment { clock: Arc::new(Still), chance: Arc::new(Still) };
     let shutdown = CancellationToken::new();
     let consuming = consume(Publisher::new(bus, "test"), consumer, handler, environment, shutdown.clone(), |_| {});
@@ -293,6 +292,33 @@ async fn what_is_not_confirmed_is_published_again_and_then_given_back() {
     let (diary, published) = Case { results: vec![unknown; 5], ..Case::answering(answer) }.run().await;
     assert_eq!(diary.last().unwrap(), "requeue");
     assert_eq!(published.len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_given_back_where_order_counts_takes_all_in_hand_with_it() {
+    for (ordered, expected) in [(false, 2), (true, 1)] {
+        let diary = Arc::new(Diary::default());
+        let case = Case::answering(|| Ok(vec![Outgoing::new(&reply(&received()))]));
+        let bus = Arc::new(Model {
+            deliveries: Mutex::new([case.delivery(&diary), case.delivery(&diary)].into()),
+            results: Mutex::new(vec![PublishError::Refused; 10].into()),
+            diary: Arc::clone(&diary),
+            state: watch::Sender::new(BusState::Ready),
+        });
+        let gate = Semaphore::new(0);
+        gate.close();
+        let mut settled = diary.settled.subscribe();
+        run_until(bus, Arc::new(Answers { answer: case.answer, gate }), ordered, async move {
+            settled.wait_for(|settled| *settled == expected).await.unwrap();
+            // Whatever else would be given back is so by now.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let lines = diary.lines.lock().unwrap().clone();
+        assert_eq!(lines.iter().filter(|line| *line == "requeue").count(), expected as usize, "{lines:?}");
+    }
 }
 
 #[tokio::test]
@@ -379,7 +405,7 @@ async fn a_stop_finishes_what_is_in_hand_and_publishes_its_progress() {
         }
         late.gate.add_permits(1);
     };
-    run_until(bus, handler, stop_before_the_answer).await;
+    run_until(bus, handler, false, stop_before_the_answer).await;
     let lines = diary.lines.lock().unwrap().clone();
     assert!(lines.contains(&"ack".to_owned()) && lines.contains(&"confirm message.send.b".to_owned()), "{lines:?}");
 }

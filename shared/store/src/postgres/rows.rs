@@ -71,13 +71,14 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
         client.commit().await?;
         return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
     }
-    let record = if consents::permits(&client, claim.message_id, &claim.backend, &claim.to).await? {
-        // The statement waited for whoever was first, so that is committed, and a new statement sees it.
-        record(&client, claim.message_id).await?
-    } else {
-        Some(given_up(&client, &claim.suppressed()).await?.into())
-    };
+    let is_permitted = consents::permits(&client, claim.message_id, &claim.backend, &claim.to).await?;
+    let suppressed = if is_permitted { None } else { Some(given_up(&client, &claim.suppressed()).await?) };
     client.commit().await?;
+    let record = match suppressed {
+        Some(gave_up) => Some(gave_up.into()),
+        // The statement waited for whoever was first, so that is committed, and a new statement sees it.
+        None => record(&client, claim.message_id).await?,
+    };
     let claimed = record.and_then(|record| Claimed::of(record, &claim.session_id));
     Ok(claimed.ok_or_else(|| LedgerError::unavailable(Fault::Changed))?)
 }

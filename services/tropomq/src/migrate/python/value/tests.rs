@@ -18,33 +18,33 @@ fn read(written: &str) -> Result<Value, PythonError> {
 }
 
 #[track_caller]
-fn check(written: &str, expected: Value) {
-    assert_eq!(read(written).unwrap(), expected, "{written}");
+fn check(written: &str, expected: &Value) {
+    assert_eq!(read(written).unwrap(), *expected, "{written}");
 }
 
 #[test]
 fn literals_are_read() {
-    check("'a' \"b\"", text("ab"));
-    check("('a'\n  'b')", text("ab"));
-    check("'a' + TOKEN", text("at"));
-    check("-1.5", Value::Number("-1.5".to_owned()));
-    check("True", Value::Bool(true));
-    check("None", Value::None);
-    check("()", Value::Items(Vec::new()));
-    check("('a',)", Value::Items(vec![text("a")]));
-    check("('a', 'b',)", Value::Items(vec![text("a"), text("b")]));
-    check("['a', False]", Value::Items(vec![text("a"), Value::Bool(false)]));
-    check("{'a'}", Value::Items(vec![text("a")]));
-    check("{}", Value::Entries(Vec::new()));
+    check("'a' \"b\"", &text("ab"));
+    check("('a'\n  'b')", &text("ab"));
+    check("'a' + TOKEN", &text("at"));
+    check("-1.5", &Value::Number("-1.5".to_owned()));
+    check("True", &Value::Bool(true));
+    check("None", &Value::None);
+    check("()", &Value::Items(Vec::new()));
+    check("('a',)", &Value::Items(vec![text("a")]));
+    check("('a', 'b',)", &Value::Items(vec![text("a"), text("b")]));
+    check("['a', False]", &Value::Items(vec![text("a"), Value::Bool(false)]));
+    check("{'a'}", &Value::Items(vec![text("a")]));
+    check("{}", &Value::Entries(Vec::new()));
 }
 
 #[test]
 fn dictionaries_are_read_however_they_are_written() {
     let expected = Value::Entries(vec![(text("a"), text("t")), (text("m"), text("n"))]);
-    check("{'a': TOKEN, 'm': 'n',}", expected.clone());
-    check("{\n  'a': 't',  # why\n  **MORE\n}", expected.clone());
-    check("dict(a='t', m=\"n\")", expected);
-    check("{'a': 1, 'a': 't'}", Value::Entries(vec![(text("a"), text("t"))]));
+    check("{'a': TOKEN, 'm': 'n',}", &expected);
+    check("{\n  'a': 't',  # why\n  **MORE\n}", &expected);
+    check("dict(a='t', m=\"n\")", &expected);
+    check("{'a': 1, 'a': 't'}", &Value::Entries(vec![(text("a"), text("t"))]));
 }
 
 #[test]
@@ -61,18 +61,18 @@ fn variables_of_the_environment_are_known_by_their_names() {
         ("env('X', default='d')", Some("d")),
         ("config('X', cast=str, default='d',)", Some("d")),
     ] {
-        check(written, variable(default));
+        check(written, &variable(default));
     }
 }
 
 #[test]
 fn what_only_running_would_tell_is_unknown_with_its_line() {
     for written in ["f'{x}'", "'a' % x", "load('a', 'b')['c']", "other", "'a' if x else 'b'", "os.path.join('a')"] {
-        check(written, Value::Unknown { line: 1 });
+        check(written, &Value::Unknown { line: 1 });
     }
     check(
         "{\n'a': load(1),\n'b': 'c'}",
-        Value::Entries(vec![(text("a"), Value::Unknown { line: 2 }), (text("b"), text("c"))]),
+        &Value::Entries(vec![(text("a"), Value::Unknown { line: 2 }), (text("b"), text("c"))]),
     );
 }
 
