@@ -58,7 +58,8 @@ async fn words_arrive_as_they_were_written(bus: Bus) {
     // The same words again as an answer of our own: then they come from a configuration file.
     let mut setup = Setup::new(bus);
     for (index, words) in words.iter().enumerate() {
-        setup = setup.with(&format!("router.keyword.say{index}.reply"), *words);
+        let reply = words.replace('{', "{{").replace('}', "}}");
+        setup = setup.with(&format!("router.keyword.say{index}.reply"), reply);
     }
     let stage = setup.start().await;
     for (index, words) in words.iter().enumerate() {

@@ -44,6 +44,7 @@ mod conversations;
 mod crashes;
 mod crowd;
 mod dead_letters;
+mod dialogues;
 mod drill;
 mod forgery;
 mod http_applications;

@@ -1,10 +1,17 @@
 //! The applications that are configured, by their names.
 
+mod choices;
+mod conversation;
 mod default;
 mod echo;
+mod group;
+#[cfg(test)]
+mod guide;
 mod keyword;
+mod poll;
 mod subscription;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::BackendName;
@@ -16,21 +23,47 @@ use crate::http::HttpApplication;
 use crate::participant::{InProcess, Participant};
 use crate::rapidsms::{Projects, RapidSms};
 
+/// The applications of the house: the name of each, and how it is made of the configuration.
+const BUILT_IN: &[(&str, Make)] = &[
+    (subscription::NAME, |config| one(subscription::Subscription::new(&config.subscription)?)),
+    (conversation::NAME, |config| configured(&config.conversation, conversation::Conversation::new)),
+    (poll::NAME, |config| Ok(poll::Poll::all(&config.poll)?.into_iter().map(in_process).collect())),
+    (group::NAME, |config| configured(&config.group, group::Groups::new)),
+    (echo::NAME, |_| one(echo::Echo)),
+    (keyword::NAME, |config| one(keyword::Keyword::new(&config.keyword, config.keyword_help.as_ref())?)),
+    (default::NAME, |config| one(default::Default::new(&config.default)?)),
+];
+
+/// Makes what a name in the list of applications stands for.
+type Make = fn(&Config) -> Made;
+type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
+
 /// The names that the applications of the house have.
-const BUILT_IN: [&str; 4] = [subscription::NAME, echo::NAME, keyword::NAME, default::NAME];
+pub(crate) fn built_in() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
 
 /// The configured applications, in their order.
 pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Arc<dyn Participant>>, ConfigError> {
     let mut applications: Vec<Arc<dyn Participant>> = Vec::new();
-    for name in &config.applications {
-        let application = named(name, config, projects)?;
-        if applications.iter().any(|earlier| earlier.name() == application.name()) {
+    for (at, name) in config.applications.iter().enumerate() {
+        if config.applications.iter().take(at).any(|earlier| earlier == name) {
             return Err(ConfigError::Repeated { name: name.clone() });
         }
-        if application.name() == subscription::NAME && !applications.is_empty() {
+        if name == subscription::NAME && 0 < at {
             return Err(ConfigError::SubscriptionNotFirst);
         }
-        applications.push(application);
+        applications.extend(named(name, config, projects)?);
+    }
+    let tables = [
+        (conversation::NAME, config.conversation.is_empty()),
+        (poll::NAME, config.poll.is_empty()),
+        (group::NAME, config.group.is_empty()),
+    ];
+    let is_listed = |name: &str| config.applications.iter().any(|listed| listed == name);
+    if let Some((name, _)) = tables.into_iter().find(|(name, is_empty)| !is_empty && !is_listed(name)) {
+        let told = format!("{name} is not among router.applications: add it there, in its place, or remove the table");
+        return Err(ConfigError::of_key(format!("router.{name}"), told));
     }
     for name in config.http.keys() {
         check_name("http", name, config)?;
@@ -52,7 +85,7 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
 
 /// Whether the name of a table stands for that table alone, and is asked.
 fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Result<(), ConfigError> {
-    if BUILT_IN.contains(&name.as_str()) {
+    if built_in().any(|built_in| built_in == name.as_str()) {
         return Err(ConfigError::NameTaken { table, name: name.clone() });
     }
     if !config.applications.iter().any(|listed| listed == name.as_str()) {
@@ -61,14 +94,23 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-fn named(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {
-    Ok(match name {
-        echo::NAME => in_process(echo::Echo),
-        keyword::NAME => in_process(keyword::Keyword::new(&config.keyword)?),
-        default::NAME => in_process(default::Default::new(&config.default)?),
-        subscription::NAME => in_process(subscription::Subscription::new(&config.subscription)?),
-        _ => return elsewhere(name, config, projects),
-    })
+fn named(name: &str, config: &Config, projects: &Projects) -> Made {
+    if let Some((_, make)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+        return make(config);
+    }
+    Ok(vec![elsewhere(name, config, projects)?])
+}
+
+fn one(application: impl Application + 'static) -> Made {
+    Ok(vec![in_process(application)])
+}
+
+/// The application of a table; none, where the table is empty: it would only be asked in vain.
+fn configured<T, A: Application + 'static>(
+    table: &BTreeMap<String, T>,
+    application: fn(&BTreeMap<String, T>) -> Result<A, ConfigError>,
+) -> Made {
+    if table.is_empty() { Ok(Vec::new()) } else { one(application(table)?) }
 }
 
 fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn Participant>, ConfigError> {

@@ -1,14 +1,23 @@
 //! The configuration of router.
 
+mod audience;
+mod conversation;
+mod keyword;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::http::Limits;
-use protocol::{BackendName, MessageText};
+use protocol::{Address, BackendName, MessageText};
 use serde::Deserialize;
 
+pub use audience::{Group, Poll};
+pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
+pub use keyword::{KeywordHelp, KeywordRule, Phrases};
+
 use crate::amqp::AmqpConfig;
+use crate::applications::built_in;
 use crate::http::HttpConfig;
 use crate::rapidsms;
 
@@ -30,6 +39,17 @@ pub struct Config {
     /// `[router.keyword]`: the answers of the application `keyword`.
     #[serde(default)]
     pub keyword: BTreeMap<String, KeywordRule>,
+    /// `[router.keyword_help]`: the list of what can be texted, by the application `keyword`.
+    pub keyword_help: Option<KeywordHelp>,
+    /// `[router.conversation]`: the dialogues of the application `conversation`.
+    #[serde(default)]
+    pub conversation: BTreeMap<String, Dialogue>,
+    /// `[router.poll]`: the polls, each an application called `poll.NAME`.
+    #[serde(default)]
+    pub poll: BTreeMap<String, Poll>,
+    /// `[router.group]`: the lists of the application `group`.
+    #[serde(default)]
+    pub group: BTreeMap<String, Group>,
     /// `[router.subscription]`: the words of the application `subscription`.
     #[serde(default)]
     pub subscription: SubscriptionWords,
@@ -47,6 +67,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whom applications text beside those who text them, with the key that says so. None may be a number of ours.
+    pub fn recipients(&self) -> impl Iterator<Item = (String, &Address)> {
+        let members = self.group.iter().flat_map(|(name, group)| {
+            group.members.iter().map(move |member| (format!("router.group.{name}.members"), member))
+        });
+        let told = self
+            .conversation
+            .iter()
+            .filter_map(|(name, dialogue)| Some((format!("router.conversation.{name}.to"), dialogue.to.as_ref()?)));
+        members.chain(told)
+    }
+
     /// The key whose change cannot be taken by a router that runs.
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Option<&'static str> {
@@ -62,17 +94,6 @@ impl Config {
         ];
         changed.into_iter().find(|(_, is_changed)| *is_changed).map(|(key, _)| key)
     }
-}
-
-/// `[router.keyword.NAME]`: one keyword and its answer.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeywordRule {
-    /// The words that a text must begin with; the rule's name where they are left out.
-    #[serde(default)]
-    pub words: Vec<String>,
-    /// What it is answered with.
-    pub reply: MessageText,
 }
 
 /// `[router.subscription]`: the words by which people choose whether they are texted, and the replies.
@@ -133,8 +154,9 @@ pub struct DefaultAnswer {
 pub enum ConfigError {
     /// No application of that name.
     #[error(
-        "router.applications: there is no application {name:?}; there are subscription, echo, keyword, default, and those \
-         that have a table: router.http.NAME, router.amqp.NAME or router.rapidsms.NAME"
+        "router.applications: there is no application {name:?}; there are {}, and those that have a table: router.http.NAME, \
+         router.amqp.NAME or router.rapidsms.NAME",
+        built_in().collect::<Vec<_>>().join(", ")
     )]
     UnknownApplication {
         /// The name.
@@ -172,6 +194,14 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
+    /// A key is not as it must be.
+    #[error("{key}: {told}")]
+    Key {
+        /// The key.
+        key: String,
+        /// What is wrong, and how to mend it.
+        told: String,
+    },
     /// Others would see what people text who want to be left alone.
     #[error("router.applications: \"subscription\" must stand first, before anything else sees a text")]
     SubscriptionNotFirst,
@@ -187,18 +217,6 @@ pub enum ConfigError {
         /// The word.
         word: String,
     },
-    /// An answer without words.
-    #[error("{key}: the reply is empty; write what people shall get")]
-    EmptyReply {
-        /// The key.
-        key: String,
-    },
-    /// A keyword without letters.
-    #[error("router.keyword.{rule}.words: an empty keyword would match every text; use the application default")]
-    EmptyKeyword {
-        /// The rule.
-        rule: String,
-    },
     /// A RapidSMS project that cannot be reached, or could not be believed.
     #[error("router.rapidsms.{name}.{key} {told}")]
     RapidSms {
@@ -209,12 +227,11 @@ pub enum ConfigError {
         /// What is wrong with it, and what to do.
         told: String,
     },
-    /// Two rules claim one keyword.
-    #[error("router.keyword.{rule}: its keyword is that of router.keyword.{other} as well")]
-    SameKeyword {
-        /// The rule.
-        rule: String,
-        /// The other.
-        other: String,
-    },
+}
+
+impl ConfigError {
+    /// That this key is wrong, and how to mend it.
+    pub(crate) fn of_key(key: impl Into<String>, told: impl Into<String>) -> Self {
+        Self::Key { key: key.into(), told: told.into() }
+    }
 }

@@ -22,12 +22,14 @@ mod crowd;
 mod fake;
 mod forget;
 mod http;
+mod matching;
 mod observe;
 pub mod participant;
 mod pipeline;
 pub mod rapidsms;
 mod routed;
 pub mod signature;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -39,7 +41,10 @@ use store::{LedgerError, Memories};
 
 pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
-pub use config::{Config, ConfigError, KeywordRule};
+pub use config::{
+    Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
+    Options, Phrases, Poll,
+};
 use crowd::Crowd;
 pub use forget::forget;
 pub use http::{HttpConfig, OnError};

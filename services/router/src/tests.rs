@@ -17,8 +17,12 @@ pub(crate) fn config(applications: &[&str]) -> Config {
         subscription: SubscriptionWords::default(),
         keyword: BTreeMap::from([(
             "ping".to_owned(),
-            KeywordRule { words: Vec::new(), reply: "pong".parse().unwrap() },
+            KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() },
         )]),
+        keyword_help: None,
+        conversation: BTreeMap::new(),
+        poll: BTreeMap::new(),
+        group: BTreeMap::new(),
         default: DefaultAnswer { reply: "Sorry, RapidSMS could not understand your message.".parse().unwrap() },
         rapidsms: BTreeMap::new(),
         http: BTreeMap::new(),
@@ -146,6 +150,12 @@ fn applications_are_known_and_asked_once() {
         super::check(&config(&["echo", "echo"])).unwrap_err(),
         ConfigError::Repeated { name: "echo".to_owned() }
     );
+}
+
+#[test]
+fn the_guide_shows_an_application_that_works() {
+    let (guide, code) = (include_str!("../../../docs/applications.md"), include_str!("applications/guide.rs"));
+    assert!(guide.contains(&format!("```rust\n{code}```\n")), "copy applications/guide.rs into docs/applications.md");
 }
 
 #[test]

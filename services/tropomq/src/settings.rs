@@ -168,6 +168,10 @@ impl Settings {
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        let own_numbers = self.own_numbers();
+        if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
+            return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));
+        }
         if let (Some(name), BusUrl::Embedded(_)) = (self.router.amqp.keys().next(), &self.bus.url) {
             let told = "is an application on RabbitMQ, and bus.url is the embedded bus, which no other process can \
                         reach: set bus.url to amqp://…, or have the application asked over HTTP (router.http.NAME)";

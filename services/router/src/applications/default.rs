@@ -1,23 +1,22 @@
 //! `default`: answers whatever no other application answered.
 
-use protocol::{MessageText, Phase};
+use protocol::Phase;
 
 use crate::application::{Application, Known, Said, Text};
 use crate::config::{ConfigError, DefaultAnswer};
+use crate::template::Template;
 
 pub(super) const NAME: &str = "default";
 
 #[derive(Debug)]
 pub(super) struct Default {
-    reply: MessageText,
+    reply: Template,
 }
 
 impl Default {
     pub(super) fn new(config: &DefaultAnswer) -> Result<Self, ConfigError> {
-        if config.reply.as_str().trim().is_empty() {
-            return Err(ConfigError::EmptyReply { key: "router.default.reply".to_owned() });
-        }
-        Ok(Self { reply: config.reply.clone() })
+        let reply = Template::new::<&str>(&config.reply, &[]);
+        Ok(Self { reply: reply.map_err(|error| ConfigError::of_key("router.default.reply", error.to_string()))? })
     }
 }
 
@@ -30,7 +29,23 @@ impl Application for Default {
         &[Phase::Default]
     }
 
-    fn default(&self, _text: &Text, _known: &Known) -> Said {
-        Said::reply(self.reply.clone())
+    fn default(&self, text: &Text, _known: &Known) -> Said {
+        Said::reply(self.reply.fill(text, |_| None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::applications::text;
+
+    #[test]
+    fn whatever_comes_is_answered_with_the_same() {
+        let config = |reply: &str| DefaultAnswer { reply: reply.parse().unwrap() };
+        let default = Default::new(&config("Sorry, what is \"{text}\"?")).unwrap();
+        let said = Application::default(&default, &text("this"), &Known::default());
+        assert_eq!(said, Said::reply("Sorry, what is \"this\"?".parse().unwrap()));
+        let refused = Default::new(&config(" ")).unwrap_err().to_string();
+        assert!(refused.starts_with("router.default.reply: is empty"), "{refused}");
     }
 }

@@ -149,3 +149,38 @@ fn a_key_file_is_made_once_and_for_its_owner_alone() {
     assert_eq!(std::fs::metadata(&settings.ticket.key_file).unwrap().permissions().mode() & 0o777, 0o600);
     settings.ticket.keyring().unwrap();
 }
+
+/// What a page shows of the configuration.
+fn shown(page: &str) -> Vec<&str> {
+    page.split("```toml\n").skip(1).filter_map(|block| block.split("```").next()).collect()
+}
+
+#[test]
+fn what_the_page_of_applications_shows_is_good() {
+    let blocks = shown(include_str!("../../../../docs/applications.md"));
+    assert!(5 < blocks.len());
+    for block in blocks {
+        // The guide's own application is not there before the guide was followed.
+        let block = block.replace("\"visits\", ", "");
+        load(&block).and_then(|settings| settings.check()).unwrap_or_else(|error| panic!("{error}: {block}"));
+    }
+}
+
+#[test]
+fn what_the_defaults_show_of_rules_is_good() {
+    let from = DEFAULTS.find("# [router.keyword.hours]").unwrap();
+    let shown = DEFAULTS[from..].split("\n[router.group]").next().unwrap();
+    let is_key =
+        |line: &&str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let lines = shown.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_key);
+    // A remark stands behind the value, after more than one blank.
+    let lines: Vec<_> = lines.map(|line| line.split("  ").next().unwrap_or(line)).collect();
+    assert!(lines.contains(&"[router.poll.lunch]"), "{lines:?}");
+    load(&lines.join("\n")).and_then(|settings| settings.check()).unwrap();
+}
+
+#[test]
+fn nobody_is_texted_at_a_number_of_ours() {
+    let group = "[router.group.a]\nowners = [\"12345\"]\nmembers = [\"+15555550100\"]";
+    check_refused(&format!("{BACKEND}{group}"), "router.group.a.members", "number of a backend");
+}
