@@ -149,7 +149,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
         now: at,
     }
 }
