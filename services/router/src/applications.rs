@@ -34,8 +34,10 @@ const BUILT_IN: &[(&str, Make)] = &[
     (default::NAME, |config| one(default::Default::new(&config.default)?)),
 ];
 
-/// Makes what a name in the list of applications stands for.
+/// Makes the applications that a name in the list stands for.
 type Make = fn(&Config) -> Made;
+
+/// These applications.
 type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
 
 /// The names that the applications of the house have.
@@ -62,7 +64,7 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
     ];
     let is_listed = |name: &str| config.applications.iter().any(|listed| listed == name);
     if let Some((name, _)) = tables.into_iter().find(|(name, is_empty)| !is_empty && !is_listed(name)) {
-        let told = format!("{name} is not among router.applications: add it there, in its place, or remove the table");
+        let told = "is for an application that is not among router.applications: add it there, in its place, or remove the table";
         return Err(ConfigError::of_key(format!("router.{name}"), told));
     }
     if is_listed(subscription::NAME) {
