@@ -1,14 +1,17 @@
 //! The applications of the house, with real phones: dialogues, polls and groups.
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::stage::{Bus, Phone, Setup, Stage};
+use crate::crowd::patient;
+use crate::stage::{Bus, Phone, Setup, Stage, until};
 
 on_both_buses! {
     a_dialogue_goes_its_way_and_its_answers_arrive
     a_dialogue_that_is_not_answered_in_time_is_over
     a_dialogue_goes_on_after_the_router_was_killed
     votes_are_counted_and_a_group_is_texted
+    two_hundred_people_have_their_dialogues_at_once
 }
 
 /// Asks for a name and whether to go on; `no` leads elsewhere.
@@ -113,4 +116,43 @@ async fn settled(stage: &Stage, phones: &[Phone]) {
         phone.received(3).await;
     }
     stage.settle().await;
+}
+
+/// On RabbitMQ two routers share the people, and one of them is killed in the middle of it.
+async fn two_hundred_people_have_their_dialogues_at_once(bus: Bus) {
+    const PEOPLE: usize = 200;
+    let setup = if bus == Bus::RabbitMq { setup(bus).replicas(2) } else { setup(bus) };
+    let mut stage = patient(setup).start().await;
+    let phones: Vec<Phone> = (100..100 + PEOPLE).map(|index| stage.phone(index)).collect();
+    let mut talks = JoinSet::new();
+    for phone in &phones {
+        talks.spawn(talk(phone.clone()));
+    }
+    if bus == Bus::RabbitMq {
+        until("half of it is done", async || {
+            let handled = stage.metrics().await.settled("router.message.received.", "handled");
+            (PEOPLE as u64 * 2 < handled).then_some(())
+        })
+        .await;
+        stage.router().kill();
+    }
+    talks.join_all().await;
+    for phone in &phones {
+        assert_eq!(phone.inbox().await.len(), 5, "{}: each text is answered once", phone.number);
+    }
+    stage.phone(9).received(PEOPLE).await;
+}
+
+/// A dialogue from beginning to end, each answer after its question.
+async fn talk(phone: Phone) {
+    let name = phone.number.clone();
+    let (asks, welcome) = (format!("How old are you, {name}?"), format!("Welcome, {name}, 36."));
+    let script = [
+        ("register", "Your name?"),
+        (&*name, &*asks),
+        ("old", "A number, please."),
+        ("36", "Sure?"),
+        ("yes", &*welcome),
+    ];
+    check(&phone, &mut 0, &script).await;
 }

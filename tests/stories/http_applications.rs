@@ -16,6 +16,7 @@ on_both_buses! {
     texts_wait_for_an_application_that_is_down_and_others_do_not
     a_slow_or_busy_application_is_asked_again_and_answers_once
     nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed
+    a_poison_text_is_given_up_and_holds_up_its_sender_alone
     a_router_that_dies_while_it_asks_texts_nobody_twice
     an_application_texts_later_by_itself
     the_example_of_the_documentation_answers
@@ -114,6 +115,22 @@ async fn nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed(bus:
     for phone in &phones[..3] {
         phone.assert_has(&[]).await;
     }
+}
+
+async fn a_poison_text_is_given_up_and_holds_up_its_sender_alone(bus: Bus) {
+    let mut application = Application::new();
+    application.start().await;
+    let stage = setup(bus, &application.url()).with("router.http.survey.give_up_after", "4s").start().await;
+    let (poisoner, other) = (stage.phone(0), stage.phone(1));
+    poisoner.text("poison").await;
+    poisoner.text("say it goes on").await;
+    other.text("say fine").await;
+    assert_eq!(other.reply().await.text, "fine");
+    assert_eq!(poisoner.reply().await.text, "it goes on");
+    let asked = application.answered(&poisoner.number);
+    assert_eq!(asked.last().map(String::as_str), Some("say it goes on"), "not before the poison was given up");
+    stage.settle_with_dead(1).await;
+    poisoner.assert_has(&["it goes on"]).await;
 }
 
 async fn a_router_that_dies_while_it_asks_texts_nobody_twice(bus: Bus) {

@@ -136,6 +136,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(ques
             let inside = format!("http://{}/inside", shared.inside);
             (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, inside)]).into_response()
         }
+        ("poison", _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         ("refuse", _) => StatusCode::FORBIDDEN.into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
     }
