@@ -34,8 +34,10 @@ const BUILT_IN: &[(&str, Make)] = &[
     (default::NAME, |config| one(default::Default::new(&config.default)?)),
 ];
 
-/// Makes what a name in the list of applications stands for.
+/// Makes the applications that a name in the list stands for.
 type Make = fn(&Config) -> Made;
+
+/// These applications.
 type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
 
 /// The names that the applications of the house have.
@@ -62,8 +64,11 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
     ];
     let is_listed = |name: &str| config.applications.iter().any(|listed| listed == name);
     if let Some((name, _)) = tables.into_iter().find(|(name, is_empty)| !is_empty && !is_listed(name)) {
-        let told = format!("{name} is not among router.applications: add it there, in its place, or remove the table");
+        let told = "is for an application that is not among router.applications: add it there, in its place, or remove the table";
         return Err(ConfigError::of_key(format!("router.{name}"), told));
+    }
+    if is_listed(subscription::NAME) {
+        check_awaited(config)?;
     }
     for name in config.http.keys() {
         check_name("http", name, config)?;
@@ -90,6 +95,18 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     }
     if !config.applications.iter().any(|listed| listed == name.as_str()) {
         return Err(ConfigError::NotListed { table, name: name.clone() });
+    }
+    Ok(())
+}
+
+/// Whether no dialogue waits for words that reach nobody but `subscription`.
+fn check_awaited(config: &Config) -> Result<(), ConfigError> {
+    let subscription = subscription::Subscription::new(&config.subscription)?;
+    for (name, dialogue) in &config.conversation {
+        if let Some((key, word)) = dialogue.awaited().into_iter().find(|(_, word)| subscription.claims(word)) {
+            let told = format!("{word:?} is a word of router.subscription, and would not come here: choose another");
+            return Err(ConfigError::of_key(format!("router.conversation.{name}.{key}"), told));
+        }
     }
     Ok(())
 }
@@ -123,7 +140,7 @@ fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn
         return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
     }
     let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
-    Ok(in_process(AmqpApplication::new(named, amqp)))
+    Ok(in_process(AmqpApplication::new(named, amqp)?))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {
@@ -149,7 +166,7 @@ pub(crate) fn text(words: &str) -> crate::application::Text {
             network: protocol::Network::sms(),
         },
         words: words.parse().unwrap(),
-        notes: std::collections::BTreeMap::new(),
+        notes: BTreeMap::new(),
         now: at,
     }
 }

@@ -163,3 +163,18 @@ fn what_people_choose_is_read_before_anything_else() {
     assert_eq!(super::check(&config(&["subscription", "echo"])), Ok(()));
     assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
 }
+
+#[test]
+fn no_dialogue_waits_for_a_word_that_would_opt_people_out() {
+    let mut config = config(&["subscription", "conversation"]);
+    config.subscription.stop.words = vec!["cancel".to_owned(), "stop all".to_owned()];
+    let mut check_refused = |more: &str, key: &str| {
+        let dialogue = format!("reply = \"x\"\nsteps = [{{ name = \"b\", ask = \"?\"{more}");
+        config.conversation = BTreeMap::from([("a".to_owned(), toml::from_str(&dialogue).unwrap())]);
+        let told = super::check(&config).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("router.conversation.a.{key}: ")) && told.contains("subscription"), "{told}");
+    };
+    check_refused(" }]\ncancel = [\"leave\", \"CANCEL!\"]", "cancel");
+    check_refused(", one_of = [\"go on\", \"Stop all\"] }]", "steps.b.one_of");
+    check_refused(", one_of = { no = [\"cancel\"] } }]", "steps.b.one_of");
+}

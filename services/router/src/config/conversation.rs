@@ -113,6 +113,34 @@ pub enum Again {
     Restart,
 }
 
+impl Dialogue {
+    /// The words that it waits for, each with its key.
+    pub(crate) fn awaited(&self) -> Vec<(String, &str)> {
+        let whole = [("exact", &self.exact), ("cancel", &self.cancel)];
+        let whole =
+            whole.into_iter().flat_map(|(key, words)| words.iter().map(move |word| (key.to_owned(), word.as_str())));
+        let chosen = self.steps.iter().filter_map(|step| Some((step, step.one_of.as_ref()?)));
+        let chosen = chosen.flat_map(|(step, options)| {
+            options.words().into_iter().map(move |word| (format!("steps.{}.one_of", step.name), word))
+        });
+        whole.chain(chosen).collect()
+    }
+}
+
+impl Options {
+    /// The answers, and the other words for them.
+    fn words(&self) -> Vec<&str> {
+        match self {
+            Self::Plain(words) => words.iter().map(String::as_str).collect(),
+            Self::WithSynonyms(options) => options
+                .iter()
+                .flat_map(|(name, others)| std::iter::once(name).chain(others))
+                .map(String::as_str)
+                .collect(),
+        }
+    }
+}
+
 fn timeout() -> Duration {
     Duration::from_secs(60 * 60)
 }
