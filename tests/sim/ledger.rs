@@ -58,7 +58,7 @@ impl Remote {
         self.ask(move |database| work(&*database.ledger)).await
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Opened) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {

@@ -12,6 +12,7 @@ mod connection;
 mod coverage;
 mod invariants;
 mod ledger;
+mod memories;
 mod network;
 mod planted;
 mod replica;

@@ -111,8 +111,7 @@ impl Replica {
     }
 
     fn router(&self, process: &mut Process, connection: u64, publisher: &Publisher, environment: &Environment) {
-        let router =
-            router::Router::new(&self.settings.router, BTreeSet::new(), Arc::clone(&self.database.memories)).unwrap();
+        let router = router::Router::new(&self.settings.router, BTreeSet::new(), self.remote()).unwrap();
         let retry =
             RetryPolicy { first: Duration::from_millis(500), longest: Duration::from_mins(1), attempts_max: Some(10) };
         let consumers = QueueName::texts().map(|queue| {
@@ -132,11 +131,15 @@ impl Replica {
         }
     }
 
+    /// The database as a process reaches it.
+    fn remote(&self) -> Arc<Remote> {
+        Arc::new(Remote { world: Arc::clone(&self.world), database: self.database.clone() })
+    }
+
     fn egress(&self, process: &mut Process, connection: u64, publisher: Publisher, environment: Environment) {
         let Settings { egress: config, backends, keyring, .. } = &*self.settings;
         let backends: BTreeMap<_, _> = backends.iter().map(|(name, backend)| (name.clone(), backend.clone())).collect();
-        let remote = Arc::new(Remote { world: Arc::clone(&self.world), database: self.database.clone() });
-        let (ledger, consents) = (Arc::clone(&remote), remote);
+        let (ledger, consents) = (self.remote(), self.remote());
         let session_api = Arc::new(SessionClient(Arc::clone(&self.tropo)));
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let prefetch = config.prefetch;
