@@ -140,7 +140,7 @@ fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn
         return Ok(Arc::new(RapidSms::new(named, project, projects.in_hand.clone())?));
     }
     let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
-    Ok(in_process(AmqpApplication::new(named, amqp)))
+    Ok(in_process(AmqpApplication::new(named, amqp)?))
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

@@ -20,8 +20,9 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::application::Said;
+use crate::application::{Said, Text};
 use crate::config::ConfigError;
+use crate::matching::{Matching, MatchingError, Takes, Words};
 use crate::observe;
 use crate::participant::{Asked, Participant, Unanswered};
 use crate::signature::{self, Secrets};
@@ -33,6 +34,7 @@ use way::{Way, Went};
 pub(crate) struct HttpApplication {
     name: BackendName,
     phases: Vec<Phase>,
+    matching: Matching,
     url: Url,
     secrets: Secrets,
     way: Way,
@@ -61,9 +63,15 @@ impl HttpApplication {
         config.check().map_err(|(key, told)| wrong(key, told))?;
         let secrets = Secrets::parse(config.secret.expose_secret());
         let secrets = secrets.map_err(|error| wrong("secret", error.to_string()))?;
+        let takes = Takes { words: &config.words, pattern: config.pattern.as_deref(), ..Takes::default() };
+        let matching = Matching::new(takes).map_err(|error| {
+            let key = if matches!(error, MatchingError::Pattern(_)) { "pattern" } else { "words" };
+            wrong(key, error.to_string())
+        })?;
         let way = Way::new(name.clone(), config.reach()).map_err(|(key, told)| wrong(key, told))?;
         Ok(Self {
             phases: config.phases.clone(),
+            matching,
             url: config.url.clone(),
             secrets,
             way,
@@ -125,6 +133,10 @@ impl Participant for HttpApplication {
 
     fn phases(&self) -> &[Phase] {
         &self.phases
+    }
+
+    fn is_for(&self, text: &Text) -> bool {
+        self.matching.take(&Words::of(text.words.as_str())).is_some()
     }
 
     fn is_elsewhere(&self) -> bool {

@@ -18,6 +18,11 @@ pub trait Participant: fmt::Debug + Send + Sync {
     /// As [`Application::phases`].
     fn phases(&self) -> &[Phase];
 
+    /// Whether a text is one of those that it is asked about. All others go past it, whatever state it is in.
+    fn is_for(&self, _text: &Text) -> bool {
+        true
+    }
+
     /// As [`Application::recall`].
     fn recall(&self, _phase: Phase, _text: &Text) -> Recall {
         Recall::Nothing

@@ -155,6 +155,11 @@ impl Pipeline {
         draft: &mut Draft,
         memories: &dyn Memories,
     ) -> Result<bool, Ended> {
+        if !participant.is_for(&draft.text) {
+            let because = Some("it is for other texts".to_owned());
+            draft.note(participant.name(), phase, SaidWord::Passed, Duration::ZERO, because);
+            return Ok(false);
+        }
         let started = Instant::now();
         let recall = participant.recall(phase, &draft.text);
         if (recall != Recall::Nothing || participant.is_elsewhere())

@@ -96,8 +96,12 @@ impl Application for Subscription {
         let Some((folded, Word { meaning, reply })) = self.word(text) else { return Said::pass() };
         let is_out = known.choice == Some(Choice::Out);
         let (choice, because) = match meaning {
-            // Nothing is answered, or two machines would tell each other for ever.
-            Meaning::Stop if is_out => return Said::take().because("the person is out already"),
+            Meaning::Stop if is_out => {
+                // On record, or a START from before that is late would take effect. Nothing is answered, or two machines
+                // would tell each other for ever.
+                let consent = Some(Consent { choice: Some(Choice::Out), word: folded });
+                return Said { consent, ..Said::take() }.because("the person is out already");
+            }
             Meaning::Stop => (Some(Choice::Out), "the person opted out"),
             // It may be the answer to a question.
             Meaning::Start if !is_out => return Said::pass(),

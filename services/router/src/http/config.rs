@@ -21,6 +21,11 @@ pub struct HttpConfig {
     /// The phases in which it takes part.
     #[serde(default = "handle_alone")]
     pub phases: Vec<Phase>,
+    /// It is asked about texts that begin with these words alone; about all where neither this nor the next is set.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// And about those that match this regular expression as a whole.
+    pub pattern: Option<String>,
     /// The longest wait for an answer, from the beginning to the last byte.
     #[serde(default = "timeout", with = "chassis::config::duration")]
     pub timeout: Duration,

@@ -10,7 +10,7 @@ use axum::routing::post;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::application::{Known, Text};
+use crate::application::Known;
 use crate::applications::text;
 use crate::signature::Signed;
 
@@ -232,6 +232,23 @@ async fn who_fails_again_and_again_is_left_alone() {
 }
 
 #[test]
+fn an_application_may_be_for_some_texts_alone() {
+    chassis::tls::install_provider();
+    let is_for = |keys: &str, words: &str| application("https://app.example.com/", keys).unwrap().is_for(&text(words));
+    for (keys, words, expected) in [
+        ("", "anything", true),
+        ("words = ['join', 'vote for']", "JOIN, please", true),
+        ("words = ['join', 'vote for']", "vote for 3", true),
+        ("words = ['join', 'vote for']", "vote", false),
+        ("pattern = '[0-9]{4}'", "1234", true),
+        ("pattern = '[0-9]{4}'", "12345", false),
+        ("words = ['join']\npattern = '[0-9]{4}'", "1234", true),
+    ] {
+        assert_eq!(is_for(keys, words), expected, "{keys} {words}");
+    }
+}
+
+#[test]
 fn what_cannot_be_an_application_is_refused_with_what_to_do() {
     chassis::tls::install_provider();
     let check = |url: &str, keys: &str, told: &str| {
@@ -249,6 +266,8 @@ fn what_cannot_be_an_application_is_refused_with_what_to_do() {
     check("https://0x7f000001/", "", "not a public one");
     check("http://8.8.8.8/", "allow_private = true", "do not go over the Internet unencrypted");
     check(https, "phases = ['handle', 'outgoing']", "phases must be some of");
+    check(https, "words = ['...']", "words");
+    check(https, "pattern = '('", "pattern");
     check(https, "phases = []", "phases must be some of");
     check(https, "timeout = '0s'", "timeout must be more than 0s");
     check(https, "timeout = '2m'", "timeout must be more than 0s, and at most 1m");

@@ -288,3 +288,35 @@ async fn a_message_is_not_sent_past_an_application_that_panics() {
     let routed = pipeline(vec![panics, handles]).route(text("hi"), false, &InMemory::default()).await.unwrap();
     assert_eq!((words(&routed), routed.outcome), (vec![], RoutedOutcome::Taken));
 }
+
+/// Away, and for some texts alone.
+#[derive(Debug)]
+struct AwayForSome;
+
+impl Participant for AwayForSome {
+    fn name(&self) -> &'static str {
+        "some"
+    }
+    fn phases(&self) -> &[Phase] {
+        &[Phase::Handle]
+    }
+    fn is_for(&self, text: &Text) -> bool {
+        text.trimmed().starts_with("join")
+    }
+    fn ask<'a>(&'a self, _: Asked<'a>) -> messaging::BoxFuture<'a, Result<Said, Unanswered>> {
+        Box::pin(async { Err(Unanswered::Away { because: "down".to_owned(), retry_after: None }) })
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_for_an_application_goes_past_it_while_it_is_away() {
+    let answers = Scripted::new("answers", &[Phase::Handle], |_, _, _| says("here"));
+    let answers: Arc<dyn Participant> = Arc::new(InProcess(Box::new(answers)));
+    let pipeline = Pipeline::new(vec![Arc::new(AwayForSome), answers]);
+    let routed = pipeline.route(text("hello"), false, &InMemory::default()).await.unwrap();
+    assert_eq!(words(&routed), ["here"]);
+    assert_eq!(trail(&routed), ["some handle Passed", "answers handle Took"]);
+    assert_eq!(routed.asked[0].because.as_deref(), Some("it is for other texts"));
+    let stopped = pipeline.route(text("join us"), false, &InMemory::default()).await.unwrap_err();
+    assert!(matches!(stopped, Stopped::Away { .. }), "{stopped:?}");
+}

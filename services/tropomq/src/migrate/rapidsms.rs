@@ -11,7 +11,7 @@ use protocol::BackendName;
 use url::Url;
 
 use crate::output::{print, say};
-use written::{Plan, Tropo};
+use written::{BackendError, Plan, Tropo};
 
 /// `tropomq migrate rapidsms`
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,12 @@ impl RapidSms {
             match Tropo::read(name, settings) {
                 Ok(Some(tropo)) => ours.push(tropo),
                 Ok(None) => say(&format!("{file}: the backend {name:?} is not Tropo's, and stays as it is.")),
-                Err(error) => bail!("{file}: backend {name:?}: {error}"),
+                Err(error @ (BackendError::NotADictionary { .. } | BackendError::Engine { .. })) => {
+                    say(&format!("{file}: the backend {name:?} is left out: {error}."));
+                }
+                Err(error @ (BackendError::Setting { .. } | BackendError::Name)) => {
+                    bail!("{file}: backend {name:?}: {error}");
+                }
             }
         }
         if ours.is_empty() {
@@ -78,7 +83,7 @@ impl RapidSms {
             say(&plan.advice(tropo));
         }
         print(&configuration);
-        say("The configuration above holds secrets: keep it in a file that only tropomq's user can read (chmod 600).");
+        say("What was printed holds secrets: keep it in a file that only tropomq's user can read (chmod 600).");
         Ok(())
     }
 }

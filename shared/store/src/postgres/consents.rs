@@ -30,7 +30,8 @@ macro_rules! permitted {
             $backend,
             " AND person = ",
             $person,
-            "))"
+            // Who is out again needs no word of having been back.
+            " AND choice IS DISTINCT FROM 'in'))"
         )
     };
 }

@@ -26,6 +26,9 @@ const ANSWER_MAX: Duration = Duration::from_millis(2500);
 const STATEMENT_OPTION: &str =
     "-c statement_timeout=2s -c idle_in_transaction_session_timeout=2s -c synchronous_commit=on";
 
+/// Whatever the database's default is: what was waited for is seen.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// The pool of connections.
 pub(super) struct Connections {
     pool: Pool,
@@ -200,13 +203,13 @@ impl Lent {
 
     /// Begins a transaction. Unless [`Lent::commit`] ends it, the connection is given up, and the server rolls back.
     pub(super) async fn begin(&self) -> Result<(), Failure> {
-        self.begin_with("BEGIN").await
+        self.begin_with(BEGIN).await
     }
 
     /// Begins a transaction that holds a lock with all others that share it.
     pub(super) async fn begin_sharing(&self, lock: Lock) -> Result<(), Failure> {
         let Lock(of, key) = lock;
-        self.begin_with(&format!("BEGIN; SELECT pg_advisory_xact_lock_shared({of}, {key})")).await
+        self.begin_with(&format!("{BEGIN}; SELECT pg_advisory_xact_lock_shared({of}, {key})")).await
     }
 
     async fn begin_with(&self, statements: &str) -> Result<(), Failure> {

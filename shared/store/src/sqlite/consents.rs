@@ -27,7 +27,8 @@ pub(super) fn permits(
     person: &Address,
 ) -> Result<bool, LedgerError> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM consents WHERE backend = ?2 AND person = ?3 AND choice = 'out') \
-               OR EXISTS (SELECT 1 FROM consent_changes WHERE reply = ?1 AND backend = ?2 AND person = ?3)";
+               OR EXISTS (SELECT 1 FROM consent_changes WHERE reply = ?1 AND backend = ?2 AND person = ?3 \
+               AND choice IS NOT 'in')";
     let mut statement = connection.prepare_cached(sql).map_err(judge)?;
     let message_id = message_id.as_uuid();
     let parameters = params![message_id.as_bytes(), backend.as_str(), person.as_str()];

@@ -61,15 +61,15 @@ async fn a_choice_that_comes_late_undoes_no_later_one(place: Place) {
     consents.change(late.clone()).await.unwrap();
     assert_eq!(consents.consent(&b, &number).await.unwrap(), Some(consent(&out)));
     assert_eq!(consents.history(&b, &number).await.unwrap(), [late, out], "what changed nothing is on record");
-    let back = choice(NUMBER, Choice::In, 20);
+    let back = choice(NUMBER, Choice::In, 200);
     consents.change(back.clone()).await.unwrap();
     consents.change(choice(NUMBER, Choice::Out, 11)).await.unwrap();
     assert_eq!(consents.consent(&b, &number).await.unwrap(), Some(consent(&back)));
     // By a clock that is a little behind.
-    let nearly = choice(NUMBER, Choice::Out, 17);
+    let nearly = choice(NUMBER, Choice::Out, 117);
     consents.change(nearly.clone()).await.unwrap();
     let known = consents.consent(&b, &number).await.unwrap();
-    assert_eq!(known, Some(Consent { since: second(20), ..consent(&nearly) }));
+    assert_eq!(known, Some(Consent { since: second(200), ..consent(&nearly) }));
 }
 
 async fn one_cause_changes_one_thing(place: Place) {
@@ -179,6 +179,12 @@ async fn the_one_reply_is_released_all_the_same(place: Place) {
         let granted = ledger.claim(claim(id, &session("s"), second(3))).await.unwrap();
         assert_eq!(granted, Claimed::Granted { at: second(3), life: 0 });
     }
+    // Who is out again needs no word of having been back.
+    let welcome = message();
+    consents.change(ConsentChange { reply: Some(welcome), ..choice(NUMBER, Choice::In, 200) }).await.unwrap();
+    assert!(is_permitted(welcome, "b", &person(NUMBER)).await);
+    consents.change(choice(NUMBER, Choice::Out, 201)).await.unwrap();
+    assert!(!is_permitted(welcome, "b", &person(NUMBER)).await);
     // It is nobody else's: not even of another who opted out.
     consents.change(choice("+15555550178", Choice::Out, 1)).await.unwrap();
     assert!(!is_permitted(confirmation, "b", &person("+15555550178")).await);

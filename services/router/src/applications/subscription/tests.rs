@@ -56,8 +56,8 @@ fn a_word_counts_however_it_is_written_and_alone() {
 }
 
 #[test]
-fn a_second_stop_is_taken_and_nothing_is_answered() {
-    check("stop", Some(Choice::Out), (true, None, None));
+fn a_second_stop_is_on_record_and_nothing_is_answered() {
+    check("stop", Some(Choice::Out), (true, Some((Some(Choice::Out), "stop")), None));
 }
 
 #[test]

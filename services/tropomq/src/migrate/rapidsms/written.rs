@@ -184,8 +184,8 @@ impl Plan<'_> {
             Format::Vumi | Format::Http => "",
         };
         format!(
-            "\nIn the settings, the backend {name} becomes (import os stands above; TROPOMQ_PASSWORD is the password of \
-             [router.rapidsms.{backend}]):\n\n    {name}: {{\n        \"ENGINE\": \"{engine}\",\n{keys}    }},\n{app}\n\
+            "\nIn the settings, the backend {name} becomes (with `import os` at the top; TROPOMQ_PASSWORD is the \
+             password of [router.rapidsms.{backend}]):\n\n    {name}: {{\n        \"ENGINE\": \"{engine}\",\n{keys}    }},\n{app}\n\
              In the URLs, instead of rtropo.views.message_received:\n\n    from {module} import {view}\n\n    \
              path(\"backend/{backend}/\", {view}.as_view(backend_name={name})),\n"
         )
