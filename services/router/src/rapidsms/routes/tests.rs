@@ -90,7 +90,7 @@ async fn a_reply_of_the_vumi_backend_is_on_the_bus_before_it_is_accepted() {
     let expected = (StatusCode::OK, r#"{"messages":1}"#.to_owned());
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
-    assert_eq!(asking.heard(), Heard { kept: 2, unkept: 0 });
+    assert_eq!(asking.heard().await, Heard { kept: 2, unkept: 0 });
     let sent = stage.messages(2).await;
     assert_eq!(sent[0].head.id, sent[1].head.id);
     let head = &sent[0].head;
@@ -136,5 +136,5 @@ async fn what_the_bus_does_not_take_is_refused_and_its_text_is_known_as_not_answ
     tokio::time::pause();
     let body = r#"{"content": "pong", "to_addr": ["15555550177"]}"#;
     assert_eq!(stage.vumi("clinic", PASSWORD, body).await.0, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(asking.heard(), Heard { kept: 0, unkept: 1 });
+    assert_eq!(asking.heard().await, Heard { kept: 0, unkept: 1 });
 }
