@@ -41,6 +41,7 @@ use store::{LedgerError, Memories};
 
 pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
+pub use applications::built_in;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
     Options, Phrases, Poll,

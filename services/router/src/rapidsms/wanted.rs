@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn who_has_no_number_gets_no_sms() {
         let to = |written: &[&str]| Wanted { to: recipients(written.iter().copied()).unwrap(), ..wanted("news") };
-        for wrong in ["0712345", "0712345678", "bob", "unknown"] {
+        for wrong in ["07123456", "0712345678", "bob", "unknown"] {
             assert_eq!(to(&[wrong]).on(&Network::sms()), Err(Unusable::NotDialable), "{wrong}");
             let rest = to(&[wrong, "15555550177"]).on(&Network::sms()).unwrap();
             assert_eq!(rest, wanted("news"), "{wrong}");
