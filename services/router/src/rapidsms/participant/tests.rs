@@ -3,6 +3,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::super::tests::config;
+use super::super::wanted::Wanted;
 use super::*;
 use crate::applications::text;
 
@@ -112,6 +113,24 @@ async fn an_answer_is_told_whatever_it_is() {
         let expected = Given::Answered(StatusCode::from_u16(status).unwrap(), rest.map(Duration::from_secs));
         assert_eq!(give(&project).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_text_is_judged_when_no_reply_to_it_is_in_flight() {
+    let (project, _crowd) = project("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false).await;
+    let text = text("hi");
+    let answer = async { project.answer(&text).await.unwrap().sent };
+    let replies = async {
+        // The project's worker asks before its view answers, and is told later.
+        let to = vec![text.received.from.clone()];
+        let wanted = Wanted { to, text: "x".parse().unwrap(), from: None, in_reply_to: Some(text.id), message: None };
+        let reply = project.in_hand.answered_by(&project.name, &wanted).unwrap().reply();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        reply.kept(1);
+    };
+    // The text is in hand as soon as the first is polled.
+    let (sent, ()) = tokio::join!(biased; answer, replies);
+    assert_eq!(sent, 1);
 }
 
 #[tokio::test]
