@@ -183,6 +183,8 @@ fn judge(format: Format, given: Given, heard: Heard) -> Result<Said, Unanswered>
             Err(Unanswered::Failed { because: format!("{because}: it does not take this text") })
         }
         StatusCode::BAD_REQUEST => away(format!("{because}: is the host of its url among ALLOWED_HOSTS?"), None),
+        // Some servers say so when a view is too slow for them.
+        StatusCode::SERVICE_UNAVAILABLE if heard.kept != 0 => unknown(because),
         status if wants_rest(status) => away(because, rest),
         status if status.is_server_error() => unknown(because),
         // A wrong address, a door that is shut: somebody mends the configuration while texts wait.

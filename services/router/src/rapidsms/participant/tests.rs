@@ -46,7 +46,6 @@ fn what_a_project_answers_is_judged_alike_in_every_format() {
             (404, Judged::Waits),
             (414, Judged::GivenUp),
             (429, Judged::Waits),
-            (503, Judged::Waits),
         ] {
             assert_eq!(judged(format, answered(status), REPLY), expected, "{format:?} {status}");
         }
@@ -54,6 +53,7 @@ fn what_a_project_answers_is_judged_alike_in_every_format() {
         let not_given = Given::Not(Unanswered::Away { because: "refused".to_owned(), retry_after: None });
         assert_eq!(judged(format, not_given, NOTHING), Judged::Waits);
         assert_eq!(judged(format, answered(200), NOTHING), Judged::Took(0));
+        assert_eq!(judged(format, answered(503), NOTHING), Judged::Waits);
         assert_eq!(judged(format, answered(200), REFUSED), Judged::Waits, "its reply is lost if it is not asked again");
     }
 }
@@ -70,7 +70,7 @@ fn what_may_have_been_handled_is_given_again_only_where_an_answer_says_to_what()
 
 #[test]
 fn a_text_that_was_replied_to_is_not_given_again() {
-    for given in [answered(500), answered(502), answered(504), Given::Unknown("timeout".to_owned())] {
+    for given in [answered(500), answered(502), answered(503), answered(504), Given::Unknown("timeout".to_owned())] {
         for format in [Format::Vumi, Format::Kannel, Format::Http] {
             assert_eq!(judged(format, given.clone(), REPLY), Judged::Took(1), "{format:?} {given:?}");
             assert_eq!(judged(format, given.clone(), REFUSED), Judged::Waits, "{format:?} {given:?}");
