@@ -83,10 +83,13 @@ impl RapidSms {
             request = request.header(header::CONTENT_TYPE, content_type).body(body);
         }
         match request.send().await {
-            Ok(answer) if answer.status() == StatusCode::BAD_REQUEST => match is_invalid(answer).await {
-                true => Given::Invalid,
-                false => Given::Answered(StatusCode::BAD_REQUEST, None),
-            },
+            Ok(answer) if answer.status() == StatusCode::BAD_REQUEST => {
+                if is_invalid(answer).await {
+                    Given::Invalid
+                } else {
+                    Given::Answered(StatusCode::BAD_REQUEST, None)
+                }
+            }
             Ok(answer) => {
                 let rest = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
                 Given::Answered(answer.status(), rest.and_then(|rest| protocol::retry_after(rest, now, REST_MAX)))
