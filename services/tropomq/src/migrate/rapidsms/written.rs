@@ -200,7 +200,7 @@ impl Plan<'_> {
         format!(
             "\nIn the settings, the backend {name} becomes (with `import os` at the top; TROPOMQ_PASSWORD is the \
              password of [router.rapidsms.{project}]):\n\n    {name}: {{\n        \"ENGINE\": \"{engine}\",\n{keys}    }},\n{app}\n\
-             In ALLOWED_HOSTS, have {host}: router asks the project by that name, and Django answers to no other.\n\n\
+             In ALLOWED_HOSTS, have {host}: router asks the project by that name, and Django refuses one that is not there.\n\n\
              In the URLs, instead of rtropo.views.message_received:\n\n    from {module} import {view}\n\n    \
              path(\"backend/{backend}/\", {view}.as_view(backend_name={name})),\n"
         )

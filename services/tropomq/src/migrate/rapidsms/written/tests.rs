@@ -59,7 +59,7 @@ fn the_backend_of_the_tutorial_becomes_a_backend_and_a_project() {
         r#"        "ENGINE": "rapidsms.backends.vumi.VumiBackend","#,
         r#"        "sendsms_url": "http://127.0.0.1:8082/rapidsms/my-tropo-backend/vumi","#,
         r#"        "sendsms_user": "my-tropo-backend","#,
-        r#"In ALLOWED_HOSTS, have "127.0.0.1": router asks the project by that name, and Django answers to no other."#,
+        r#"In ALLOWED_HOSTS, have "127.0.0.1": router asks the project by that name, and Django refuses one that is not there."#,
         r#"    path("backend/my-tropo-backend/", VumiBackendView.as_view(backend_name="my-tropo-backend")),"#,
     ] {
         assert!(advice.lines().any(|told| told == line), "{line}: {advice}");
