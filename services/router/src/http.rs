@@ -150,6 +150,10 @@ impl Participant for HttpApplication {
         self.give_up_after
     }
 
+    fn rests(&self) -> Option<Duration> {
+        self.way.rests()
+    }
+
     fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Said, Unanswered>> {
         Box::pin(self.answer(asked))
     }

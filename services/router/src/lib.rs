@@ -48,7 +48,7 @@ pub use config::{
 use crowd::Crowd;
 pub use forget::forget;
 pub use http::{HttpConfig, OnError};
-use pipeline::{Pipeline, Stopped};
+use pipeline::{Away, Pipeline, Stopped};
 use rapidsms::Projects;
 use routed::Routed;
 
@@ -59,6 +59,11 @@ const AGAIN: RetryPolicy =
 
 /// How long a text waits at least for an application that is away, however many others are in hand.
 const CROWDED_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a text waits at least once its turn has come, however long it waited for that; and how long it is in hand at most.
+/// RabbitMQ takes back what is in hand for 30 minutes.
+const TURN_WAIT: Duration = Duration::from_secs(30);
+const IN_HAND_MAX: Duration = Duration::from_mins(25);
 
 /// How often the applications are asked anew because what is remembered was changed meanwhile. Others have come to an end
 /// each time; so many cannot have.
@@ -170,6 +175,7 @@ impl Router {
         context: &Context,
     ) -> Result<(Routed, u32), RouteError> {
         let Environment { clock, chance } = &context.environment;
+        let turned = clock.now();
         let (mut attempt, mut stale) = (1, 0);
         loop {
             // What comes again may be on record, whoever is asked now.
@@ -180,17 +186,14 @@ impl Router {
                 Err(stopped) => stopped,
             };
             observe::stopped(&received.head, attempt, &stopped);
-            let mut at_least = None;
+            let wait = AGAIN.delay(attempt, None, &**chance).unwrap_or(AGAIN.longest);
             match stopped {
-                Stopped::Away { application, because, retry_after, give_up_after, trail } => {
-                    let waited = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
-                    let is_in_the_way = CROWDED_WAIT <= waited && self.crowd.is_crowded(&context.queue);
-                    if give_up_after <= waited || is_in_the_way {
-                        let crowd = if is_in_the_way { ", and too many texts wait" } else { "" };
-                        let because = format!("application {application} was away for {waited:.0?}{crowd}: {because}");
-                        return Err(given_up(because, *trail, received, attempt, context));
+                Stopped::Away(away) => {
+                    if let Some(told) = self.wait_for(&away, wait, (began, turned), context).await {
+                        let Away { application, because, trail, .. } = *away;
+                        let because = format!("application {application} was away for {told}: {because}");
+                        return Err(given_up(because, trail, received, attempt, context));
                     }
-                    at_least = retry_after.map(|after| after.min(give_up_after.saturating_sub(waited)));
                 }
                 Stopped::Failed { application, because, trail } => {
                     let because = format!("application {application}: {because}");
@@ -200,14 +203,44 @@ impl Router {
                     let because = "what is remembered of the person was changed each time".to_owned();
                     return Err(given_up(because, Routed::given_up(), received, attempt, context));
                 }
-                Stopped::Stale => stale += 1,
                 Stopped::Unreadable(error) => return Err(RouteError::Unreadable(error)),
                 Stopped::Memories(error) if !error.is_away() => return Err(RouteError::Memories(error)),
-                Stopped::Memories(_) => {}
+                Stopped::Memories(_) => clock.sleep(wait).await,
+                Stopped::Stale => {
+                    stale += 1;
+                    clock.sleep(wait).await;
+                }
             }
-            let wait = AGAIN.delay(attempt, at_least, &**chance).unwrap_or(AGAIN.longest);
-            clock.sleep(wait).await;
             attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// Waits until an application that was away may be asked again; how long it was away, if that is too long.
+    ///
+    /// While it is surely not asked, those before it are not asked again either.
+    async fn wait_for(
+        &self,
+        away: &Away,
+        wait: Duration,
+        (began, turned): (Timestamp, Timestamp),
+        context: &Context,
+    ) -> Option<String> {
+        let clock = &context.environment.clock;
+        let since = |moment| Duration::try_from(clock.now().duration_since(moment)).unwrap_or_default();
+        let mut wait = away.retry_after.map_or(wait, |after| after.max(wait));
+        loop {
+            let waited = since(began);
+            let is_over = away.give_up_after <= waited && TURN_WAIT.min(away.give_up_after) <= since(turned);
+            if is_over || IN_HAND_MAX <= waited {
+                return Some(format!("{waited:.0?}"));
+            }
+            if CROWDED_WAIT <= waited && self.crowd.is_crowded(&context.queue) {
+                return Some(format!("{waited:.0?}, and too many texts wait"));
+            }
+            // No longer, whatever it asked for: there may be a crowd by then, or another configuration.
+            let left = away.give_up_after.saturating_sub(waited).max(AGAIN.first);
+            clock.sleep(wait.min(AGAIN.longest).min(left)).await;
+            wait = self.pipeline().rests(&away.application)?.max(AGAIN.first);
         }
     }
 }
@@ -251,7 +284,7 @@ impl Handler for Router {
             return Ok(Routed::not_asked().events(&received, Some(reason), 0, context));
         }
         context.until_settled(self.crowd.enter(&context.queue));
-        // The time in hand counts, not the time since the turn came: a person's texts grow old together.
+        // The time in hand counts, more than the time since the turn came: a person's texts grow old together.
         let began = context.environment.now();
         // Before anything else is waited for: the order of the queue is the order of the turns.
         let person = (received.head.backend.clone(), received.data.from.clone());

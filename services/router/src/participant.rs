@@ -39,6 +39,11 @@ pub trait Participant: fmt::Debug + Send + Sync {
         Duration::ZERO
     }
 
+    /// How long it is surely not asked, because it is left alone for a while; `None`: it may be asked.
+    fn rests(&self) -> Option<Duration> {
+        None
+    }
+
     /// Asks it in a phase that it takes part in, other than `outgoing`.
     ///
     /// # Errors

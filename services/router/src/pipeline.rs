@@ -21,18 +21,25 @@ pub(crate) struct Pipeline {
     participants: Vec<Arc<dyn Participant>>,
 }
 
+/// An application that is away.
+#[derive(Debug, thiserror::Error)]
+#[error("application {application} is away: {because}")]
+pub(crate) struct Away {
+    pub(crate) application: String,
+    pub(crate) because: String,
+    /// The least wait, where it asked for one.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) give_up_after: Duration,
+    /// Who was asked so far.
+    pub(crate) trail: Routed,
+}
+
 /// Why a text came to no end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stopped {
-    /// An application is away; what was asked so far is in the draft's trail.
-    #[error("application {application} is away: {because}")]
-    Away {
-        application: String,
-        because: String,
-        retry_after: Option<Duration>,
-        give_up_after: Duration,
-        trail: Box<Routed>,
-    },
+    /// An application is away.
+    #[error("{0}")]
+    Away(Box<Away>),
     /// An application will never answer.
     #[error("application {application} failed: {because}")]
     Failed { application: String, because: String, trail: Box<Routed> },
@@ -113,6 +120,11 @@ impl Pipeline {
         self.participants.iter().find(|participant| participant.name() == name.as_str())?.secrets()
     }
 
+    /// How long an application is surely not asked; `None`: it may be, or it is not among them any more.
+    pub(crate) fn rests(&self, application: &str) -> Option<Duration> {
+        self.participants.iter().find(|participant| participant.name() == application)?.rests()
+    }
+
     fn taking_part(&self, phase: Phase) -> impl DoubleEndedIterator<Item = &dyn Participant> {
         let takes_part = move |participant: &&dyn Participant| participant.phases().contains(&phase);
         self.participants.iter().map(AsRef::as_ref).filter(takes_part)
@@ -131,7 +143,7 @@ impl Pipeline {
         for participant in self.taking_part(Phase::Cleanup) {
             match self.ask(participant, Phase::Cleanup, draft, memories).await {
                 // What was decided stands, and the trail says who failed.
-                Err(Ended::Stopped(Stopped::Away { .. } | Stopped::Failed { .. } | Stopped::Unreadable(_))) => {}
+                Err(Ended::Stopped(Stopped::Away(_) | Stopped::Failed { .. } | Stopped::Unreadable(_))) => {}
                 asked => drop(asked?),
             }
         }
@@ -190,7 +202,13 @@ impl Pipeline {
                 Err(Ended::Stopped(match unanswered {
                     Unanswered::Away { because, retry_after } => {
                         let give_up_after = participant.give_up_after();
-                        Stopped::Away { application, because, retry_after, give_up_after, trail }
+                        Stopped::Away(Box::new(Away {
+                            application,
+                            because,
+                            retry_after,
+                            give_up_after,
+                            trail: *trail,
+                        }))
                     }
                     Unanswered::Failed { because } => Stopped::Failed { application, because, trail },
                 }))

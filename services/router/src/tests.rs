@@ -1,3 +1,5 @@
+mod waiting;
+
 use std::collections::BTreeMap;
 
 use protocol::topology::QueueName;

@@ -124,6 +124,11 @@ impl Way {
         &self.http
     }
 
+    /// How long nobody may ask; `None`: the application may be asked.
+    pub(crate) fn rests(&self) -> Option<Duration> {
+        self.breaker.look().err()
+    }
+
     /// A place among the questions under way, in the order in which they were asked for.
     ///
     /// # Errors

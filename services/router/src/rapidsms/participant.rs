@@ -108,6 +108,10 @@ impl Participant for RapidSms {
         self.config.give_up_after
     }
 
+    fn rests(&self) -> Option<Duration> {
+        self.way.rests()
+    }
+
     fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Said, Unanswered>> {
         Box::pin(self.answer(asked.text))
     }

@@ -80,23 +80,28 @@ async fn words_are_hidden_wherever_they_would_be_shown() {
 
 #[tokio::test]
 async fn an_answer_is_hidden_or_masked_in_the_lines_and_not_in_the_result() {
-    for (security, template, shown) in
-        [("suppress", "", "(suppressed)"), ("mask", "XXDD", "XX11"), ("mask", "", "XXXX"), ("none", "", "4711")]
-    {
+    // So long that no random id holds it.
+    const PIN: &str = "47114711";
+    for (security, template, shown) in [
+        ("suppress", "", "(suppressed)"),
+        ("mask", "XXXXXXDD", "XXXXXX11"),
+        ("mask", "", "XXXXXXXX"),
+        ("none", "", PIN),
+    ] {
         let catch = json!({"ask": {"choices": {"value": "[ANY]"}}});
-        let ask = json!({"choices": {"value": "[4 DIGITS]"}, "say": {"value": "PIN?"}, "name": "pin",
+        let ask = json!({"choices": {"value": "[8 DIGITS]"}, "say": {"value": "PIN?"}, "name": "pin",
                          "asrLogSecurity": security, "maskTemplate": template});
         let stage = Stage::with(json!([catch, {"ask": ask}, {"on": {"event": "continue", "next": "/c"}}])).await;
         let session = stage.text(PHONE, "hi").await;
         stage.messages(PHONE, 1).await;
-        stage.text(PHONE, "4711").await;
-        assert_eq!(stage.result("/c").await["actions"][1]["value"], "4711");
+        stage.text(PHONE, PIN).await;
+        assert_eq!(stage.result("/c").await["actions"][1]["value"], PIN);
         stage.ended(&session).await;
         let lines = stage.lines(&session).await;
         assert_line(&lines, &format!("The question is answered: {shown:?}"));
         assert_line(&lines, &format!("\"value\":\"{shown}\""));
         if security != "none" {
-            assert_hidden(&lines, &["4711"]);
+            assert_hidden(&lines, &[PIN]);
         }
     }
 }

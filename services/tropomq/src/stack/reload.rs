@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::Running;
 use crate::observe;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Backends, Settings};
 
 /// How often the configuration is looked at. What has changed counts once it is the same twice: a file may be half
 /// written.
@@ -88,12 +88,13 @@ impl Running {
     pub(super) fn watch_configuration(&self, source: Source, router: Arc<router::Router>, shown: Shown) {
         let environment = self.environment.clone();
         let shutdown = self.tasks.shutdown().clone();
-        let config = self.settings.router.clone();
+        let (config, backends) = (self.settings.router.clone(), self.settings.backends.clone());
         self.work("watch configuration", async move {
             let hangup = signal(SignalKind::hangup()).ok();
             let mut hangup = hangup;
             let running = source.edition.clone();
-            let mut watch = Watch { seen: running.clone(), running, source, config, router, shown, failed: None };
+            let mut watch =
+                Watch { seen: running.clone(), running, source, config, backends, router, shown, failed: None };
             let mut before = watch.look();
             loop {
                 let is_asked = tokio::select! {
@@ -132,6 +133,8 @@ struct Watch {
     running: Edition,
     /// What the router has.
     config: router::Config,
+    /// What the process has.
+    backends: Backends,
     router: Arc<router::Router>,
     shown: Shown,
     /// What could not even be read, when it was judged last.
@@ -198,6 +201,8 @@ impl Watch {
 
     fn apply(&mut self, settings: &Settings, edition: &Edition) -> Result<(), ConfigError> {
         settings.check()?;
+        // Backends that are new in the file are not there before a restart.
+        Settings { backends: self.backends.clone(), ..settings.clone() }.check()?;
         let revision = edition.revision(TABLE);
         if revision == self.running.revision(TABLE) {
             return Ok(());
