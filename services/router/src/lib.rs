@@ -20,6 +20,7 @@ mod config;
 mod crowd;
 #[cfg(test)]
 mod fake;
+mod fold;
 mod forget;
 mod http;
 mod matching;
