@@ -28,10 +28,10 @@ pub(crate) struct Send {
     #[arg(long)]
     backend: Option<BackendName>,
     /// The number to send to, with its country code
-    #[arg(long, value_parser = destination)]
+    #[arg(long, value_parser = number)]
     to: Address,
     /// The number to send from [default: the backend's]
-    #[arg(long, value_parser = destination)]
+    #[arg(long, value_parser = number)]
     from: Option<Address>,
     /// How long it is worth sending, as in 30m [default: as configured]
     #[arg(long, value_parser = human_duration)]
@@ -43,9 +43,10 @@ pub(crate) struct Send {
     text: MessageText,
 }
 
-pub(crate) fn destination(written: &str) -> Result<Address, String> {
+/// Somebody on the telephone network, which these messages travel on.
+pub(crate) fn number(written: &str) -> Result<Address, String> {
     let address: Address = written.parse().map_err(|error: protocol::AddressError| error.to_string())?;
-    if address.is_dialable() || written.contains('@') {
+    if address.is_dialable() {
         return Ok(address);
     }
     Err(PhoneNumber::parse(written).err().map(|error| error.to_string()).unwrap_or_default())
