@@ -202,3 +202,17 @@ async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<EventId> {
         Answer::Error(words) => bail!("{words}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_goes_to_a_number_alone() {
+        assert_eq!(number("+1-555-555-0177").unwrap().as_str(), "+15555550177");
+        assert_eq!(number("12345").unwrap().as_str(), "12345");
+        for written in ["alice@example.net", "0712345678", "unknown", ""] {
+            assert!(number(written).is_err(), "{written}");
+        }
+    }
+}
