@@ -20,6 +20,7 @@ mod config;
 mod crowd;
 #[cfg(test)]
 mod fake;
+mod fold;
 mod forget;
 mod http;
 mod matching;
@@ -41,6 +42,7 @@ use store::{LedgerError, Memories};
 
 pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
+pub use applications::built_in;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
     Options, Phrases, Poll,

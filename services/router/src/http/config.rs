@@ -123,6 +123,7 @@ impl HttpConfig {
             give_up_after: self.give_up_after,
             allow_private: self.allow_private,
             allow: &self.allow,
+            idle_connections: self.concurrency.into(),
         }
     }
 }

@@ -148,6 +148,8 @@ impl Config {
             give_up_after: self.give_up_after,
             allow_private: self.allow_private,
             allow: &self.allow,
+            // Its server may close an idle one at any moment, and what is written then may have been read.
+            idle_connections: 0,
         }
     }
 
