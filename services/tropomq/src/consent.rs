@@ -10,7 +10,7 @@ use store::{Choice, Consent as Known, ConsentChange, Consents, HISTORY_MAX};
 
 use crate::development;
 use crate::output::print;
-use crate::send::destination;
+use crate::send::number;
 use crate::settings::Settings;
 
 /// How many people are asked for at once.
@@ -44,7 +44,7 @@ enum Action {
 #[derive(Debug, clap::Args)]
 struct Person {
     /// Their number, with its country code
-    #[arg(value_parser = destination)]
+    #[arg(value_parser = person)]
     number: Address,
     /// The backend; may be left out while there is but one
     #[arg(long)]
@@ -58,6 +58,14 @@ struct Change {
     /// Who records it
     #[arg(long, env = "USER", value_name = "NAME")]
     by: String,
+}
+
+/// A number, or the name that a person has on another network.
+fn person(written: &str) -> Result<Address, String> {
+    if written.contains('@') {
+        return written.parse().map_err(|error: protocol::AddressError| error.to_string());
+    }
+    number(written)
 }
 
 impl Consent {
