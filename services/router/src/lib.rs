@@ -44,7 +44,7 @@ pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
-    Options, Phrases, Poll,
+    Options, Phrases, Poll, Recipient, RecipientError,
 };
 use crowd::Crowd;
 pub use forget::forget;
