@@ -31,7 +31,7 @@ pub use claim::{Claim, Claimed};
 pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use error::{Cause, LedgerError, OpenError};
 pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
-pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLY_MAX};
+pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLIED_CHARS_MAX, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
 
