@@ -2,13 +2,14 @@
 
 mod words;
 
+use std::iter;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use protocol::{EventId, SessionId};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use store::{Explanation, LedgerError, Opened, Record, Sought};
+use store::{Explanation, Explanations, LedgerError, Sought};
 
 use crate::output::print;
 use crate::settings::Settings;
@@ -34,13 +35,13 @@ impl Why {
         settings.check()?;
         let store = store::Settings { connections_max: settings.store.connections_max };
         let opened = store::open_existing(settings.store.url.expose_secret(), store).await;
-        let opened = opened.context("open the database (configuration key store.url)")?;
-        let found = find(&opened, &self.id).await.context("read what is on record")?;
+        let explanations = opened.context("open the database (configuration key store.url)")?.explanations;
+        let found = find(&*explanations, &self.id).await.context("read what is on record")?;
         if found.is_empty() {
-            let retention = settings.journal.retention;
+            let hours = settings.journal.retention.as_secs() / 3600;
             bail!(
                 "nothing is on record of {}: it is on record a moment after a router handled the text, while a journal runs \
-                 (`tropomq balance` tells whether events wait for one), and forgotten after journal.retention ({retention:?})",
+                 (`tropomq balance` tells whether events wait for one), and forgotten after journal.retention ({hours}h)",
                 self.id
             );
         }
@@ -52,26 +53,18 @@ impl Why {
     }
 }
 
-/// What is on record of a session, a text, or the text that a message answers. The id of a session may look like that of
-/// a text.
-async fn find(opened: &Opened, id: &SessionId) -> Result<Vec<Explanation>, LedgerError> {
-    let explanations = &opened.explanations;
-    let found = explanations.find(&Sought::Session(id.clone())).await?;
+/// What is on record of a session, a text, or a message that answers one. The id of a session may look like that of an
+/// event.
+async fn find(explanations: &dyn Explanations, id: &SessionId) -> Result<Vec<Explanation>, LedgerError> {
     let event: Option<EventId> = id.as_str().parse().ok();
-    let Some(event) = event.filter(|_| found.is_empty()) else { return Ok(found) };
-    let found = explanations.find(&Sought::Text(event)).await?;
-    if !found.is_empty() {
-        return Ok(found);
+    let of_event = event.into_iter().flat_map(|event| [Sought::Text(event), Sought::Message(event)]);
+    for sought in iter::once(Sought::Session(id.clone())).chain(of_event) {
+        let found = explanations.find(&sought).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
     }
-    let conversation = match opened.ledger.look_up(event).await? {
-        Some(Record::Released(release)) => release.correlation_id,
-        Some(Record::GivenUp(given_up)) => given_up.correlation_id,
-        Some(Record::Open) | None => None,
-    };
-    match conversation {
-        Some(session) => explanations.find(&Sought::Session(session)).await,
-        None => Ok(found),
-    }
+    Ok(Vec::new())
 }
 
 /// An explanation for programs: the event's head, and its data.

@@ -29,6 +29,8 @@ pub enum Sought {
     Text(EventId),
     /// By the session that carried the text.
     Session(SessionId),
+    /// By a message of the conversation that the text began, as the account knows it.
+    Message(EventId),
 }
 
 /// A record of why texts were answered as they were.

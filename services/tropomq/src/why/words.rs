@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use protocol::Timestamp;
 use serde_json::Value;
 use store::Explanation;
 
@@ -44,8 +43,10 @@ fn outcome(data: &Value) -> String {
         "filtered" => format!("Ended by {by} in phase filter, without a word."),
         "unanswered" => "Not answered: no application took it.".to_owned(),
         "not_asked" => "Nobody was asked: nobody can be answered, or the sender is a number of our own.".to_owned(),
-        "given_up" if by == "nobody" => "Given up: it is among the dead letters (`tropomq dead list`).".to_owned(),
-        "given_up" => format!("Given up, because {by} had no answer: it is among the dead letters (`tropomq dead list`)."),
+        "given_up" if by == "nobody" => "Given up: it went to the dead letters (`tropomq dead list`).".to_owned(),
+        "given_up" => {
+            format!("Given up, because {by} had no answer: it went to the dead letters (`tropomq dead list`).")
+        }
         other => format!("{other}, by {by}, with {replies}."),
     };
     let attempts = number(data, "attempts");

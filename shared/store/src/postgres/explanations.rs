@@ -12,9 +12,16 @@ use crate::LedgerError;
 use crate::explanations::{Explanation, Sought};
 use crate::ledger::kept;
 
+/// The conversation of a message, in the account.
+macro_rules! of_message {
+    () => {
+        "session_id = (SELECT correlation_id FROM account_entries WHERE subject = 1 AND id = $1)"
+    };
+}
+
 /// Selects explanations; [`explanation`] reads a row of it.
 macro_rules! select {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT text_id, id, session_id, backend, at, body FROM explanations WHERE ",
             $condition,
@@ -43,6 +50,7 @@ pub(super) async fn find(client: Lent, sought: &Sought) -> Result<Vec<Explanatio
     match sought {
         Sought::Text(text) => rows(&client, select!("text_id = $1"), &[&text.as_uuid()], explanation).await,
         Sought::Session(session) => rows(&client, select!("session_id = $1"), &[&session.as_str()], explanation).await,
+        Sought::Message(message) => rows(&client, select!(of_message!()), &[&message.as_uuid()], explanation).await,
     }
 }
 

@@ -9,9 +9,16 @@ use super::rows::{execute, get, instant, read};
 use crate::LedgerError;
 use crate::explanations::{Explanation, Sought};
 
+/// The conversation of a message, in the account.
+macro_rules! of_message {
+    () => {
+        "session_id = (SELECT correlation_id FROM account_entries WHERE subject = 1 AND id = ?1)"
+    };
+}
+
 /// Selects explanations; [`explanation`] reads a row of it.
 macro_rules! select {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "SELECT text_id, id, session_id, backend, at, body FROM explanations WHERE ",
             $condition,
@@ -38,6 +45,9 @@ pub(super) fn find(connection: &Connection, sought: &Sought) -> Result<Vec<Expla
     match sought {
         Sought::Text(text) => read(connection, select!("text_id = ?1"), [text.as_uuid().as_bytes()], explanation),
         Sought::Session(session) => read(connection, select!("session_id = ?1"), [session.as_str()], explanation),
+        Sought::Message(message) => {
+            read(connection, select!(of_message!()), [message.as_uuid().as_bytes()], explanation)
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! What every record of explanations promises, on each database.
 
 use protocol::EventId;
-use store::{Explanation, Opened, Sought};
+use store::{Explanation, Fact, Mark, Opened, Sought, Subject};
 
 use crate::place::{Place, backend, message, open_all, second, session};
 
 on_both!(
     what_is_kept_is_found_by_its_text_and_by_its_session,
     a_text_that_was_given_up_and_replayed_has_several_in_order,
+    a_message_leads_to_the_text_that_began_its_conversation,
     what_is_on_record_stays_as_it_is,
     only_what_is_old_is_forgotten,
 );
@@ -45,6 +46,26 @@ async fn a_text_that_was_given_up_and_replayed_has_several_in_order(place: Place
     let in_order = [first, second, third];
     assert_eq!(explanations.find(&Sought::Text(text)).await.unwrap(), in_order);
     assert_eq!(explanations.find(&Sought::Session(session("s"))).await.unwrap(), in_order);
+}
+
+async fn a_message_leads_to_the_text_that_began_its_conversation(place: Place) {
+    let Opened { accounts, explanations, .. } = open_all(&place).await;
+    let (one, other) = (explanation(message(), "one", 1), explanation(message(), "other", 1));
+    explanations.keep(&[one.clone(), other]).await.unwrap();
+    let fact = |session_id| Fact {
+        subject: Subject::Message,
+        id: message(),
+        backend: backend("elsewhere"),
+        correlation_id: session_id,
+        mark: Mark::Begun,
+        at: second(1),
+    };
+    let (answer, by_itself) = (fact(Some(session("one"))), fact(None));
+    accounts.record(&[answer.clone(), by_itself.clone()]).await.unwrap();
+    assert_eq!(explanations.find(&Sought::Message(answer.id)).await.unwrap(), [one.clone()]);
+    for id in [by_itself.id, one.text, message()] {
+        assert_eq!(explanations.find(&Sought::Message(id)).await.unwrap(), []);
+    }
 }
 
 async fn what_is_on_record_stays_as_it_is(place: Place) {

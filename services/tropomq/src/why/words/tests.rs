@@ -1,12 +1,12 @@
+use protocol::Timestamp;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
 
 fn explanation() -> Explanation {
     Explanation {
-        id: Uuid::from_u128(2).into(),
-        text: Uuid::from_u128(1).into(),
+        id: "00000000-0000-0000-0000-000000000002".parse().unwrap(),
+        text: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
         session_id: "s1".parse().unwrap(),
         backend: "b".parse().unwrap(),
         at: Timestamp::UNIX_EPOCH,
@@ -60,7 +60,7 @@ fn each_outcome_has_its_words() {
         ("unanswered", None, "Not answered"),
         ("not_asked", None, "Nobody was asked"),
         ("given_up", Some("a"), "Given up, because a had no answer"),
-        ("given_up", None, "Given up: it is"),
+        ("given_up", None, "Given up: it went"),
         ("a_word_to_come", Some("a"), "a_word_to_come, by a, with 0 replies."),
     ] {
         let told = outcome(word, by);
