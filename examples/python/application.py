@@ -25,13 +25,13 @@ def reply_to(offered, number=0):
     Its id is derived from the text's: when the same text comes again, after a crash, the same command is published
     again, and the person is texted once. The number tells several messages apart that answer one text.
     """
-    return {
+    command = {
         "id": str(uuid.uuid5(uuid.UUID(offered["id"]), f"message.send {number}")),
         "type": "message.send.v1",
         "backend": offered["backend"],
-        "correlation_id": offered["correlation_id"],
+        "correlation_id": offered.get("correlation_id"),
         # The text itself: so the account knows what the message answers.
-        "causation_id": offered["causation_id"],
+        "causation_id": offered.get("causation_id"),
         "time": datetime.now(timezone.utc).isoformat(),
         "data": {
             "to": offered["data"]["from"],
@@ -40,6 +40,8 @@ def reply_to(offered, number=0):
             "application": offered["data"]["application"],
         },
     }
+    # A text need not have all of them.
+    return {key: value for key, value in command.items() if value is not None}
 
 
 def publish(channel, command):
@@ -50,12 +52,12 @@ def publish(channel, command):
         body=json.dumps(command),
         properties=pika.BasicProperties(
             message_id=command["id"],
-            correlation_id=command["correlation_id"],
+            correlation_id=command.get("correlation_id"),
             type=command["type"],
             app_id=command["data"]["application"],
             content_type="application/json",
             delivery_mode=pika.DeliveryMode.Persistent,
-            headers={"causation-id": command["causation_id"]},
+            headers={"causation-id": command["causation_id"]} if "causation_id" in command else None,
         ),
     )
 
@@ -64,7 +66,7 @@ def on_text(channel, method, _properties, body):
     """Publishes the answer first, and acknowledges the text last."""
     try:
         command = reply_to(json.loads(body))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         # It will never be readable. The broker puts it among the dead letters.
         print(f"cannot read a text: {type(error).__name__}", file=sys.stderr)
         channel.basic_reject(method.delivery_tag, requeue=False)

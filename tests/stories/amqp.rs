@@ -35,7 +35,7 @@ async fn what_it_cannot_read_is_a_dead_letter_and_holds_nothing_up() {
     let _application = Application::start(&stage);
     let opened = open(&stage);
     let destination = Destination::Topic { routing_key: "message.offered.story.weather".to_owned() };
-    let unreadable = Message { destination, properties: messaging::Properties::default(), body: "{".into() };
+    let unreadable = Message { destination, properties: messaging::Properties::default(), body: r#"{"id": 7}"#.into() };
     until("it is published", async || opened.bus.publish(unreadable.clone()).await.ok()).await;
     stage.phone(0).text("sunny?").await;
     stage.phone(0).reply().await;

@@ -38,13 +38,13 @@ fn reply_to(offered: &[u8]) -> Option<Value> {
     let offered: Value = serde_json::from_slice(offered).ok()?;
     let id: Uuid = offered.get("id")?.as_str()?.parse().ok()?;
     let data = offered.get("data")?;
-    Some(json!({
+    let mut command = json!({
         "id": Uuid::new_v5(&id, b"message.send 0"),
         "type": "message.send.v1",
         "backend": offered.get("backend")?.as_str()?,
-        "correlation_id": offered.get("correlation_id")?,
+        "correlation_id": offered.get("correlation_id"),
         // The text itself: so the account knows what the message answers.
-        "causation_id": offered.get("causation_id")?,
+        "causation_id": offered.get("causation_id"),
         "time": jiff::Timestamp::now(),
         "data": {
             "to": data.get("from")?,
@@ -52,18 +52,23 @@ fn reply_to(offered: &[u8]) -> Option<Value> {
             "network": data.get("network")?,
             "application": data.get("application")?,
         },
-    }))
+    });
+    // A text need not have all of them.
+    command.as_object_mut()?.retain(|_, value| !value.is_null());
+    Some(command)
 }
 
 /// Publishes a command, and returns once the broker has it.
 async fn publish(channel: &Channel, command: &Value) -> anyhow::Result<()> {
     let text = |key: &str| command.get(key).and_then(Value::as_str).unwrap_or_default();
-    let properties = BasicProperties::default()
+    let mut properties = BasicProperties::default()
         .with_message_id(text("id").into())
-        .with_correlation_id(text("correlation_id").into())
         .with_type(text("type").into())
         .with_content_type("application/json".into())
         .with_delivery_mode(PERSISTENT);
+    if command.get("correlation_id").is_some() {
+        properties = properties.with_correlation_id(text("correlation_id").into());
+    }
     let (exchange, key) = ("tropomq".into(), format!("message.send.{}", text("backend")).as_str().into());
     let body = command.to_string();
     let options = BasicPublishOptions::default();
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_text_that_comes_again_is_answered_with_the_same_message() {
-        let offered = json!({
+        let mut offered = json!({
             "id": "0b8f6a52-58c1-5c0e-9d3a-0e6f6d6f3a11", "type": "message.offered.v1", "backend": "b",
             "correlation_id": "s", "causation_id": "5d2a61c0-7f43-5b4e-8a11-2c9e7a5f0d22",
             "data": { "application": "weather", "from": "+15555550177", "text": "sunny?", "network": "SMS" },
@@ -119,6 +124,11 @@ mod tests {
         let [once, again] = [(); 2].map(|()| reply_to(offered.to_string().as_bytes()).unwrap());
         assert_eq!((&once["id"], &once["data"]), (&again["id"], &again["data"]));
         assert_eq!(once["data"]["text"], "You texted: sunny?");
+        offered.as_object_mut().unwrap().remove("correlation_id");
+        offered["causation_id"] = Value::Null;
+        let alone = reply_to(offered.to_string().as_bytes()).unwrap();
+        assert_eq!((&alone["id"], &alone["data"]), (&once["id"], &once["data"]));
+        assert!(alone.get("correlation_id").is_none() && alone.get("causation_id").is_none(), "{alone}");
         assert_eq!(reply_to(b"{"), None);
         assert_eq!(reply_to(b"{\"id\":1}"), None);
     }

@@ -267,6 +267,10 @@ fn unsendable(data: &MessageSend) -> Option<&'static str> {
     if !data.to.is_reachable() {
         return Some("there is nobody to send it to: the address is withheld");
     }
+    // A number that is written too oddly to be read would pass what its owner chose about being texted.
+    if !data.to.is_reachable_on(&data.network) {
+        return Some("to is neither a telephone number nor a short code: write it as in +1-555-555-0100");
+    }
     data.text.as_str().is_empty().then_some("the text is empty")
 }
 

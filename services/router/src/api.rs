@@ -1,7 +1,7 @@
 //! What applications elsewhere ask of the router, on its own listener: to send a message, when they like.
 //!
-//! Invariant: a message is answered 202 only after the bus has confirmed it. The same message asked for again, by its id or
-//! by that of the request, is sent once.
+//! Invariant: a message is answered 202 only after the bus has confirmed it. The same message asked for again, for the same
+//! person of the same backend under its id or that of the request, is sent once.
 
 mod problem;
 mod wanted;
@@ -98,7 +98,7 @@ impl Door {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told));
         }
         let fresh = || self.environment.chance.uuid().to_string();
-        let key = wanted.id.map(|id| id.to_string()).or_else(|| text_of(headers, signature::ID).map(str::to_owned));
+        let key = wanted.key(text_of(headers, signature::ID));
         let id = EventId::of_application(name, &key.unwrap_or_else(fresh));
         let Envelope { head, data } = wanted.into_message(id, name, self.environment.now());
         let data = pipeline.outgoing(data).map_err(|(application, because)| {

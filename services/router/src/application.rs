@@ -58,7 +58,7 @@ pub trait Application: fmt::Debug + Send + Sync {
 }
 
 /// A text on its way through the applications.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Text {
     /// The id of its event; the id of each message that answers it is derived from it.
     pub id: EventId,
@@ -86,6 +86,23 @@ impl Text {
     }
 }
 
+/// Shows the names of the notes alone: what is noted may be a person's words.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, backend, correlation_id, received_at, received, words, notes, now } = self;
+        f.debug_struct("Text")
+            .field("id", id)
+            .field("backend", backend)
+            .field("correlation_id", correlation_id)
+            .field("received_at", received_at)
+            .field("received", received)
+            .field("words", words)
+            .field("notes", &notes.keys())
+            .field("now", now)
+            .finish()
+    }
+}
+
 /// What an application wants to know before it is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recall {
@@ -93,14 +110,15 @@ pub enum Recall {
     Nothing,
     /// What it remembers of this person on this backend.
     Person,
-    /// How many people it remembers each value of, over all backends; and of this person.
+    /// How many people it remembers each value of, over all backends; and of this person. Values of more than
+    /// [`store::TALLIED_CHARS_MAX`] characters, as JSON, are not counted.
     Tally,
     /// What this person chose last about being texted on this backend.
     Choice,
 }
 
 /// What the router knows for an application, as far as it asked.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Known {
     /// What it remembers of this person.
     pub memory: Option<Value>,
@@ -112,10 +130,23 @@ pub struct Known {
     pub choice: Option<Choice>,
 }
 
+/// Shows no value: it may quote what a person texted.
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory, remembered_at, tally, choice } = self;
+        f.debug_struct("Known")
+            .field("remembers", &memory.is_some())
+            .field("remembered_at", remembered_at)
+            .field("tallied", &tally.len())
+            .field("choice", choice)
+            .finish()
+    }
+}
+
 /// What an application says to a text.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Said {
-    /// Whether it takes the text.
+    /// Whether it takes the text; phases `filter`, `handle` and `default` alone.
     pub takes: bool,
     /// What it is answered with, in this order.
     pub replies: Vec<Reply>,
@@ -179,6 +210,24 @@ impl Said {
     }
 }
 
+/// Shows the names of the notes alone: what is noted may be a person's words.
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { takes, replies, words, notes, remember, consent, offered, sent, because } = self;
+        f.debug_struct("Said")
+            .field("takes", takes)
+            .field("replies", replies)
+            .field("words", words)
+            .field("notes", &notes.keys())
+            .field("remember", remember)
+            .field("consent", consent)
+            .field("offered", offered)
+            .field("sent", sent)
+            .field("because", because)
+            .finish()
+    }
+}
+
 /// A message that answers a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reply {
@@ -197,7 +246,7 @@ impl Reply {
 }
 
 /// What becomes of what an application remembers of a person.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub enum Remember {
     /// It stays as it is.
     #[default]
@@ -206,6 +255,17 @@ pub enum Remember {
     Value(Value),
     /// It is forgotten.
     Nothing,
+}
+
+/// Shows no value: it may quote what a person texted.
+impl fmt::Debug for Remember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Same => "Same",
+            Self::Value(_) => "Value(..)",
+            Self::Nothing => "Nothing",
+        })
+    }
 }
 
 /// What a person chose about being texted.
@@ -226,4 +286,23 @@ pub enum Sending {
     Words(MessageText),
     /// It shall not be sent, for that reason.
     Cancel(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::applications::text;
+
+    #[test]
+    fn debug_shows_nothing_of_a_person() {
+        let notes = BTreeMap::from([("name".to_owned(), "private".to_owned())]);
+        let text = Text { notes: notes.clone(), words: "private".parse().unwrap(), ..text("private") };
+        let tally = BTreeMap::from([("\"private\"".to_owned(), 1)]);
+        let known = Known { memory: Some(json!({ "private": "private" })), tally, ..Known::default() };
+        let said = Said { notes, ..Said::reply("private".parse().unwrap()).remembering(json!("private")) };
+        let shown = format!("{text:?} {known:?} {said:?}");
+        assert!(shown.contains("name") && !shown.contains("private"), "{shown}");
+    }
 }

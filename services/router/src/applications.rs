@@ -41,7 +41,7 @@ type Make = fn(&Config) -> Made;
 type Made = Result<Vec<Arc<dyn Participant>>, ConfigError>;
 
 /// The names that the applications of the house have.
-pub(crate) fn built_in() -> impl Iterator<Item = &'static str> {
+pub fn built_in() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 

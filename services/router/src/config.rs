@@ -212,7 +212,9 @@ pub enum ConfigError {
         word: String,
     },
     /// A word means two things.
-    #[error("router.subscription: {word:?} stands twice; letters alone count, and whether they are great does not")]
+    #[error(
+        "router.subscription: {word:?} stands twice; letters alone count, without their accents, and whether they are great does not"
+    )]
     SameWord {
         /// The word.
         word: String,

@@ -26,7 +26,7 @@ use crate::matching::{Matching, MatchingError, Takes, Words};
 use crate::observe;
 use crate::participant::{Asked, Participant, Unanswered};
 use crate::signature::{self, Secrets};
-use answer::Answer;
+use answer::Head;
 pub use config::{HttpConfig, OnError};
 use way::{Way, Went};
 
@@ -111,6 +111,11 @@ impl HttpApplication {
             .header(signature::ID, id)
             .header(signature::TIMESTAMP, now.as_second());
         let mut answer = request.body(body).send().await.map_err(|error| self.way.unreachable(&error))?;
+        let headers = answer.headers();
+        let (status, retry_after, location) =
+            (answer.status().as_u16(), header(headers, RETRY_AFTER), header(headers, LOCATION));
+        // Before the body: how long an error's page is says nothing.
+        answer::judge(&self.url, Head { status, retry_after, location }, self.environment.now())?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.way.unreachable(&error))? {
             body.extend_from_slice(&chunk);
@@ -119,10 +124,8 @@ impl HttpApplication {
                 return Err(Unanswered::Failed { because });
             }
         }
-        let headers = answer.headers();
-        let (status, retry_after, location) =
-            (answer.status().as_u16(), header(headers, RETRY_AFTER), header(headers, LOCATION));
-        answer::judge(&self.url, Answer { status, retry_after, location, body: &body }, self.environment.now())
+        let network = &asked.text.received.network;
+        answer::said(asked.phase, network, &body).map_err(|because| Unanswered::Failed { because })
     }
 }
 

@@ -20,6 +20,7 @@ mod config;
 mod crowd;
 #[cfg(test)]
 mod fake;
+mod fold;
 mod forget;
 mod http;
 mod matching;
@@ -41,6 +42,7 @@ use store::{LedgerError, Memories};
 
 pub use amqp::{AmqpConfig, OfferedIn};
 use application::Text;
+pub use applications::built_in;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
     Options, Phrases, Poll,
@@ -59,6 +61,11 @@ const AGAIN: RetryPolicy =
 
 /// How long a text waits at least for an application that is away, however many others are in hand.
 const CROWDED_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a text waits at least once its turn has come, however long it waited for that; and how long it is in hand at most.
+/// RabbitMQ takes back what is in hand for 30 minutes.
+const TURN_WAIT: Duration = Duration::from_secs(30);
+const IN_HAND_MAX: Duration = Duration::from_mins(25);
 
 /// How often the applications are asked anew because what is remembered was changed meanwhile. Others have come to an end
 /// each time; so many cannot have.
@@ -170,6 +177,7 @@ impl Router {
         context: &Context,
     ) -> Result<(Routed, u32), RouteError> {
         let Environment { clock, chance } = &context.environment;
+        let turned = clock.now();
         let (mut attempt, mut stale) = (1, 0);
         loop {
             // What comes again may be on record, whoever is asked now.
@@ -183,7 +191,7 @@ impl Router {
             let wait = AGAIN.delay(attempt, None, &**chance).unwrap_or(AGAIN.longest);
             match stopped {
                 Stopped::Away(away) => {
-                    if let Some(told) = self.wait_for(&away, wait, began, context).await {
+                    if let Some(told) = self.wait_for(&away, wait, (began, turned), context).await {
                         let Away { application, because, trail, .. } = *away;
                         let because = format!("application {application} was away for {told}: {because}");
                         return Err(given_up(because, trail, received, attempt, context));
@@ -212,19 +220,28 @@ impl Router {
     /// Waits until an application that was away may be asked again; how long it was away, if that is too long.
     ///
     /// While it is surely not asked, those before it are not asked again either.
-    async fn wait_for(&self, away: &Away, wait: Duration, began: Timestamp, context: &Context) -> Option<String> {
+    async fn wait_for(
+        &self,
+        away: &Away,
+        wait: Duration,
+        (began, turned): (Timestamp, Timestamp),
+        context: &Context,
+    ) -> Option<String> {
         let clock = &context.environment.clock;
+        let since = |moment| Duration::try_from(clock.now().duration_since(moment)).unwrap_or_default();
         let mut wait = away.retry_after.map_or(wait, |after| after.max(wait));
         loop {
-            let waited = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
-            if away.give_up_after <= waited {
+            let waited = since(began);
+            let is_over = away.give_up_after <= waited && TURN_WAIT.min(away.give_up_after) <= since(turned);
+            if is_over || IN_HAND_MAX <= waited {
                 return Some(format!("{waited:.0?}"));
             }
             if CROWDED_WAIT <= waited && self.crowd.is_crowded(&context.queue) {
                 return Some(format!("{waited:.0?}, and too many texts wait"));
             }
             // No longer, whatever it asked for: there may be a crowd by then, or another configuration.
-            clock.sleep(wait.min(AGAIN.longest).min(away.give_up_after.saturating_sub(waited))).await;
+            let left = away.give_up_after.saturating_sub(waited).max(AGAIN.first);
+            clock.sleep(wait.min(AGAIN.longest).min(left)).await;
             wait = self.pipeline().rests(&away.application)?.max(AGAIN.first);
         }
     }
@@ -269,7 +286,7 @@ impl Handler for Router {
             return Ok(Routed::not_asked().events(&received, Some(reason), 0, context));
         }
         context.until_settled(self.crowd.enter(&context.queue));
-        // The time in hand counts, not the time since the turn came: a person's texts grow old together.
+        // The time in hand counts, more than the time since the turn came: a person's texts grow old together.
         let began = context.environment.now();
         // Before anything else is waited for: the order of the queue is the order of the turns.
         let person = (received.head.backend.clone(), received.data.from.clone());

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::fold::fold;
+
 /// The most memory that a pattern may take, in bytes. What fits is matched in time linear in the text.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
@@ -16,7 +18,7 @@ const PUNCTUATION: &str = "¡¿«»‹›“”„‟‘’‚‛…–—、。
 /// What a rule says of the texts that it takes. Any of the three is enough; without any it takes all.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Takes<'a> {
-    /// Texts that begin with these words, in any case, whatever punctuation is around them.
+    /// Texts that begin with these words, in any case, with or without accents, whatever punctuation is around them.
     pub(crate) words: &'a [String],
     /// Texts of these words and no others.
     pub(crate) exact: &'a [String],
@@ -43,7 +45,7 @@ pub(crate) enum MatchingError {
     Pattern(String),
 }
 
-/// A text, and its words as they are compared: without case, and without the punctuation around them.
+/// A text, and its words as they are compared: without case, accents, and the punctuation around them.
 pub(crate) struct Words<'a> {
     text: &'a str,
     folded: Vec<String>,
@@ -88,6 +90,11 @@ impl Captured<'_> {
 impl<'a> Words<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
         Self { text, folded: folded(text).collect() }
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.folded.is_empty()
     }
 
     /// Whether they are these, and no others.
@@ -148,26 +155,39 @@ impl Matching {
         if self.exact.iter().any(|exact| words.are(exact)) {
             return Some(Captured { closeness: Closeness::Exact, rest: "", groups: BTreeMap::new() });
         }
+        let groups = self.groups(words);
         let first = self.words.iter().filter(|first| words.folded.starts_with(first)).map(Vec::len).max();
-        if let Some(count) = first {
-            let rest = words.behind(count);
-            return Some(Captured { closeness: Closeness::Words(count), rest, groups: BTreeMap::new() });
+        match (first, groups) {
+            (Some(count), groups) => {
+                let (rest, groups) = (words.behind(count), groups.unwrap_or_default());
+                Some(Captured { closeness: Closeness::Words(count), rest, groups })
+            }
+            (None, Some(groups)) => Some(Captured { closeness: Closeness::Pattern, rest: "", groups }),
+            (None, None) => None,
         }
+    }
+
+    /// What the groups of the pattern are, if it matches.
+    fn groups<'a>(&self, words: &Words<'a>) -> Option<BTreeMap<String, &'a str>> {
         let pattern = self.pattern.as_ref()?;
         let captures = pattern.captures(words.text.trim())?;
         let numbers = (1..pattern.captures_len()).map(|number| (number.to_string(), captures.get(number)));
         let names = pattern.capture_names().flatten().map(|name| (name.to_owned(), captures.name(name)));
-        let groups = numbers.chain(names).filter_map(|(name, group)| Some((name, group?.as_str()))).collect();
-        Some(Captured { closeness: Closeness::Pattern, rest: "", groups })
+        Some(numbers.chain(names).filter_map(|(name, group)| Some((name, group?.as_str()))).collect())
     }
 }
 
 /// The words of a text as they are compared.
 fn folded(text: &str) -> impl Iterator<Item = String> {
-    let around = |c: char| c.is_ascii_punctuation() || PUNCTUATION.contains(c);
-    // By way of the upper case, which joins what the lower case keeps apart: the two small sigmas, ß and ss.
-    let folded = move |word: &str| word.trim_matches(around).to_uppercase().to_lowercase();
+    // An accent that stands by itself becomes a blank.
+    let around = |c: char| c.is_whitespace() || is_punctuation(c);
+    let folded = move |word: &str| fold(word).trim_matches(around).to_owned();
     text.split_whitespace().map(folded).filter(|word| !word.is_empty())
+}
+
+/// Whether it may stand around a word without belonging to it.
+pub(crate) fn is_punctuation(character: char) -> bool {
+    character.is_ascii_punctuation() || PUNCTUATION.contains(character)
 }
 
 /// Words of the configuration, folded.
@@ -189,7 +209,8 @@ fn whole(pattern: &str) -> Result<Regex, MatchingError> {
     };
     // By itself first: what is wrong is told about what was written, and its brackets belong together.
     compile(pattern)?;
-    compile(&format!(r"\A(?:{pattern})\z"))
+    // Where it ends with a comment of (?x), that ends with a line.
+    compile(&format!(r"\A(?:{pattern})\z")).or_else(|_| compile(&format!("\\A(?:{pattern}\n)\\z")))
 }
 
 #[cfg(test)]

@@ -184,6 +184,14 @@ impl Settings {
                     format!("is needed: there is no backend {backend}; name the one whose texts the project gets");
                 return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
             }
+            let before = self.router.rapidsms.iter().take_while(|(other, _)| *other != name);
+            if let Some((other, _)) = before.into_iter().find(|(other, project)| project.backend(other) == backend) {
+                let told = format!(
+                    "is that of router.rapidsms.{other}, too: a project takes all texts of its backend, so one of the two \
+                     would never be asked"
+                );
+                return Err(ConfigError::of_key(format!("router.rapidsms.{name}.backend"), told));
+            }
         }
         let positive = [
             ("egress.prefetch", u64::from(self.egress.prefetch)),

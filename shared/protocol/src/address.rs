@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::serde_as_string;
+use crate::{Network, serde_as_string};
 
 /// The longest address that is accepted, in bytes.
 const BYTES_MAX: usize = 256;
@@ -118,6 +118,13 @@ impl Address {
             Self::Withheld => false,
         }
     }
+
+    /// Whether a message on that network can be sent to it. On the telephone network a name is nobody, or a number that
+    /// was written too oddly to be read, and then nobody could tell whose it is.
+    #[must_use]
+    pub fn is_reachable_on(&self, network: &Network) -> bool {
+        if network.is_telephone() { self.is_dialable() } else { self.is_reachable() }
+    }
 }
 
 impl PhoneNumber {
@@ -225,8 +232,18 @@ impl fmt::Debug for Name {
     }
 }
 
-serde_as_string!(Address);
-serde_as_string!(PhoneNumber);
+serde_as_string!(Address, {
+    "description": "A telephone number as in +15555550100, a short code, a name, or unknown: at most 256 bytes of UTF-8.",
+    "minLength": 1,
+    "maxLength": BYTES_MAX,
+    "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$",
+    "not": { "pattern": "^(\\s|[Tt][Ee][Ll]:)*$" },
+});
+serde_as_string!(PhoneNumber, {
+    "minLength": 9,
+    "maxLength": 16,
+    "pattern": "^[+][1-9][0-9]{7,14}$",
+});
 
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,11 @@ impl fmt::Display for BackendName {
     }
 }
 
-serde_as_string!(BackendName);
+serde_as_string!(BackendName, {
+    "minLength": 1,
+    "maxLength": BYTES_MAX,
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$",
+});
 
 #[cfg(test)]
 mod tests {

@@ -102,7 +102,8 @@ impl schemars::JsonSchema for EventId {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "format": "uuid" })
+        let pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$";
+        schemars::json_schema!({ "type": "string", "format": "uuid", "pattern": pattern })
     }
 }
 

@@ -35,9 +35,10 @@ pub use trace::TraceContext;
 /// When something happened: an instant in UTC, written as RFC 3339.
 pub type Timestamp = jiff::Timestamp;
 
-/// Implements `Serialize` and `Deserialize` through the type's string form.
+/// Implements `Serialize` and `Deserialize` through the type's string form, and tells machines which strings are of it:
+/// some that are read may be missing there, such as those with blanks around them.
 macro_rules! serde_as_string {
-    ($type:ty) => {
+    ($type:ty, { $($which:tt)* }) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -58,7 +59,7 @@ macro_rules! serde_as_string {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string" })
+                schemars::json_schema!({ "type": "string", $($which)* })
             }
         }
     };

@@ -22,6 +22,12 @@ impl Network {
         Self("SMS".to_owned())
     }
 
+    /// Whether it is the telephone network, on which people are known by their numbers: `SMS` or `MMS`.
+    #[must_use]
+    pub fn is_telephone(&self) -> bool {
+        matches!(self.0.as_str(), "SMS" | "MMS")
+    }
+
     /// The name, in upper case.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -44,7 +50,11 @@ impl fmt::Display for Network {
     }
 }
 
-serde_as_string!(Network);
+serde_as_string!(Network, {
+    "minLength": 1,
+    "maxLength": 16,
+    "pattern": "^[A-Za-z]+$",
+});
 
 #[cfg(test)]
 mod tests {
@@ -55,5 +65,11 @@ mod tests {
         assert_eq!("sms".parse::<Network>().unwrap(), Network::sms());
         assert_eq!("".parse::<Network>(), Err(NetworkError));
         assert_eq!("S.S".parse::<Network>(), Err(NetworkError));
+    }
+
+    #[test]
+    fn people_have_numbers_on_the_telephone_network_alone() {
+        let is_telephone = |name: &str| name.parse::<Network>().unwrap().is_telephone();
+        assert_eq!(["sms", "MMS", "JABBER", "SMSX"].map(is_telephone), [true, true, false, false]);
     }
 }

@@ -44,7 +44,11 @@ impl fmt::Display for SessionId {
     }
 }
 
-serde_as_string!(SessionId);
+serde_as_string!(SessionId, {
+    "minLength": 1,
+    "maxLength": BYTES_MAX,
+    "pattern": "^[!-~]+$",
+});
 
 #[cfg(test)]
 mod tests {

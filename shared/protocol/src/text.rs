@@ -54,7 +54,12 @@ impl fmt::Debug for MessageText {
     }
 }
 
-serde_as_string!(MessageText);
+serde_as_string!(MessageText, {
+    "description": "The words of a message: at most 40960 bytes of UTF-8, without NUL.",
+    "minLength": 0,
+    "maxLength": MessageText::BYTES_MAX,
+    "pattern": "^[^\\x00]*$",
+});
 
 #[cfg(test)]
 mod tests {

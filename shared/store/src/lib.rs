@@ -33,7 +33,7 @@ pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use error::{Cause, LedgerError, OpenError};
 pub use explanations::{Explanation, Explanations, Sought};
 pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
-pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLY_MAX};
+pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLIED_CHARS_MAX, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
 pub use standing::{Mark, Marks, Standing, Subject};
 

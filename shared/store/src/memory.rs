@@ -12,6 +12,9 @@ use crate::ledger::BoxFuture;
 /// How many values [`Memories::tally`] tells apart at most: those that most people have.
 pub const TALLY_MAX: u32 = 1000;
 
+/// How long a value is, in characters, that it counts at most: the schemas and the statements have this number, too.
+pub const TALLIED_CHARS_MAX: usize = 500;
+
 /// Whose memory of whom.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MemoryKey {
@@ -110,7 +113,8 @@ pub trait Memories: Send + Sync {
     /// [`LedgerError`]: it is not known whether it is kept, so nothing of it may be told to anybody.
     fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>>;
 
-    /// How many people each value is remembered of, over all backends: the [`TALLY_MAX`] most frequent values.
+    /// How many people each value is remembered of, over all backends: the [`TALLY_MAX`] most frequent values, of those
+    /// that are not longer than [`TALLIED_CHARS_MAX`].
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

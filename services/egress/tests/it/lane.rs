@@ -235,7 +235,9 @@ async fn what_nobody_could_get_fails_without_a_launch() {
     nobody.data.to = protocol::Address::Withheld;
     let mut nothing = stage.command();
     nothing.data.text = "".parse().unwrap();
-    for command in [nobody, nothing] {
+    let mut oddly_written = stage.command();
+    oddly_written.data.to = "+1\u{2011}555\u{2011}555\u{2011}0177".parse().unwrap();
+    for command in [nobody, nothing, oddly_written] {
         let (result, _) = stage.handle(&stage.lane(), command).await;
         assert_eq!(only::<MessageFailed>(&result.unwrap()).data.reason, FailureReason::Unsendable);
     }

@@ -92,7 +92,7 @@ impl Stage {
         *router.pipeline.write().unwrap() = Arc::new(pipeline);
         let bus = Arc::<Kept>::default();
         let publisher = Publisher::new(bus.clone(), "router");
-        let backends = BTreeSet::from(["story".parse().unwrap()]);
+        let backends = ["story", "other-story"].map(|name| name.parse().unwrap()).into();
         Self { routes: routes(Arc::new(router), backends, publisher, Environment::system()), bus }
     }
 
@@ -186,6 +186,21 @@ async fn the_same_id_is_the_same_message_and_never_one_of_the_caller_s_choosing(
 }
 
 #[tokio::test]
+async fn one_id_for_several_people_or_backends_is_a_message_for_each() {
+    let stage = Stage::new();
+    let now = Environment::system().now();
+    let elsewhere = [with("to", "+15555550178"), with("backend", "other-story")];
+    for body in [&wanted(), &elsewhere[0], &elsewhere[1], &with("to", "1 (555) 555-0177"), &with("text", "Later.")] {
+        let (status, _) = stage.signed("msg_1", now, body).await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
+    let ids: Vec<_> = stage.sent().iter().map(|message| message.head.id).collect();
+    let [first, other_person, other_backend, written_otherwise, other_words] = *ids else { panic!("{ids:?}") };
+    assert_eq!(BTreeSet::from([first, other_person, other_backend]).len(), 3);
+    assert_eq!((written_otherwise, other_words), (first, first));
+}
+
+#[tokio::test]
 async fn who_is_not_the_application_is_refused() {
     let stage = Stage::new();
     let now = Environment::system().now();
@@ -226,6 +241,11 @@ async fn what_cannot_be_sent_is_refused_with_what_to_do() {
         (with("from", "nobody"), 422, "from: not a telephone number"),
         (with("text", " "), 422, "text: there is nothing in it"),
         (with("expires_in_s", 0), 400, "does not fit"),
+        (
+            json!({ "backend": "story", "to": "nobody", "network": "MMS", "text": "x" }),
+            422,
+            "to: not a telephone number",
+        ),
     ] {
         let (answered, problem) = stage.ask(&body).await;
         let detail = problem["detail"].as_str().unwrap();

@@ -16,8 +16,8 @@ use super::problem::Problem;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// The application's own id of the message, a UUID: asked for again with the same, it is sent once.
-    pub(super) id: Option<EventId>,
+    /// The application's own id of the message, a UUID.
+    id: Option<EventId>,
     pub(super) backend: BackendName,
     to: Address,
     text: MessageText,
@@ -40,21 +40,29 @@ impl Wanted {
         let wanted: Self = serde_json::from_slice(body)
             .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body does not fit: {error}")))?;
         let unsendable = |told: &str| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told));
-        let is_sms = wanted.network == Network::sms();
-        if is_sms && !wanted.to.is_dialable() {
+        let is_telephone = wanted.network.is_telephone();
+        if is_telephone && !wanted.to.is_dialable() {
             let told = PhoneNumber::parse(wanted.to.as_str()).err().map(|error| error.to_string());
             return unsendable(&format!("to: {}", told.unwrap_or_default()));
         }
         if !wanted.to.is_reachable() {
             return unsendable("to: a withheld number cannot be reached");
         }
-        if is_sms && wanted.from.as_ref().is_some_and(|from| !from.is_dialable()) {
+        if is_telephone && wanted.from.as_ref().is_some_and(|from| !from.is_dialable()) {
             return unsendable("from: not a telephone number or short code; leave it out for the backend's own");
         }
         if wanted.text.as_str().trim().is_empty() {
             return unsendable("text: there is nothing in it");
         }
         Ok(wanted)
+    }
+
+    /// What makes it the same message when it is asked for again: the same id, or that of the request, for the same
+    /// person of the same backend. `None`: nothing does.
+    pub(super) fn key(&self, request: Option<&str>) -> Option<String> {
+        let id = self.id.map(|id| id.to_string()).or_else(|| request.map(str::to_owned))?;
+        // A line break stands in no name, in no address and in no header.
+        Some(format!("{}\n{}\n{id}", self.backend, self.to.as_str()))
     }
 
     /// The command to send it, under that id.

@@ -13,6 +13,9 @@ use crate::template::Template;
 
 pub(super) const NAME: &str = "poll";
 
+/// The longest option, in characters. As it is remembered each may be written as two, in quotation marks.
+const OPTION_CHARS_MAX: usize = (store::TALLIED_CHARS_MAX - 2) / 2;
+
 /// What can stand in each reply.
 const PLACEHOLDERS: [&str; 4] = ["option", "options", "results", "votes"];
 
@@ -64,6 +67,11 @@ impl Poll {
         let words = if config.words.is_empty() { &own_name } else { config.words.as_slice() };
         let start = Matching::new(Takes { words, ..Takes::default() });
         let options = Choices::new(&config.options).map_err(|told| wrong("options", told))?;
+        if let Some(option) = options.names().iter().find(|option| OPTION_CHARS_MAX < option.chars().count()) {
+            let told =
+                format!("{option:?} is too long: write at most {OPTION_CHARS_MAX} characters, so that it is counted");
+            return Err(wrong("options", told));
+        }
         let results = config.results.iter().map(|word| phrase(word)).collect::<Result<Vec<_>, _>>();
         let results = results.map_err(|error| wrong("results", error.to_string()))?;
         if let Some(phrase) = results.iter().find(|phrase| options.find(&Words::of(&phrase.join(" "))).is_some()) {
@@ -278,6 +286,8 @@ mod tests {
             assert!(told.starts_with(key) && told.contains(says), "{told}");
         };
         check_refused(&[("a", "options = []\nreply = \"x\"")], "router.poll.a.options: ", "at least one");
+        let long = format!("options = [\"{}\"]\nreply = \"x\"", "x".repeat(OPTION_CHARS_MAX + 1));
+        check_refused(&[("a", &long)], "router.poll.a.options: ", "too long");
         check_refused(&[("a", "options = [\"results\"]\nreply = \"x\"")], "router.poll.a.results: ", "is an option");
         check_refused(&[("a", "options = [\"x\"]\nreply = \"{vote}\"")], "router.poll.a.reply: ", "no {vote}");
         let one = "options = [\"x\"]\nreply = \"x\"";

@@ -1,6 +1,6 @@
 //! `subscription`: people say STOP, START and HELP, and what they chose is on record. Egress keeps to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{MessageText, Phase};
 
@@ -43,12 +43,15 @@ impl Subscription {
         for (Chosen { words, reply }, meaning) in chosen.into_iter().zip([Meaning::Stop, Meaning::Start, Meaning::Help])
         {
             let reply = reply.as_ref().filter(|reply| !reply.as_str().trim().is_empty());
+            // With and without its accents, one word may stand in a list twice: it means the same.
+            let mut own = BTreeSet::new();
             for word in words {
                 let folded = fold(word);
                 if folded.is_empty() {
                     return Err(ConfigError::EmptyWord { word: word.clone() });
                 }
-                if self.words.insert(folded, Word { meaning, reply: reply.cloned() }).is_some() {
+                let earlier = self.words.insert(folded.clone(), Word { meaning, reply: reply.cloned() });
+                if own.insert(folded) && earlier.is_some() {
                     return Err(ConfigError::SameWord { word: word.clone() });
                 }
             }
@@ -74,9 +77,9 @@ impl Subscription {
     }
 }
 
-/// The letters and digits of a text, in lower case: what people write around a word says nothing.
+/// The letters and digits of a text, folded: what people write around a word says nothing.
 fn fold(text: &str) -> String {
-    text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    crate::fold::fold(text).chars().filter(|character| character.is_alphanumeric()).collect()
 }
 
 impl Application for Subscription {

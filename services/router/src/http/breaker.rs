@@ -108,15 +108,16 @@ impl Turn<'_> {
     pub(super) fn ended(self, went: Went) -> Change {
         self.breaker.with(|state| {
             let (next, change) = match (*state, went) {
-                // What began before the breaker opened says nothing about what is now.
-                (State::Trial { .. } | State::Open { .. }, _) if !self.is_trial => return Change::None,
-                (State::Trial { .. } | State::Open { .. }, Went::Well) => (State::default(), Change::Closed),
-                (State::Trial { wait } | State::Open { wait, .. }, Went::Wrong) => {
-                    (open((wait * 2).min(OPEN_LONGEST)), Change::Reopened)
+                // Who asks for rest gets it, whenever the question began.
+                (State::Open { until, wait }, Went::Rest(asked)) => {
+                    (State::Open { until: until.max(Instant::now() + asked), wait }, Change::None)
                 }
-                (State::Trial { .. } | State::Open { .. }, Went::Rest(asked)) => {
-                    (open(asked.max(OPEN_FIRST)), Change::Reopened)
-                }
+                (State::Trial { .. }, Went::Rest(asked)) => (open(asked.max(OPEN_FIRST)), Change::Reopened),
+                // Besides, what began before the breaker opened says nothing about what is now.
+                (State::Open { .. }, Went::Well | Went::Wrong) => return Change::None,
+                (State::Trial { .. }, Went::Well | Went::Wrong) if !self.is_trial => return Change::None,
+                (State::Trial { .. }, Went::Well) => (State::default(), Change::Closed),
+                (State::Trial { wait }, Went::Wrong) => (open((wait * 2).min(OPEN_LONGEST)), Change::Reopened),
                 (State::Closed { .. }, Went::Rest(asked)) => {
                     let wait = asked.max(OPEN_FIRST);
                     (open(wait), Change::Opened(wait))
@@ -231,6 +232,20 @@ mod tests {
         assert_eq!(breaker.look(), Err(asked));
         tokio::time::sleep(asked).await;
         assert_eq!(ask(&breaker, Went::Well), Change::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_is_kept_to_whenever_the_question_began() {
+        let breaker = Breaker::default();
+        let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+        let [short, long, shorter, late] = [(); 4].map(|()| breaker.begin().unwrap());
+        assert_eq!(short.ended(Went::Rest(second)), Change::Opened(second));
+        assert_eq!((long.ended(Went::Rest(minute)), breaker.look()), (Change::None, Err(minute)));
+        assert_eq!((shorter.ended(Went::Rest(second)), breaker.look()), (Change::None, Err(minute)));
+        tokio::time::sleep(minute).await;
+        let trial = breaker.begin().unwrap();
+        assert_eq!((late.ended(Went::Rest(minute)), breaker.look()), (Change::Reopened, Err(minute)));
+        assert_eq!((trial.ended(Went::Well), breaker.look()), (Change::None, Err(minute)), "the rest is kept to");
     }
 
     #[tokio::test(start_paused = true)]

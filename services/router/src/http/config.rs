@@ -1,5 +1,6 @@
 //! `[router.http.NAME]`: an application behind HTTP.
 
+use std::fmt;
 use std::time::Duration;
 
 use chassis::network::Network;
@@ -11,7 +12,7 @@ use url::Url;
 use super::way::Reach;
 
 /// `[router.http.NAME]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
     /// Where texts are posted to.
@@ -58,6 +59,20 @@ pub enum OnError {
     DeadLetter,
     /// The next application is asked, as if this one had passed.
     Pass,
+}
+
+impl fmt::Debug for HttpConfig {
+    /// Shows no address: there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConfig")
+            .field("phases", &self.phases)
+            .field("words", &self.words)
+            .field("pattern", &self.pattern)
+            .field("timeout", &self.timeout)
+            .field("give_up_after", &self.give_up_after)
+            .field("on_error", &self.on_error)
+            .finish_non_exhaustive()
+    }
 }
 
 fn handle_alone() -> Vec<Phase> {
@@ -108,6 +123,7 @@ impl HttpConfig {
             give_up_after: self.give_up_after,
             allow_private: self.allow_private,
             allow: &self.allow,
+            idle_connections: self.concurrency.into(),
         }
     }
 }

@@ -72,6 +72,10 @@ async fn answer(path: &str) -> Response {
             tokio::time::sleep(Duration::from_mins(1)).await;
             StatusCode::NO_CONTENT.into_response()
         }
+        "overloaded" => {
+            let page = vec![b' '; answer::BYTES_MAX + 1];
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "7")], page).into_response()
+        }
         "rest" => (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "7")]).into_response(),
         "redirect" => (StatusCode::FOUND, [(LOCATION, "/hi")]).into_response(),
         status => StatusCode::from_bytes(status.as_bytes()).unwrap().into_response(),
@@ -134,6 +138,9 @@ async fn who_is_down_slow_or_busy_is_away() {
     check_away(ask(&slow).await, "did not answer in 200ms", None);
     check_away(ask(&server.application("500")).await, "answered 500", None);
     check_away(ask(&server.application("rest")).await, "answered 429", Some(Duration::from_secs(7)));
+    // However long its page is.
+    let overloaded = server.configured("overloaded", "allow_private = true\non_error = 'pass'");
+    check_away(ask(&overloaded).await, "answered 503", Some(Duration::from_secs(7)));
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let down = application(&format!("http://{}/", nobody.local_addr().unwrap()), "allow_private = true").unwrap();
     drop(nobody);
@@ -277,6 +284,8 @@ fn what_cannot_be_an_application_is_refused_with_what_to_do() {
     let weak = toml::from_str(&format!("url = '{https}'\nsecret = 'private-part'")).unwrap();
     let error = HttpApplication::new("survey".parse().unwrap(), &weak).unwrap_err().to_string();
     assert!(error.contains("openssl rand") && !error.contains("private-part"), "{error}");
-    let shown = format!("{:?}", application(https, "").unwrap());
-    assert!(!shown.contains("private-part") && !shown.contains("whsec"), "{shown}");
+    let config: HttpConfig = toml::from_str(&format!("url = '{https}'\nsecret = '{SECRET}'")).unwrap();
+    for shown in [format!("{config:?}"), format!("{:?}", application(https, "").unwrap())] {
+        assert!(!shown.contains("private-part") && !shown.contains("whsec"), "{shown}");
+    }
 }

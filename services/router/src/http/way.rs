@@ -45,6 +45,8 @@ pub(crate) struct Reach<'a> {
     pub(crate) allow_private: bool,
     /// The networks in which it may be, wherever they are, and without https.
     pub(crate) allow: &'a [Network],
+    /// How many idle connections are kept for further questions, at most.
+    pub(crate) idle_connections: usize,
 }
 
 impl Reach<'_> {
@@ -99,7 +101,7 @@ impl Way {
     /// The key that is wrong, and what to do.
     pub(crate) fn new(name: BackendName, reach: Reach<'_>) -> Result<Self, (&'static str, String)> {
         reach.check()?;
-        let Reach { url, timeout, connect_timeout, concurrency, allow_private, allow, .. } = reach;
+        let Reach { url, timeout, connect_timeout, concurrency, allow_private, allow, idle_connections, .. } = reach;
         let guard = Guard { allow_private, allow: allow.to_vec(), is_plain: reach.is_plain() };
         if let Some(address) = literal(url) {
             // It is connected to without being resolved.
@@ -109,6 +111,7 @@ impl Way {
             .connect_timeout(connect_timeout)
             .timeout(timeout)
             .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(idle_connections)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .dns_resolver(Guarded(guard))

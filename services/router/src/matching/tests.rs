@@ -68,6 +68,30 @@ fn a_pattern_is_the_whole_text_and_captures_its_groups() {
 }
 
 #[test]
+fn a_pattern_fills_in_the_reply_of_a_rule_that_has_words_too() {
+    let rule = matching(&["order"], &[], Some(r"order (?<n>\d+)")).unwrap();
+    check(&rule, "order 5", by(1, &[("n", "5"), ("1", "5"), ("rest", "5")]));
+    check(&rule, "order five", by(1, &[("n", "-"), ("1", "five")]));
+}
+
+#[test]
+fn a_pattern_may_end_with_a_comment() {
+    let rule = matching(&[], &[], Some("(?x) a b # both")).unwrap();
+    check(&rule, "ab", Some((Closeness::Pattern, &[])));
+    check(&rule, "ab\n", Some((Closeness::Pattern, &[])));
+    check(&rule, "abc", None);
+}
+
+#[test]
+fn accents_do_not_matter_and_neither_does_how_they_are_written() {
+    let rule = matching(&["istanbul", "arrêter"], &["τέλος"], None).unwrap();
+    check(&rule, "İstanbul'da", None);
+    check(&rule, "İstanbul 3", by(1, &[("rest", "3")]));
+    check(&rule, "ARRE\u{302}TER tout", by(1, &[("rest", "tout")]));
+    check(&rule, "ΤΕΛΟΣ", Some((Closeness::Exact, &[])));
+}
+
+#[test]
 fn without_anything_to_go_by_every_text_is_taken() {
     let rule = matching(&[], &[], None).unwrap();
     check(&rule, " any thing ", Some((Closeness::All, &[("rest", "any thing"), ("1", "any")])));

@@ -231,7 +231,9 @@ impl Draft {
                 value: learned.value.as_ref().map(Value::to_string),
             })
             .collect();
-        let is_kept = !changes.is_empty() || self.consent.is_some() || self.is_from_elsewhere;
+        // Who else gets a message may be otherwise in another configuration, and the ids would be other people's.
+        let has_others = self.messages.iter().any(|(_, message)| message.to != self.text.received.from);
+        let is_kept = !changes.is_empty() || self.consent.is_some() || self.is_from_elsewhere || has_others;
         let Self { text, taken_by, messages, sent, offered, asked, consent, .. } = self;
         let routed = Routed { outcome, application: taken_by, messages, sent, offered, asked };
         let keep = if is_kept {

@@ -320,3 +320,16 @@ async fn a_text_that_is_not_for_an_application_goes_past_it_while_it_is_away() {
     let stopped = pipeline.route(text("join us"), false, &InMemory::default()).await.unwrap_err();
     assert!(matches!(stopped, Stopped::Away(_)), "{stopped:?}");
 }
+
+#[tokio::test]
+async fn messages_to_others_are_on_record() {
+    let tells = || {
+        Scripted::new("tells", &[Phase::Handle], |_, _, _| {
+            let to = Some("+15555550199".parse().unwrap());
+            Said { replies: vec![Reply { to, text: "news".parse().unwrap() }], ..Said::take() }
+        })
+    };
+    let memories = InMemory::default();
+    pipeline(vec![tells()]).route(text("hi"), false, &memories).await.unwrap();
+    assert_eq!(memories.with(|state| state.records.len()), 1);
+}

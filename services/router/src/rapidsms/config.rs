@@ -1,5 +1,6 @@
 //! `[router.rapidsms.NAME]`: one RapidSMS project, or one backend of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use chassis::network::Network;
@@ -11,7 +12,7 @@ use url::Url;
 use crate::http::way::Reach;
 
 /// One backend of a RapidSMS project.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How it is given the texts.
@@ -54,6 +55,18 @@ pub struct Config {
     /// The networks in which it may be, wherever they are, and without https.
     #[serde(default)]
     pub allow: Vec<Network>,
+}
+
+impl fmt::Debug for Config {
+    /// Shows no address: there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("format", &self.format)
+            .field("backend", &self.backend)
+            .field("timeout", &self.timeout)
+            .field("give_up_after", &self.give_up_after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The backend of RapidSMS whose view takes the texts.
@@ -135,6 +148,8 @@ impl Config {
             give_up_after: self.give_up_after,
             allow_private: self.allow_private,
             allow: &self.allow,
+            // Its server may close an idle one at any moment, and what is written then may have been read.
+            idle_connections: 0,
         }
     }
 

@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use messaging::{Environment, Outgoing, Publisher};
-use protocol::{Envelope, MessageSend};
+use protocol::{Envelope, MessageSend, Network};
 
+use super::in_hand::Asked;
 use super::kannel;
 use super::projects::Project;
 use super::vumi;
@@ -24,7 +25,7 @@ use crate::{Router, observe};
 
 /// The longest wait for the bus, over all tries. A project whose router of apps is `BlockingRouter` waits as long, and so
 /// does the request that gave it the text.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause before messages are published again.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
@@ -76,7 +77,7 @@ impl Door {
         accepted: StatusCode,
     ) -> Result<usize, Refused> {
         let taken = match wanted {
-            Ok(wanted) => self.keep(project, &wanted).await,
+            Ok(wanted) => self.keep(project, wanted).await,
             Err(unusable) => Err(Refused::Unusable(unusable)),
         };
         let status = taken.as_ref().map_or_else(|refused| refused.answer().0, |_| accepted);
@@ -85,35 +86,39 @@ impl Door {
     }
 
     /// Has the messages sent: returns their number once the bus has confirmed them.
-    async fn keep(&self, project: &Project, wanted: &Wanted) -> Result<usize, Refused> {
-        let in_hand = &self.router.projects.in_hand;
-        let answered = in_hand.answered_by(&project.name, wanted);
-        let text = answered.as_ref().map(|asked| asked.text);
+    async fn keep(&self, project: &Project, wanted: Wanted) -> Result<usize, Refused> {
+        let answered = self.router.projects.in_hand.answered_by(&project.name, &wanted);
+        let network = answered.as_ref().map_or_else(Network::sms, |asked| asked.network.clone());
+        let wanted = wanted.on(&network).map_err(Refused::Unusable)?;
+        let reply = answered.as_ref().map(Asked::reply);
         let (fresh, now) = (self.environment.chance.uuid().into(), self.environment.now());
-        let messages = wanted.messages(project, answered.as_ref(), fresh, now);
-        let count = messages.len();
         let pipeline = self.router.pipeline();
-        let outgoing: Vec<_> = messages.into_iter().filter_map(|message| prepared(&pipeline, message)).collect();
-        if let Some(text) = text {
-            in_hand.asked_for(&project.name, text);
-        }
-        tokio::select! {
+        let messages = wanted.messages(project, answered.as_ref(), fresh, now);
+        let outgoing = messages.filter_map(|message| prepared(&pipeline, message));
+        let kept = tokio::select! {
             biased;
-            () = self.publish(&outgoing) => {}
+            kept = self.publish(outgoing) => kept,
             () = self.environment.clock.sleep(CONFIRM_TIMEOUT) => return Err(Refused::NotKept),
+        };
+        if let Some(reply) = reply {
+            reply.kept(u32::try_from(kept).unwrap_or(u32::MAX));
         }
-        if let Some(text) = text {
-            in_hand.kept(&project.name, text, u32::try_from(outgoing.len()).unwrap_or(u32::MAX));
-        }
-        Ok(count)
+        Ok(wanted.to.len())
     }
 
-    /// Publishes until the bus has confirmed all of them. Publishing again is safe, for they have the same ids.
-    async fn publish(&self, messages: &[Outgoing]) {
-        for some in messages.chunks(AT_ONCE) {
-            while self.publisher.publish_all(some).await.is_err() {
+    /// Publishes until the bus has confirmed all of them, and returns their number. Publishing again is safe, for they have
+    /// the same ids. They are made as they are published: the text of many messages is in memory a few times, not many.
+    async fn publish(&self, mut messages: impl Iterator<Item = Outgoing> + Send) -> usize {
+        let mut kept = 0;
+        loop {
+            let some: Vec<_> = messages.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return kept;
+            }
+            while self.publisher.publish_all(&some).await.is_err() {
                 self.environment.clock.sleep(PUBLISH_PAUSE).await;
             }
+            kept += some.len();
         }
     }
 

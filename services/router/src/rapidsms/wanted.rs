@@ -1,5 +1,7 @@
 //! What a project wants sent, however it says so, and the messages that it becomes.
 
+use std::collections::HashSet;
+
 use protocol::{
     Address, AddressError, Envelope, EventId, EventType, Head, Kind, MessageSend, MessageText, Network, TextError,
     Timestamp,
@@ -7,6 +9,9 @@ use protocol::{
 
 use super::in_hand::Asked;
 use super::projects::Project;
+
+/// The most people that one request is for: so many messages are confirmed in the time that a request has.
+pub(super) const RECIPIENTS_MAX: usize = 5_000;
 
 /// One text to one or many people.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +40,12 @@ pub(crate) enum Unusable {
     /// Of those whom it is for, none can be written to.
     #[error("no recipient is an address")]
     Recipients(#[source] AddressError),
+    /// Names, and numbers of a country that is not told.
+    #[error("no recipient can get an SMS: write each number with its country code, as in +1-555-555-0100")]
+    NotDialable,
+    /// More than can be sent while a request waits.
+    #[error("there are more than {RECIPIENTS_MAX} recipients: send to fewer at a time")]
+    TooMany,
     /// It cannot be a text.
     #[error("the text cannot be sent")]
     Text(#[source] TextError),
@@ -46,12 +57,14 @@ pub(crate) enum Unusable {
     Binary,
 }
 
-/// Whom it is for, of whom it names. A request is not made again, so who cannot be written to stands in nobody's way.
+/// Whom it is for, each once. A request is not made again, so who cannot be written to stands in nobody's way.
 pub(super) fn recipients<'a>(written: impl IntoIterator<Item = &'a str>) -> Result<Vec<Address>, Unusable> {
     let mut wrong = Unusable::Nobody;
-    let mut to = Vec::new();
+    let (mut to, mut known) = (Vec::new(), HashSet::new());
     for written in written {
-        match written.parse() {
+        match written.parse::<Address>() {
+            Ok(address) if !known.insert(address.clone()) => {}
+            Ok(_) if to.len() == RECIPIENTS_MAX => return Err(Unusable::TooMany),
             Ok(address) => to.push(address),
             Err(error) => wrong = Unusable::Recipients(error),
         }
@@ -60,7 +73,21 @@ pub(super) fn recipients<'a>(written: impl IntoIterator<Item = &'a str>) -> Resu
 }
 
 impl Wanted {
-    /// The messages.
+    /// The same for those who can be written to on this network.
+    ///
+    /// # Errors
+    /// There are none.
+    pub(super) fn on(mut self, network: &Network) -> Result<Self, Unusable> {
+        let is_sms = *network == Network::sms();
+        self.to.retain(|to| if is_sms { to.is_dialable() } else { to.is_reachable() });
+        match (self.to.is_empty(), is_sms) {
+            (false, _) => Ok(self),
+            (true, true) => Err(Unusable::NotDialable),
+            (true, false) => Err(Unusable::Nobody),
+        }
+    }
+
+    /// The messages, each made when its turn comes.
     ///
     /// Their ids are derived from the text that is answered, the recipient and the words: a project that is given a text
     /// twice answers twice, under ids of its own that are always new, and nobody is to be texted twice. Where no text is
@@ -71,13 +98,13 @@ impl Wanted {
         answered: Option<&Asked>,
         fresh: EventId,
         now: Timestamp,
-    ) -> Vec<Envelope<MessageSend>> {
+    ) -> impl Iterator<Item = Envelope<MessageSend>> {
         let text = answered.map(|asked| asked.text).or(self.in_reply_to);
         let cause = text.unwrap_or_else(|| match &self.message {
             Some(message) => EventId::of_application(&project.name, message),
             None => fresh,
         });
-        let message = |to: &Address| {
+        let message = move |to: &Address| {
             let part = format!("rapidsms {} {} {}", project.name, to.as_str(), self.text.as_str());
             let head = Head {
                 id: cause.derive_part(Kind::MessageSend, &part),
@@ -98,7 +125,7 @@ impl Wanted {
             };
             Envelope { head, data }
         };
-        self.to.iter().map(message).collect()
+        self.to.iter().map(message)
     }
 }
 
@@ -121,7 +148,7 @@ mod tests {
 
     fn messages(wanted: &Wanted, answered: Option<&Asked>, fresh: u128) -> Vec<Envelope<MessageSend>> {
         let now = "2026-03-01T09:30:15Z".parse().unwrap();
-        wanted.messages(&project("clinic"), answered, uuid::Uuid::from_u128(fresh).into(), now)
+        wanted.messages(&project("clinic"), answered, uuid::Uuid::from_u128(fresh).into(), now).collect()
     }
 
     fn id(wanted: &Wanted, fresh: u128) -> EventId {
@@ -172,6 +199,34 @@ mod tests {
         let numbers: Vec<_> = sent.iter().map(|message| message.data.to.as_str()).collect();
         assert_eq!(numbers, ["+15555550177", "+15555550188"]);
         assert_ne!(sent[0].head.id, sent[1].head.id);
+    }
+
+    #[test]
+    fn nobody_is_named_twice_however_the_number_is_written() {
+        let to = recipients(["15555550177", "+1 555 555 0177", "15555550188", "15555550177"]).unwrap();
+        assert_eq!(to.iter().map(Address::as_str).collect::<Vec<_>>(), ["+15555550177", "+15555550188"]);
+    }
+
+    #[test]
+    fn more_than_can_be_sent_while_a_request_waits_are_refused() {
+        let numbers: Vec<_> = (0..=RECIPIENTS_MAX).map(|at| (15_555_550_000 + at).to_string()).collect();
+        let (last, most) = numbers.split_last().unwrap();
+        let repeated = most.iter().chain(most).map(String::as_str);
+        assert_eq!(recipients(repeated.clone()).unwrap().len(), RECIPIENTS_MAX);
+        assert_eq!(recipients(repeated.chain([last.as_str()])), Err(Unusable::TooMany));
+    }
+
+    #[test]
+    fn who_has_no_number_gets_no_sms() {
+        let to = |written: &[&str]| Wanted { to: recipients(written.iter().copied()).unwrap(), ..wanted("news") };
+        for wrong in ["07123456", "0712345678", "bob", "unknown"] {
+            assert_eq!(to(&[wrong]).on(&Network::sms()), Err(Unusable::NotDialable), "{wrong}");
+            let rest = to(&[wrong, "15555550177"]).on(&Network::sms()).unwrap();
+            assert_eq!(rest, wanted("news"), "{wrong}");
+        }
+        let jabber: Network = "JABBER".parse().unwrap();
+        assert_eq!(to(&["bob"]).on(&jabber), Ok(to(&["bob"])));
+        assert_eq!(to(&["unknown"]).on(&jabber), Err(Unusable::Nobody));
     }
 
     #[test]

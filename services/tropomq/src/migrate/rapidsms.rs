@@ -70,7 +70,9 @@ impl RapidSms {
             bail!("{file}: no backend has the engine rtropo.outgoing.TropoBackend, so there is nothing to migrate");
         }
         let chance = Environment::system().chance;
-        let plan = Plan { format: self.format, project: &self.project, router: &self.router };
+        let secret = || chance.uuid().simple().to_string();
+        let (format, password) = (self.format, secret());
+        let plan = Plan { format, project: &self.project, router: &self.router, password: &password };
         let mut names: Vec<BackendName> = Vec::new();
         let mut configuration = written::applications(&ours);
         for tropo in &ours {
@@ -78,8 +80,7 @@ impl RapidSms {
                 bail!("{file}: two backends would be called {}: rename one of them", tropo.backend);
             }
             names.push(tropo.backend.clone());
-            let secret = || chance.uuid().simple().to_string();
-            configuration += &plan.configuration(tropo, &secret(), &secret());
+            configuration += &plan.configuration(tropo, &secret());
             say(&plan.advice(tropo));
         }
         print(&configuration);

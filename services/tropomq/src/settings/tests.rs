@@ -92,6 +92,10 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(project, "router.rapidsms.clinic.backend", "no backend clinic");
     check_refused(&format!("{project}password = \"short\""), "router", "openssl rand");
     check_refused(&project.replace("https", "http"), "router", "allow_private");
+    let second = "[router]\napplications = [\"one\", \"two\"]\n[router.rapidsms.one]\nformat = \"vumi\"\n\
+                  url = \"https://one.example.com/\"\n[router.rapidsms.two]\nbackend = \"one\"\nformat = \"vumi\"\n\
+                  url = \"https://two.example.com/\"\n[backends.one]\nnumber = \"+15555550100\"\nmessaging_token = \"t\"\n";
+    check_refused(second, "router.rapidsms.two.backend", "never be asked");
     check_refused("[egress]\nsession_api = \"ftp://x/\"", "egress.session_api", "http");
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
     let forgetful = "[egress]\nretention = \"48h\"\nresult_timeout = \"25h\"";

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::tests::{described, same_as_written};
 use super::*;
+use crate::{Address, MessageText, Network, PhoneNumber};
 
 /// Where the schemas of all types stand in the document.
 const SCHEMAS: &str = "/components/schemas";
@@ -167,4 +169,46 @@ fn every_kind_has_a_schema_that_takes_its_fixture_and_nothing_less() {
     let (mut wordless, kind) = (fixture(Kind::MessageSend), Kind::MessageSend);
     wordless["data"].as_object_mut().unwrap().remove("text");
     assert!(!is_valid(&document, kind, &wordless));
+}
+
+/// What nobody reads as a `T` is not of its schema, and what somebody writes is.
+#[track_caller]
+fn check<T: JsonSchema + DeserializeOwned>(written: &[&str], refused: &[&str]) {
+    let schema = T::json_schema(&mut SchemaSettings::draft07().into_generator()).to_value();
+    let schema = jsonschema::draft7::new(&schema).unwrap();
+    for (written, is_read) in written.iter().map(|it| (it, true)).chain(refused.iter().map(|it| (it, false))) {
+        let value = json!(written);
+        assert_eq!(schema.is_valid(&value), is_read, "the schema, on {written:?}");
+        assert_eq!(serde_json::from_value::<T>(value).is_ok(), is_read, "{written:?}");
+    }
+    assert!(!schema.is_valid(&json!(7)));
+}
+
+#[test]
+fn a_schema_refuses_what_nobody_reads() {
+    let long = "a".repeat(MessageText::BYTES_MAX);
+    check::<BackendName>(
+        &["my-tropo-backend", "Tropo_2", "0", &long[..64]],
+        &["", "a.b", "-a", "a b", "é", "a\n", &long[..65]],
+    );
+    check::<Network>(&["SMS", "sms", &long[..16]], &["", "S.S", "SMS2", &long[..17]]);
+    check::<SessionId>(&["9f0c4be1a27d", "3FA17C36-CC7E@10.0.0.9", &long[..128]], &["", "a b", "é", &long[..129]]);
+    check::<MessageText>(&["", "ποῦ 🐘\r\n\"<&>\\", &long], &["a\0", &format!("{long}a")]);
+    check::<Address>(
+        &["+15555550100", "12345", "alice@example.net", "unknown", "tel:+15555550100", "Frühling: 7", &long[..256]],
+        &["", " ", "tel:", "TEL: tel:", "a\u{7f}", "a\tb", "a\u{85}b", &long[..257]],
+    );
+    check::<PhoneNumber>(&["+15555550100", "+12345678"], &["", "+1234567", "+05555550100", "bob", "+1234567890123456"]);
+    check::<EventId>(&["0b8f6a52-58c1-5c0e-9d3a-0e6f6d6f3a11"], &["", "1", "0b8f6a52-58c1-5c0e-9d3a-0e6f6d6f3a1g"]);
+}
+
+#[test]
+fn an_event_with_what_nobody_reads_is_not_of_the_contract() {
+    let document = asyncapi();
+    let kind = Kind::MessageSend;
+    for (member, wrong) in [("/backend", "a.b"), ("/data/to", ""), ("/data/network", "S.S"), ("/data/text", "\0")] {
+        let mut event = fixture(kind);
+        *event.pointer_mut(member).unwrap() = wrong.into();
+        assert!(!is_valid(&document, kind, &event), "{member}");
+    }
 }

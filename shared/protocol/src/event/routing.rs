@@ -1,6 +1,7 @@
 //! Events about a text's way through the applications.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use super::{Event, Kind};
 use crate::{Address, Head, MessageText, Network, SessionId};
 
 /// A text is handed to an application that consumes from the bus. The cause is the `message.received`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MessageOffered {
     /// The application that it is for; the third word of the routing key.
@@ -27,6 +28,22 @@ pub struct MessageOffered {
     /// What the applications of phase `parse` found out about it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
+}
+
+/// Shows the names of the notes alone: what is noted may be a person's words.
+impl fmt::Debug for MessageOffered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { application, session_id, from, to, text, network, notes } = self;
+        f.debug_struct("MessageOffered")
+            .field("application", application)
+            .field("session_id", session_id)
+            .field("from", from)
+            .field("to", to)
+            .field("text", text)
+            .field("network", network)
+            .field("notes", &notes.keys())
+            .finish()
+    }
 }
 
 /// What the applications said to a text, and what came of it: the reason for every reply.

@@ -308,3 +308,18 @@ pub(super) fn same_as_written(name: &str, document: &str) {
     let same = fs::read_to_string(&path).is_ok_and(|written| written == document);
     assert!(same, "{name} is not what the code says: run this test once with BLESS=1");
 }
+
+#[test]
+fn an_offered_text_shows_nothing_of_a_person() {
+    let offered = MessageOffered {
+        application: "stock".to_owned(),
+        session_id: session(),
+        from: number("+15555550177"),
+        to: None,
+        text: "private".parse().unwrap(),
+        network: Network::sms(),
+        notes: BTreeMap::from([("language".to_owned(), "private".to_owned())]),
+    };
+    let shown = format!("{offered:?}");
+    assert!(shown.contains("language") && !shown.contains("private"), "{shown}");
+}

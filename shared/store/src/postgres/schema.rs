@@ -95,6 +95,8 @@ const PEOPLE: &str = "
     );
     CREATE INDEX memories_changed ON memories (changed_at);
     CREATE INDEX memories_forgotten ON memories (changed_at) WHERE value IS NULL;
+    -- No longer ones: an entry of an index has at most 2704 bytes.
+    CREATE INDEX memories_tally ON memories (application, value) WHERE length(value) <= 500;
     CREATE TABLE memory_records (
         text_id uuid PRIMARY KEY,
         record  text NOT NULL, -- personal

@@ -106,6 +106,7 @@ const PEOPLE: &str = "
     ) STRICT;
     CREATE INDEX memories_changed ON memories (changed_at);
     CREATE INDEX memories_forgotten ON memories (changed_at) WHERE value IS NULL;
+    CREATE INDEX memories_tally ON memories (application, value) WHERE length(value) <= 500;
     CREATE TABLE memory_records (
         text_id BLOB PRIMARY KEY NOT NULL,
         record  TEXT NOT NULL, -- personal

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::EventId;
-use store::{Change, Choice, Keep, Kept, Memories, Memory, MemoryKey, Opened};
+use store::{Change, Choice, Keep, Kept, Memories, Memory, MemoryKey, Opened, TALLIED_CHARS_MAX};
 use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, choice, message, open_all, person, second};
@@ -16,6 +16,7 @@ on_both!(
     of_many_that_change_one_memory_at_once_each_builds_on_the_one_before,
     of_two_that_handle_one_text_at_once_one_is_kept,
     people_are_counted_by_what_is_remembered_of_them,
+    a_value_is_kept_however_long_and_counted_while_it_is_short,
     only_what_is_old_is_forgotten,
 );
 
@@ -187,6 +188,19 @@ async fn people_are_counted_by_what_is_remembered_of_them(place: Place) {
     memories.keep(keep(vec![change(&forgotten, 1, None)], 2)).await.unwrap();
     assert_eq!(memories.tally("poll").await.unwrap(), BTreeMap::from([("\"yes\"".to_owned(), 3)]));
     assert_eq!(memories.tally("nobody").await.unwrap(), BTreeMap::new());
+}
+
+async fn a_value_is_kept_however_long_and_counted_while_it_is_short(place: Place) {
+    let Opened { memories, .. } = open_all(&place).await;
+    // Nothing that could be made shorter by compressing it.
+    let letters = (0..100_000_u32).filter_map(|number| char::from_u32(0x1_0000 + number * 7919 % 0x1_0000));
+    let long = |chars: usize| letters.clone().cycle().take(chars).collect::<String>();
+    for (index, chars) in [TALLIED_CHARS_MAX, TALLIED_CHARS_MAX + 1, 40_000].into_iter().enumerate() {
+        let (key, value) = (key("poll", &format!("+1555555010{index}")), long(chars));
+        assert_eq!(memories.keep(keep(vec![change(&key, 0, Some(&value))], 1)).await.unwrap(), Kept::Now);
+        check(recalled(&*memories, &key).await, Some(memory(&key, 1, &value, 1)));
+    }
+    assert_eq!(memories.tally("poll").await.unwrap(), BTreeMap::from([(long(TALLIED_CHARS_MAX), 1)]));
 }
 
 async fn only_what_is_old_is_forgotten(place: Place) {

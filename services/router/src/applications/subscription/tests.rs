@@ -56,6 +56,26 @@ fn a_word_counts_however_it_is_written_and_alone() {
 }
 
 #[test]
+fn a_word_counts_in_every_script_however_it_is_written() {
+    for (word, texts) in [
+        ("τέλος", ["ΤΈΛΟΣ", "Τελοσ."]),
+        ("Schluß", ["SCHLUSS", "schluẞ!"]),
+        ("iptal", ["İPTAL", "Iptal"]),
+        ("arrêter", ["arre\u{302}ter", "ARRETER"]),
+        ("ΣΤΟΠ", ["στοπ", "σ-τ-ο-π"]),
+        ("توقف", ["تَوَقُّف", "توقف؟"]),
+        ("रोकें", ["रोकें", "«रोकें»"]),
+    ] {
+        let config = SubscriptionWords { stop: chosen(&[word], None), ..SubscriptionWords::default() };
+        let subscription = Subscription::new(&config).unwrap();
+        for text in texts.map(text) {
+            let consent = subscription.filter(&text, &Known::default()).consent;
+            assert_eq!(consent.and_then(|consent| consent.choice), Some(Choice::Out), "{word}");
+        }
+    }
+}
+
+#[test]
 fn a_second_stop_is_on_record_and_nothing_is_answered() {
     check("stop", Some(Choice::Out), (true, Some((Some(Choice::Out), "stop")), None));
 }
@@ -91,6 +111,8 @@ fn words_that_mean_nothing_or_two_things_are_refused() {
     let refused = |config| Subscription::new(&config).unwrap_err().to_string();
     let twice = SubscriptionWords { start: chosen(&["Opt-Out"], None), ..config() };
     assert!(refused(twice).contains("\"Opt-Out\" stands twice"));
+    let accents = SubscriptionWords { stop: chosen(&["arrêter", "arreter"], None), ..config() };
+    Subscription::new(&accents).unwrap();
     let empty = SubscriptionWords { stop: chosen(&["!"], None), ..config() };
     assert!(refused(empty).contains("neither a letter nor a digit"));
     Subscription::new(&SubscriptionWords::default()).unwrap();

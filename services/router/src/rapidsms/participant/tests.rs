@@ -3,6 +3,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::super::tests::config;
+use super::super::wanted::Wanted;
 use super::*;
 use crate::applications::text;
 
@@ -40,18 +41,19 @@ fn what_a_project_answers_is_judged_alike_in_every_format() {
             (200, Judged::Took(1)),
             (202, Judged::Took(1)),
             (301, Judged::Waits),
-            (400, Judged::GivenUp),
+            (400, Judged::Waits),
             (403, Judged::Waits),
             (404, Judged::Waits),
             (414, Judged::GivenUp),
             (429, Judged::Waits),
-            (503, Judged::Waits),
         ] {
             assert_eq!(judged(format, answered(status), REPLY), expected, "{format:?} {status}");
         }
+        assert_eq!(judged(format, Given::Invalid, NOTHING), Judged::GivenUp);
         let not_given = Given::Not(Unanswered::Away { because: "refused".to_owned(), retry_after: None });
         assert_eq!(judged(format, not_given, NOTHING), Judged::Waits);
         assert_eq!(judged(format, answered(200), NOTHING), Judged::Took(0));
+        assert_eq!(judged(format, answered(503), NOTHING), Judged::Waits);
         assert_eq!(judged(format, answered(200), REFUSED), Judged::Waits, "its reply is lost if it is not asked again");
     }
 }
@@ -60,10 +62,18 @@ fn what_a_project_answers_is_judged_alike_in_every_format() {
 fn what_may_have_been_handled_is_given_again_only_where_an_answer_says_to_what() {
     for given in [answered(500), answered(502), answered(504), Given::Unknown("timeout".to_owned())] {
         assert_eq!(judged(Format::Vumi, given.clone(), NOTHING), Judged::Waits);
-        assert_eq!(judged(Format::Vumi, given.clone(), REPLY), Judged::Waits);
         for format in [Format::Kannel, Format::Http] {
             assert_eq!(judged(format, given.clone(), NOTHING), Judged::GivenUp, "{format:?} {given:?}");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_was_replied_to_is_not_given_again() {
+    for given in [answered(500), answered(502), answered(503), answered(504), Given::Unknown("timeout".to_owned())] {
+        for format in [Format::Vumi, Format::Kannel, Format::Http] {
             assert_eq!(judged(format, given.clone(), REPLY), Judged::Took(1), "{format:?} {given:?}");
+            assert_eq!(judged(format, given.clone(), REFUSED), Judged::Waits, "{format:?} {given:?}");
         }
     }
 }
@@ -103,6 +113,56 @@ async fn an_answer_is_told_whatever_it_is() {
         let expected = Given::Answered(StatusCode::from_u16(status).unwrap(), rest.map(Duration::from_secs));
         assert_eq!(give(&project).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_text_is_judged_when_no_reply_to_it_is_in_flight() {
+    let (project, _crowd) = project("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false).await;
+    let text = text("hi");
+    let answer = async { project.answer(&text).await.unwrap().sent };
+    let replies = async {
+        // The project's worker asks before its view answers, and is told later.
+        let to = vec![text.received.from.clone()];
+        let wanted = Wanted { to, text: "x".parse().unwrap(), from: None, in_reply_to: Some(text.id), message: None };
+        let reply = project.in_hand.answered_by(&project.name, &wanted).unwrap().reply();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        reply.kept(1);
+    };
+    // The text is in hand as soon as the first is polled.
+    let (sent, ()) = tokio::join!(biased; answer, replies);
+    assert_eq!(sent, 1);
+}
+
+#[tokio::test]
+async fn a_bad_request_is_a_no_only_from_a_view() {
+    let view = "HTTP/1.1 400 Bad\r\nContent-Length: 23\r\n\r\nform failed to validate";
+    let django = "HTTP/1.1 400 Bad\r\nContent-Length: 26\r\n\r\n<h1>Bad Request (400)</h1>";
+    let lost = "HTTP/1.1 400 Bad\r\nContent-Length: 23\r\n\r\nform";
+    for (answer, expected) in [(view, Given::Invalid), (django, answered(400)), (lost, answered(400))] {
+        let (project, _crowd) = project(answer, false).await;
+        assert_eq!(give(&project).await, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn each_text_has_a_connection_of_its_own() {
+    chassis::tls::install_provider();
+    let (listener, crowd) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Crowd::default());
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    crowd.spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let _request = connection.read(&mut [0; 4096]).await.unwrap();
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            // It reads no second request.
+            open.push(connection);
+        }
+    });
+    let config = Config { url, timeout: Duration::from_millis(500), ..config(Format::Kannel) };
+    let project = RapidSms::new("clinic".parse().unwrap(), &config, InHand::default()).unwrap();
+    assert_eq!(give(&project).await, answered(200));
+    assert_eq!(give(&project).await, answered(200));
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ impl Stage {
     /// So many messages on the lane.
     async fn messages(&self, count: usize) -> Vec<Envelope<MessageSend>> {
         let lane = QueueName::lane(&"clinic".parse().unwrap());
-        let mut subscription = self.bus.subscribe(&lane, 100).await.unwrap();
+        let mut subscription = self.bus.subscribe(&lane, 1_000).await.unwrap();
         let mut messages = Vec::new();
         while messages.len() < count {
             let delivery = subscription.next().await.unwrap();
@@ -90,7 +90,7 @@ async fn a_reply_of_the_vumi_backend_is_on_the_bus_before_it_is_accepted() {
     let expected = (StatusCode::OK, r#"{"messages":1}"#.to_owned());
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
     assert_eq!(stage.vumi("clinic", PASSWORD, &body).await, expected);
-    assert_eq!(asking.heard(), Heard { kept: 2, unkept: 0 });
+    assert_eq!(asking.heard().await, Heard { kept: 2, unkept: 0 });
     let sent = stage.messages(2).await;
     assert_eq!(sent[0].head.id, sent[1].head.id);
     let head = &sent[0].head;
@@ -108,6 +108,26 @@ async fn a_request_of_the_kannel_backend_is_accepted_in_the_words_of_kannel() {
     assert!(numbers.contains(&"+15555550188".to_owned()));
     let (status, words) = stage.kannel(&format!("username=clinic&password={PASSWORD}&to=1555&coding=1")).await;
     assert_eq!((status, words.as_str()), (StatusCode::BAD_REQUEST, "binary messages cannot be sent"));
+}
+
+#[tokio::test]
+async fn many_recipients_get_a_message_each() {
+    let stage = Stage::set();
+    let numbers: Vec<_> = (0..2 * AT_ONCE + 1).map(|at| (15_555_550_000 + at).to_string()).collect();
+    let body = serde_json::json!({ "content": "news", "to_addr": numbers.iter().chain(&numbers).collect::<Vec<_>>() });
+    let expected = (StatusCode::OK, format!(r#"{{"messages":{}}}"#, numbers.len()));
+    assert_eq!(stage.vumi("clinic", PASSWORD, &body.to_string()).await, expected);
+    let sent = stage.messages(numbers.len()).await;
+    let reached: BTreeSet<_> = sent.iter().map(|message| message.data.to.as_str().trim_start_matches('+')).collect();
+    assert_eq!(reached, numbers.iter().map(String::as_str).collect());
+}
+
+#[tokio::test]
+async fn an_sms_for_a_name_is_refused_with_what_to_write() {
+    let stage = Stage::set();
+    let (status, words) = stage.vumi("clinic", PASSWORD, r#"{"content": "x", "to_addr": ["bob"]}"#).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(words.contains("write each number with its country code"), "{words}");
 }
 
 #[tokio::test]
@@ -136,5 +156,5 @@ async fn what_the_bus_does_not_take_is_refused_and_its_text_is_known_as_not_answ
     tokio::time::pause();
     let body = r#"{"content": "pong", "to_addr": ["15555550177"]}"#;
     assert_eq!(stage.vumi("clinic", PASSWORD, body).await.0, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(asking.heard(), Heard { kept: 0, unkept: 1 });
+    assert_eq!(asking.heard().await, Heard { kept: 0, unkept: 1 });
 }

@@ -13,7 +13,7 @@ pub(in crate::migrate) enum Token {
     Name(String),
     /// A string, as it reads.
     Text(String),
-    /// A string that is put together when it is run.
+    /// A string that only running the file would tell.
     Formatted,
     /// A number, as it is written.
     Number(String),
@@ -192,15 +192,15 @@ impl<'a> Lexer<'a> {
             end += next.len_utf8() + escaped.map_or(0, char::len_utf8);
         };
         self.skip(end + quote.len());
-        let text = if has('r') { content.to_owned() } else { unescaped(content, begun)? };
+        let text = if has('r') { Some(content.to_owned()) } else { unescaped(content, begun)? };
         let formatted = (has('f') || has('t')) && content.contains(['{', '}']);
-        self.push(begun, if formatted { Token::Formatted } else { Token::Text(text) });
+        self.push(begun, text.filter(|_| !formatted).map_or(Token::Formatted, Token::Text));
         Ok(())
     }
 }
 
-/// The text of a string that is not raw.
-fn unescaped(content: &str, line: usize) -> Result<String, PythonError> {
+/// The text of a string that is not raw; `None`, where a character is named in it.
+fn unescaped(content: &str, line: usize) -> Result<Option<String>, PythonError> {
     let mut text = String::with_capacity(content.len());
     let mut chars = content.chars().peekable();
     while let Some(c) = chars.next() {
@@ -224,17 +224,13 @@ fn unescaped(content: &str, line: usize) -> Result<String, PythonError> {
             'u' => text.push(character(&mut chars, 16, 4..=4, "").ok_or_else(wrong)?),
             'U' => text.push(character(&mut chars, 16, 8..=8, "").ok_or_else(wrong)?),
             '0'..='7' => text.push(character(&mut chars, 8, 0..=2, &escape.to_string()).ok_or_else(wrong)?),
-            'N' => {
-                return Err(PythonError::new(
-                    line,
-                    "a character by its name (\\N) is not understood: write it as it is",
-                ));
-            }
+            // Only Python knows all of the names.
+            'N' => return Ok(None),
             // Python leaves both.
             other => text.extend(['\\', other]),
         }
     }
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// The character of a number that is written in digits.
@@ -313,6 +309,8 @@ mod tests {
 
     #[test]
     fn what_is_put_together_when_it_is_run_is_no_text() {
-        assert_eq!(statements("f'{x}'").unwrap()[0].tokens, [(1, Token::Formatted)]);
+        for file in ["f'{x}'", r"'a \N{BULLET} b'"] {
+            assert_eq!(statements(file).unwrap()[0].tokens, [(1, Token::Formatted)], "{file}");
+        }
     }
 }

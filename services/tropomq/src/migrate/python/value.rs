@@ -303,6 +303,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         };
         let Value::Text(variable) = self.value()? else { return Ok(None) };
+        if !is_variable(&variable) {
+            return Ok(None);
+        }
         let mut default = None;
         while self.mark(",") {
             let ahead = self.tokens;
@@ -320,6 +323,13 @@ impl<'a> Reader<'a> {
         }
         Ok(self.mark(close).then_some(Value::Environment { variable, default }))
     }
+}
+
+/// Whether a shell could set a variable of that name.
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! Finds `INSTALLED_BACKENDS` in the settings of a project.
 
+use std::collections::BTreeSet;
+
 use crate::migrate::python::{PythonError, Reader, Statement, Token, Value, Variables, statements};
 
 /// The setting.
 const NAME: &str = "INSTALLED_BACKENDS";
+
+/// The words of statements that may give any name in them another value.
+const BINDING: [&str; 9] = ["as", "case", "class", "def", "del", "for", "global", "import", "nonlocal"];
 
 /// The backends of a project, and what is to be said about how they were found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,11 +52,17 @@ fn elsewhere(imported: &[String]) -> String {
 /// The backends that a settings file installs.
 pub(super) fn find(file: &str) -> Result<Found, FindError> {
     let mut variables = Variables::new();
-    let (mut doubts, mut imported) = (Vec::new(), Vec::new());
+    let (mut doubts, mut imported, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
     for statement in statements(file)? {
-        imported.extend(star_import(&statement));
-        let Some((line, Token::Name(name))) = statement.tokens.first() else { continue };
-        if name == NAME {
+        let Some((line, first)) = statement.tokens.first() else { continue };
+        if let Some(module) = star_import(&statement) {
+            if !variables.is_empty() {
+                let told = "is not read, and may change what was read above";
+                doubts.push(format!("line {line}: what comes from {module} {told}"));
+            }
+            imported.push(module);
+        } else if is_name(first, NAME) {
+            used.extend(names(&statement).map(str::to_owned));
             if statement.indented {
                 doubts.push(format!("line {line}: this stands in a block, and is read as if it always counted"));
             }
@@ -63,12 +74,19 @@ pub(super) fn find(file: &str) -> Result<Found, FindError> {
             } else if !understood {
                 return Err(FindError::NotUnderstood { line: *line });
             }
-        } else {
-            assign(&statement, name, &mut variables);
+        } else if !assign(&statement, &mut variables) {
+            for name in changed(&statement, &variables) {
+                let changes_entries = matches!(variables.get(&name), Some(Value::Entries(_)));
+                if name == NAME || (used.contains(&name) && changes_entries) {
+                    doubts.push(format!("line {line}: what is done to {name} here is not understood, and left out"));
+                } else {
+                    variables.insert(name, Value::Unknown { line: *line });
+                }
+            }
         }
     }
     let line = statements(file)?.iter().find_map(|statement| match statement.tokens.first() {
-        Some((line, Token::Name(name))) if name == NAME => Some(*line),
+        Some((line, first)) if is_name(first, NAME) => Some(*line),
         _ => None,
     });
     match (variables.remove(NAME), line) {
@@ -106,18 +124,59 @@ fn star_import(statement: &Statement) -> Option<String> {
     (from == "from").then(|| module.concat())
 }
 
-/// Remembers what a name stands for: `NAME = VALUE`.
-fn assign(statement: &Statement, name: &str, variables: &mut Variables) {
+fn is_name(token: &Token, name: &str) -> bool {
+    matches!(token, Token::Name(written) if written == name)
+}
+
+fn names(statement: &Statement) -> impl Iterator<Item = &str> {
+    statement
+        .tokens
+        .iter()
+        .filter_map(|(_, token)| if let Token::Name(name) = token { Some(name.as_str()) } else { None })
+}
+
+/// Remembers what a name stands for, `NAME = VALUE`; whether the statement is one that does that always, and nothing else.
+fn assign(statement: &Statement, variables: &mut Variables) -> bool {
+    if statement.indented || statement.tokens.iter().any(|(_, token)| *token == Token::Mark(":=")) {
+        return false;
+    }
     let mut reader = Reader::new(statement, variables);
-    reader.name();
+    let Some(name) = reader.name() else { return false };
     if !reader.mark("=") {
-        return;
+        return false;
     }
     // What cannot be read matters where it is needed, and is unknown there.
     match reader.value() {
-        Ok(value) if reader.is_done() => drop(variables.insert(name.to_owned(), value)),
-        Ok(_) | Err(_) => drop(variables.remove(name)),
+        Ok(value) if reader.is_done() => {
+            variables.insert(name.to_owned(), value);
+            true
+        }
+        Ok(_) | Err(_) => false,
     }
+}
+
+/// The names with values that may have others after a statement that is not understood. Rather too many than too few:
+/// that a name begins the statement, or stands before an assignment, is enough.
+fn changed(statement: &Statement, variables: &Variables) -> BTreeSet<String> {
+    let mut depth = 0_usize;
+    let mut assigned = 1;
+    for (at, (_, token)) in statement.tokens.iter().enumerate() {
+        match token {
+            Token::Mark("(" | "[" | "{") => depth += 1,
+            Token::Mark(")" | "]" | "}") => depth = depth.saturating_sub(1),
+            Token::Mark(":=") => assigned = at,
+            Token::Mark("==" | "!=" | "<=" | ">=") => {}
+            Token::Mark(mark) if depth == 0 && mark.ends_with('=') => assigned = at,
+            Token::Name(word) if BINDING.contains(&word.as_str()) => assigned = statement.tokens.len(),
+            Token::Name(_) | Token::Text(_) | Token::Formatted | Token::Number(_) | Token::Mark(_) => {}
+        }
+    }
+    let targets = statement.tokens.iter().take(assigned);
+    let known = targets.filter_map(|(_, token)| match token {
+        Token::Name(name) if variables.contains_key(name) => Some(name.clone()),
+        _ => None,
+    });
+    known.collect()
 }
 
 /// A statement that begins with the setting; whether it was understood.
@@ -197,7 +256,7 @@ fn set(entries: &mut Value, path: &[Value], value: Value) -> bool {
 mod tests {
     use super::*;
 
-    fn names(file: &str) -> Vec<String> {
+    fn installed(file: &str) -> Vec<String> {
         find(file).unwrap().backends.into_iter().map(|(name, _)| name).collect()
     }
 
@@ -212,7 +271,7 @@ mod tests {
             "MINE = {'b': {}}\nINSTALLED_BACKENDS = dict(a={})\nINSTALLED_BACKENDS.update(MINE)",
             "MINE = {'a': {}}\nINSTALLED_BACKENDS = {**MINE, 'b': {}}",
         ] {
-            assert_eq!(names(file), ["a", "b"], "{file}");
+            assert_eq!(installed(file), ["a", "b"], "{file}");
         }
     }
 
@@ -235,6 +294,62 @@ mod tests {
                 "line 3: the backends that come from here are not understood",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_may_have_another_value_is_not_understood() {
+        for (change, line) in [
+            ("", None),
+            ("TOKEN = 'b'", None),
+            ("print(TOKEN)\nif TOKEN == 'b' and OTHER <= 'c': pass", None),
+            ("send(TOKEN='b')\nOTHER = dict(TOKEN='b')", None),
+            ("TOKEN += '-tail'", Some(2)),
+            ("TOKEN: str = 'b'", Some(2)),
+            ("TOKEN = OTHER = 'b'", Some(2)),
+            ("OTHER = TOKEN = 'b'", Some(2)),
+            ("TOKEN, OTHER = 'b', 'c'", Some(2)),
+            ("OTHER, TOKEN = 'b', 'c'", Some(2)),
+            ("(OTHER, TOKEN) = 'b', 'c'", Some(2)),
+            ("if os.environ.get('STAGING'):\n    TOKEN = 'b'", Some(3)),
+            ("if STAGING: TOKEN = 'b'", Some(2)),
+            ("try:\n  pass\nelse: TOKEN = 'b'", Some(4)),
+            ("def other():\n    TOKEN = 'b'", Some(3)),
+            ("class Other:\n    TOKEN = 'b'", Some(3)),
+            ("OTHER = (TOKEN := 'b')", Some(2)),
+            ("for TOKEN in tokens: pass", Some(2)),
+            ("from .secrets import TOKEN", Some(2)),
+            ("with token() as TOKEN: pass", Some(2)),
+            ("try: from .secrets import TOKEN\nexcept ImportError: pass", Some(2)),
+            ("del TOKEN", Some(2)),
+        ] {
+            let file = format!("TOKEN = 'a'\n{change}\nINSTALLED_BACKENDS = {{'a': TOKEN}}");
+            let found = find(&file).unwrap();
+            assert_eq!(found.doubts, [""; 0], "{change}");
+            match (&found.backends[0].1, line) {
+                (Value::Text(text), None) => assert!(["a", "b"].contains(&text.as_str()), "{change}"),
+                (value, line) => assert_eq!(Some(value.clone()), line.map(|line| Value::Unknown { line }), "{change}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_change_the_backends_after_they_were_read_is_told() {
+        let file = "from .base import *\nMINE = {'b': {}}\nINSTALLED_BACKENDS = {'a': {}, **MINE}";
+        assert_eq!(find(file).unwrap().doubts, [""; 0]);
+        for (later, doubt) in [
+            ("from .local import *", "line 4: what comes from .local is not read, and may change what was read above"),
+            (
+                "try:\n    from .local import *\nexcept ImportError: pass",
+                "line 5: what comes from .local is not read, and may change what was read above",
+            ),
+            ("MINE['b'] = 1", "line 4: what is done to MINE here is not understood, and left out"),
+            (
+                "for one in INSTALLED_BACKENDS.values(): one['config'] = {}",
+                "line 4: what is done to INSTALLED_BACKENDS here is not understood, and left out",
+            ),
+        ] {
+            assert_eq!(find(&format!("{file}\n{later}")).unwrap().doubts, [doubt], "{later}");
+        }
     }
 
     #[test]

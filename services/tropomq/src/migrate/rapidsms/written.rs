@@ -18,6 +18,8 @@ pub(super) struct Tropo {
     name: String,
     /// Its name here.
     pub(super) backend: BackendName,
+    /// The name of the project as an application.
+    project: BackendName,
     token: Said,
     number: Said,
 }
@@ -92,9 +94,14 @@ impl Tropo {
             }
         };
         let fits = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
-        let backend = name.chars().map(fits).collect::<String>().parse().map_err(|_| BackendError::Name)?;
+        let fitting: String = name.chars().map(fits).collect();
+        let backend = fitting.parse().map_err(|_| BackendError::Name)?;
+        // An application of the house may have the name already.
+        let is_taken = router::built_in().any(|built_in| built_in == fitting);
+        let project = if is_taken { format!("{fitting}-rapidsms") } else { fitting };
+        let project = project.parse().map_err(|_| BackendError::Name)?;
         let (token, number) = (setting("messaging_token")?, setting("number")?);
-        Ok(Some(Self { name: name.to_owned(), backend, token, number }))
+        Ok(Some(Self { name: name.to_owned(), backend, project, token, number }))
     }
 }
 
@@ -116,7 +123,7 @@ fn quoted(text: &str) -> String {
 
 /// The table that has the projects asked.
 pub(super) fn applications(backends: &[Tropo]) -> String {
-    let names: Vec<String> = backends.iter().map(|tropo| quoted(tropo.backend.as_str())).collect();
+    let names: Vec<String> = backends.iter().map(|tropo| quoted(tropo.project.as_str())).collect();
     let told = "# The application subscription takes STOP and START before the project sees them.";
     format!("[router]\n{told}\napplications = [\"subscription\", {}]\n", names.join(", "))
 }
@@ -127,12 +134,14 @@ pub(super) struct Plan<'a> {
     pub(super) format: Format,
     pub(super) project: &'a Url,
     pub(super) router: &'a Url,
+    /// What the project shows when it sends, whichever backend it sends through.
+    pub(super) password: &'a str,
 }
 
 impl Plan<'_> {
     /// Our configuration of a backend and its project.
-    pub(super) fn configuration(&self, tropo: &Tropo, webhook_secret: &str, password: &str) -> String {
-        let Tropo { backend, token, number, .. } = tropo;
+    pub(super) fn configuration(&self, tropo: &Tropo, webhook_secret: &str) -> String {
+        let Tropo { backend, project, token, number, .. } = tropo;
         let mut written = format!("\n[backends.{backend}]\n");
         written += &line_of(backend, "messaging_token", token);
         written += &line_of(backend, "number", number);
@@ -141,10 +150,14 @@ impl Plan<'_> {
         // Writing to a string cannot fail.
         let _ = write!(
             written,
-            "webhook_secret = {}\n\n[router.rapidsms.{backend}]\nformat = \"{format}\"\nurl = {url}\npassword = {}\n",
+            "webhook_secret = {}\n\n[router.rapidsms.{project}]\nformat = \"{format}\"\nurl = {url}\npassword = {}\n",
             quoted(webhook_secret),
-            quoted(password),
+            quoted(self.password),
         );
+        if project != backend {
+            written += "# The name of the backend is that of an application that is built in.\n";
+            written += &format!("backend = {}\n", quoted(backend.as_str()));
+        }
         if self.project.scheme() == "http" {
             written += "# The project is on this machine, or in a network of your own: texts go there unencrypted.\n";
             written += "allow_private = true\n";
@@ -154,23 +167,24 @@ impl Plan<'_> {
 
     /// What changes in the project.
     pub(super) fn advice(&self, tropo: &Tropo) -> String {
-        let (name, backend) = (python(&tropo.name), &tropo.backend);
+        let Tropo { backend, project, .. } = tropo;
+        let (name, host) = (python(&tropo.name), python(self.project.host_str().unwrap_or_default()));
         let (engine, keys) = match self.format {
             Format::Vumi | Format::Http => (
                 "rapidsms.backends.vumi.VumiBackend",
                 format!(
-                    "        \"sendsms_url\": {},\n        \"sendsms_user\": \"{backend}\",\n        \
+                    "        \"sendsms_url\": {},\n        \"sendsms_user\": \"{project}\",\n        \
                      \"sendsms_pass\": os.environ[\"TROPOMQ_PASSWORD\"],\n",
-                    python(&self.sending(backend, "vumi")),
+                    python(&self.sending(project, "vumi")),
                 ),
             ),
             Format::Kannel => (
                 "rapidsms.backends.kannel.KannelBackend",
                 format!(
                     "        \"sendsms_url\": {},\n        \"sendsms_params\": {{\n            \"username\": \
-                     \"{backend}\",\n            \"password\": os.environ[\"TROPOMQ_PASSWORD\"],\n        }},\n        \
+                     \"{project}\",\n            \"password\": os.environ[\"TROPOMQ_PASSWORD\"],\n        }},\n        \
                      \"charset\": \"UTF-8\",\n        \"coding\": 0,\n",
-                    python(&self.sending(backend, "kannel")),
+                    python(&self.sending(project, "kannel")),
                 ),
             ),
         };
@@ -185,7 +199,8 @@ impl Plan<'_> {
         };
         format!(
             "\nIn the settings, the backend {name} becomes (with `import os` at the top; TROPOMQ_PASSWORD is the \
-             password of [router.rapidsms.{backend}]):\n\n    {name}: {{\n        \"ENGINE\": \"{engine}\",\n{keys}    }},\n{app}\n\
+             password of [router.rapidsms.{project}]):\n\n    {name}: {{\n        \"ENGINE\": \"{engine}\",\n{keys}    }},\n{app}\n\
+             In ALLOWED_HOSTS, have {host}: router asks the project by that name, and Django answers to no other.\n\n\
              In the URLs, instead of rtropo.views.message_received:\n\n    from {module} import {view}\n\n    \
              path(\"backend/{backend}/\", {view}.as_view(backend_name={name})),\n"
         )
@@ -197,8 +212,8 @@ impl Plan<'_> {
     }
 
     /// Where the project sends to.
-    fn sending(&self, backend: &BackendName, format: &str) -> String {
-        format!("{}/rapidsms/{backend}/{format}", self.router.as_str().trim_end_matches('/'))
+    fn sending(&self, project: &BackendName, format: &str) -> String {
+        format!("{}/rapidsms/{project}/{format}", self.router.as_str().trim_end_matches('/'))
     }
 }
 

@@ -26,7 +26,7 @@ fn tropo(file: &str) -> Result<Vec<Tropo>, BackendError> {
 }
 
 fn plan<'a>(format: Format, project: &'a Url, router: &'a Url) -> Plan<'a> {
-    Plan { format, project, router }
+    Plan { format, project, router, password: "a-password" }
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn the_backend_of_the_tutorial_becomes_a_backend_and_a_project() {
     let ours = tropo(TUTORIAL).unwrap();
     let [backend] = ours.as_slice() else { panic!("{ours:?}") };
     let plan = plan(Format::Vumi, &project, &router);
-    let written = applications(&ours) + &plan.configuration(backend, "a-secret", "a-password");
+    let written = applications(&ours) + &plan.configuration(backend, "a-secret");
     let read: toml::Table = written.parse().unwrap();
     let expected: toml::Table = r#"
         [router]
@@ -59,6 +59,7 @@ fn the_backend_of_the_tutorial_becomes_a_backend_and_a_project() {
         r#"        "ENGINE": "rapidsms.backends.vumi.VumiBackend","#,
         r#"        "sendsms_url": "http://127.0.0.1:8082/rapidsms/my-tropo-backend/vumi","#,
         r#"        "sendsms_user": "my-tropo-backend","#,
+        r#"In ALLOWED_HOSTS, have "127.0.0.1": router asks the project by that name, and Django answers to no other."#,
         r#"    path("backend/my-tropo-backend/", VumiBackendView.as_view(backend_name="my-tropo-backend")),"#,
     ] {
         assert!(advice.lines().any(|told| told == line), "{line}: {advice}");
@@ -85,11 +86,61 @@ fn what_stands_in_the_environment_stays_there() {
                 'messaging_token': os.environ['TOKEN'], 'number': '+15555551212'}}}";
     let (project, router) = ("http://p/".parse().unwrap(), "http://r/".parse().unwrap());
     let ours = tropo(file).unwrap();
-    let written = plan(Format::Vumi, &project, &router).configuration(&ours[0], "s", "p");
+    let written = plan(Format::Vumi, &project, &router).configuration(&ours[0], "s");
     let expected =
         "# messaging_token: set TROPOMQ__BACKENDS__MY_TROPO__MESSAGING_TOKEN to what the project has in TOKEN.";
     assert!(written.lines().any(|line| line == expected), "{written}");
     assert!(plan(Format::Vumi, &project, &router).advice(&ours[0]).contains(r#"backend_name="my tropo""#));
+}
+
+/// Settings with Tropo's backends of these names.
+fn settings(names: &[&str]) -> String {
+    let backend = |name: &&str| {
+        format!(
+            "'{name}': {{'ENGINE': 'rtropo.outgoing.TropoBackend', 'config': {{'messaging_token': 't', 'number': '1'}}}}"
+        )
+    };
+    format!("INSTALLED_BACKENDS = {{{}}}", names.iter().map(backend).collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn a_project_with_several_backends_shows_one_password() {
+    let (project, router) = ("http://p/".parse().unwrap(), "http://r/".parse().unwrap());
+    let plan = plan(Format::Vumi, &project, &router);
+    let ours = tropo(&settings(&["one", "two"])).unwrap();
+    let written: String = ours.iter().map(|tropo| plan.configuration(tropo, "s")).collect();
+    let read: toml::Table = written.parse().unwrap();
+    for (name, tropo) in ["one", "two"].into_iter().zip(&ours) {
+        assert_eq!(read["router"]["rapidsms"][name]["password"].as_str(), Some("a-password"), "{name}");
+        assert!(plan.advice(tropo).contains(r#""sendsms_pass": os.environ["TROPOMQ_PASSWORD"],"#), "{name}");
+    }
+}
+
+#[test]
+fn a_project_does_not_have_the_name_of_an_application_of_the_house() {
+    let (project, router) = ("http://p/".parse().unwrap(), "http://r/".parse().unwrap());
+    for name in ["default", "echo", "poll"] {
+        let ours = tropo(&settings(&[name])).unwrap();
+        let plan = plan(Format::Vumi, &project, &router);
+        let read: toml::Table = (applications(&ours) + &plan.configuration(&ours[0], "s")).parse().unwrap();
+        let application = format!("{name}-rapidsms");
+        assert_eq!(read["router"]["applications"][1].as_str(), Some(application.as_str()));
+        assert_eq!(read["router"]["rapidsms"][&application]["backend"].as_str(), Some(name));
+        assert!(read["backends"].get(name).is_some());
+        let advice = plan.advice(&ours[0]);
+        assert!(advice.contains(&format!("http://r/rapidsms/{application}/vumi")), "{advice}");
+        assert!(advice.contains(&format!(r#""sendsms_user": "{application}""#)), "{advice}");
+        assert!(advice.contains(&format!(r#"backend_name="{name}""#)), "{advice}");
+    }
+}
+
+#[test]
+fn nothing_is_written_but_what_a_variable_can_be_called() {
+    for variable in ["X\\n[router.http.evil]", "a b", "1X", ""] {
+        let file = settings(&["a"]).replace("'t'", &format!("os.environ['{variable}']"));
+        let error = tropo(&file).unwrap_err().to_string();
+        assert!(error.contains("no messaging_token") && error.ends_with("(line 1)"), "{variable}: {error}");
+    }
 }
 
 #[test]
