@@ -61,14 +61,6 @@ struct Change {
     by: String,
 }
 
-/// A number, or the name that a person has on another network.
-fn person(written: &str) -> Result<Address, String> {
-    if written.contains('@') {
-        return written.parse().map_err(|error: protocol::AddressError| error.to_string());
-    }
-    number(written)
-}
-
 impl Consent {
     /// Does what is asked.
     ///
@@ -112,9 +104,13 @@ impl Person {
     }
 }
 
-/// A number as an operator writes it. Without a `+` it may lack its country code, and then be that of somebody else.
+/// A number as an operator writes it, or the name that a person has on another network. A number without a `+` may lack
+/// its country code, and then be that of somebody else.
 fn person(written: &str) -> Result<Address, String> {
-    match destination(written)? {
+    if written.contains('@') {
+        return written.parse().map_err(|error: protocol::AddressError| error.to_string());
+    }
+    match number(written)? {
         Address::Phone(_) if !written.trim().starts_with('+') => {
             Err("write the number with + and its country code, as in +1-555-555-0100".to_owned())
         }
