@@ -5,8 +5,9 @@ mod application;
 use std::time::Duration;
 
 use futures::future::join_all;
+use protocol::{EventId, Kind};
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command_line::{check, out};
 use crate::stage::{Bus, Phone, Setup, Stage, client, tropomq, until};
@@ -16,6 +17,7 @@ on_both_buses! {
     texts_wait_for_an_application_that_is_down_and_others_do_not
     a_slow_or_busy_application_is_asked_again_and_answers_once
     nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed
+    why_a_text_was_answered_or_given_up_is_told
     a_poison_text_is_given_up_and_holds_up_its_sender_alone
     a_router_that_dies_while_it_asks_texts_nobody_twice
     an_application_texts_later_by_itself
@@ -115,6 +117,42 @@ async fn nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed(bus:
     for phone in &phones[..3] {
         phone.assert_has(&[]).await;
     }
+}
+
+async fn why_a_text_was_answered_or_given_up_is_told(bus: Bus) {
+    let mut application = Application::new();
+    application.start().await;
+    let mut stage = setup(bus, &application.url()).with_journal().start().await;
+    let (config, home) = (stage.sender_config().display().to_string(), stage.home().to_owned());
+    let command = async |words: &[&str]| tropomq(&home, &[words, &["--config", &config]].concat()).await;
+    let why = async |id: &str, explanations: usize| {
+        until("it is on record", async || {
+            let told = command(&["why", id]).await;
+            (out(&told).matches("  text ").count() == explanations).then_some(told)
+        })
+        .await
+    };
+    check(&command(&["why", "nobody-s-session"]).await, 1, &["nothing is on record", "192h", "a journal runs"]);
+
+    let answered = stage.phone(0).text("echo hello").await;
+    let text = EventId::of_webhook(&"story".parse().unwrap(), &answered.parse().unwrap(), Kind::MessageReceived, "");
+    let message = text.derive(Kind::MessageSend, 0);
+    stage.phone(0).reply().await;
+    for id in [answered.clone(), text.to_string(), message.to_string()] {
+        let told = why(&id, 1).await;
+        check(&told, 0, &[&answered, &text.to_string(), "handle    echo ", "took", "Answered by echo, with 1 reply."]);
+        assert!(!out(&told).contains("survey") && !out(&told).contains("hello"), "{}", out(&told));
+    }
+    let told: Value = serde_json::from_str(&out(&command(&["why", &answered, "--json"]).await)).unwrap();
+    assert_eq!((&told["text"], &told["data"]["application"]), (&json!(text), &json!("echo")));
+
+    let given_up = stage.phone(1).text("nonsense").await;
+    let words = ["handle    echo ", "passed", "handle    survey ", "failed", "not JSON", "Given up, because survey"];
+    check(&why(&given_up, 1).await, 0, &words);
+    stage.settle_with_dead(1).await;
+    check(&command(&["dead", "replay", "--all"]).await, 0, &["1 replayed"]);
+    check(&why(&given_up, 2).await, 0, &words);
+    stage.settle_with_dead(if bus == Bus::Embedded { 2 } else { 1 }).await;
 }
 
 async fn a_poison_text_is_given_up_and_holds_up_its_sender_alone(bus: Bus) {

@@ -1,12 +1,13 @@
-//! Writes facts to the database, many at a time.
+//! Writes facts and explanations to the database, many at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::Environment;
-use store::{Accounts, Fact};
+use store::{Accounts, Explanation, Explanations, Fact};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::facts::Noted;
 use crate::observe;
 
 /// How many deliveries share a transaction at most.
@@ -20,7 +21,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What one delivery says, and who waits for it to be on record.
 pub(crate) struct Note {
-    pub(crate) facts: Vec<Fact>,
+    pub(crate) noted: Noted,
     pub(crate) kept: oneshot::Sender<()>,
 }
 
@@ -28,12 +29,18 @@ pub(crate) struct Note {
 pub struct Keeper {
     notes: mpsc::Receiver<Note>,
     accounts: Arc<dyn Accounts>,
+    explanations: Arc<dyn Explanations>,
     environment: Environment,
 }
 
 impl Keeper {
-    pub(crate) fn new(notes: mpsc::Receiver<Note>, accounts: Arc<dyn Accounts>, environment: Environment) -> Self {
-        Self { notes, accounts, environment }
+    pub(crate) fn new(
+        notes: mpsc::Receiver<Note>,
+        accounts: Arc<dyn Accounts>,
+        explanations: Arc<dyn Explanations>,
+        environment: Environment,
+    ) -> Self {
+        Self { notes, accounts, explanations, environment }
     }
 
     /// Writes until the witnesses are gone.
@@ -69,10 +76,12 @@ impl Keeper {
     ///
     /// What is given back then comes again, and is written then.
     async fn write(&self, group: &[Note]) {
-        let facts: Vec<Fact> = group.iter().flat_map(|note| note.facts.iter().cloned()).collect();
+        let facts: Vec<Fact> = group.iter().flat_map(|note| note.noted.facts.iter().cloned()).collect();
+        let explanations: Vec<Explanation> = group.iter().filter_map(|note| note.noted.explanation.clone()).collect();
         while group.iter().any(|note| !note.kept.is_closed()) {
-            match self.accounts.record(&facts).await {
-                Ok(()) => return,
+            // Side by side: SQLite writes both in one transaction.
+            match tokio::try_join!(self.accounts.record(&facts), self.explanations.keep(&explanations)) {
+                Ok(((), ())) => return,
                 Err(error) => observe::not_recorded(&error),
             }
             self.environment.clock.sleep(TRY_AGAIN_AFTER).await;

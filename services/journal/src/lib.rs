@@ -1,7 +1,8 @@
-//! Keeps account of every text and every message, and finds what is missing.
+//! Keeps account of every text and every message, and finds what is missing; and keeps why texts were answered as they
+//! were.
 //!
 //! ```text
-//! journal.events ──► Events ──┐ facts
+//! journal.events ──► Events ──┐ facts, and explanations (to store::Explanations)
 //! journal.dead   ──► Dead   ──┴─► Keeper ──► store::Accounts ──► the account ──┐
 //! router's queues, the lanes, the waiting levels ─► depths ────────────────────┴─► balance: what is where it can be
 //! ```
@@ -19,14 +20,15 @@ pub mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::{Context, Delivery, Environment, Witness};
+use messaging::{BoxFuture, Context, Delivery, Environment, Witness};
 use protocol::Timestamp;
-use store::{Accounts, Fact, LedgerError};
+use store::{Accounts, LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+use facts::Noted;
 pub use keeper::Keeper;
 use keeper::Note;
 
@@ -55,21 +57,22 @@ struct Notes(mpsc::Sender<Note>);
 
 /// The witnesses of the two records, and the keeper that writes what they note. It runs for as long as they are there.
 #[must_use]
-pub fn witnesses(accounts: Arc<dyn Accounts>, environment: Environment) -> (Events, Dead, Keeper) {
+pub fn witnesses(database: &Opened, environment: Environment) -> (Events, Dead, Keeper) {
+    let (accounts, explanations) = (Arc::clone(&database.accounts), Arc::clone(&database.explanations));
     let (notes, noted) = mpsc::channel(NOTES_MAX);
     let notes = Notes(notes);
-    (Events(notes.clone()), Dead(notes), Keeper::new(noted, accounts, environment))
+    (Events(notes.clone()), Dead(notes), Keeper::new(noted, accounts, explanations, environment))
 }
 
 impl Notes {
-    /// Returns once the facts are on record.
-    async fn keep(&self, delivery: &Delivery, facts: Option<Vec<Fact>>) {
-        let Some(facts) = facts else { return observe::unreadable(delivery) };
-        if facts.is_empty() {
+    /// Returns once it is on record.
+    async fn keep(&self, delivery: &Delivery, noted: Option<Noted>) {
+        let Some(noted) = noted else { return observe::unreadable(delivery) };
+        if noted == Noted::default() {
             return;
         }
         let (kept, on_record) = oneshot::channel();
-        let gone = self.0.send(Note { facts, kept }).await.is_err() || on_record.await.is_err();
+        let gone = self.0.send(Note { noted, kept }).await.is_err() || on_record.await.is_err();
         if gone {
             // Without a keeper nothing may be acknowledged; the process ends, and the delivery comes again.
             std::future::pending::<()>().await;
@@ -79,15 +82,15 @@ impl Notes {
 
 impl Witness for Events {
     async fn note(&self, delivery: &Delivery, context: &Context) {
-        let facts = facts::of_event(delivery, context.environment.now());
-        self.0.keep(delivery, facts).await;
+        let noted = facts::of_event(delivery, context.environment.now());
+        self.0.keep(delivery, noted).await;
     }
 }
 
 impl Witness for Dead {
     async fn note(&self, delivery: &Delivery, context: &Context) {
-        let facts = facts::of_dead_letter(delivery, context.environment.now());
-        self.0.keep(delivery, facts).await;
+        let noted = facts::of_dead_letter(delivery, context.environment.now());
+        self.0.keep(delivery, noted).await;
     }
 }
 
@@ -110,34 +113,31 @@ pub async fn tell(accounts: Arc<dyn Accounts>, environment: Environment, shutdow
 /// How long entries are remembered after something was seen of them last, once they ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
-    /// Most of them.
+    /// Most of them, and explanations after they were told.
     pub usual: Duration,
     /// Those that a replay may still give another end: for as long as one may be sent.
     pub replayable: Duration,
 }
 
-/// Forgets what ended long ago, until shutdown is requested: it goes on counting.
-pub async fn forget(
-    accounts: Arc<dyn Accounts>,
-    retention: Retention,
-    environment: Environment,
-    shutdown: CancellationToken,
-) {
+/// Forgets what ended long ago, until shutdown is requested: it goes on counting. And forgets why it was answered so.
+pub async fn forget(database: Opened, retention: Retention, environment: Environment, shutdown: CancellationToken) {
+    let Opened { accounts, explanations, .. } = database;
     while shutdown.run_until_cancelled(environment.clock.sleep(FORGET_EVERY)).await.is_some() {
         let now = environment.now();
         let Retention { usual, replayable } = retention;
         let (Ok(usual), Ok(replayable)) = (now.checked_sub(usual), now.checked_sub(replayable)) else { continue };
-        // As long as a batch is full, there is more.
-        while !shutdown.is_cancelled() {
-            let forgotten: Result<u64, LedgerError> = accounts.forget(usual, replayable, FORGET_MAX).await;
-            match forgotten {
-                Ok(forgotten) if u64::from(FORGET_MAX) <= forgotten => {}
-                Ok(_) => break,
-                Err(error) => {
-                    observe::not_drawn(&error);
-                    break;
-                }
-            }
+        forget_all(&shutdown, || accounts.forget(usual, replayable, FORGET_MAX)).await;
+        forget_all(&shutdown, || explanations.forget(usual, FORGET_MAX)).await;
+    }
+}
+
+/// Forgets batch after batch: as long as one is full, there is more.
+async fn forget_all<'a>(shutdown: &CancellationToken, forget: impl Fn() -> BoxFuture<'a, Result<u64, LedgerError>>) {
+    while !shutdown.is_cancelled() {
+        match forget().await {
+            Ok(forgotten) if u64::from(FORGET_MAX) <= forgotten => {}
+            Ok(_) => return,
+            Err(error) => return observe::not_drawn(&error),
         }
     }
 }

@@ -46,8 +46,8 @@ impl AmqpApplication {
     pub(crate) fn new(name: BackendName, config: &AmqpConfig) -> Result<Self, ConfigError> {
         let AmqpConfig { words, pattern, .. } = config;
         let matching = Matching::new(Takes { words, pattern: pattern.as_deref(), ..Takes::default() });
-        let matching =
-            matching.map_err(|error| ConfigError::of_key(format!("router.amqp.{name}"), error.to_string()))?;
+        let matching = matching
+            .map_err(|error| ConfigError::of_key(format!("router.amqp.{name}.{}", error.key()), error.to_string()))?;
         let phase = match config.phase {
             OfferedIn::Handle => Phase::Handle,
             OfferedIn::Default => Phase::Default,

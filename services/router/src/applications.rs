@@ -61,15 +61,18 @@ pub(crate) fn from_config(config: &Config, projects: &Projects) -> Result<Vec<Ar
         (conversation::NAME, config.conversation.is_empty()),
         (poll::NAME, config.poll.is_empty()),
         (group::NAME, config.group.is_empty()),
+        (keyword::NAME, config.keyword.is_empty() && config.keyword_help.is_none()),
     ];
     let is_listed = |name: &str| config.applications.iter().any(|listed| listed == name);
     if let Some((name, _)) = tables.into_iter().find(|(name, is_empty)| !is_empty && !is_listed(name)) {
         let told = "is for an application that is not among router.applications: add it there, in its place, or remove the table";
-        return Err(ConfigError::of_key(format!("router.{name}"), told));
+        let is_help = name == keyword::NAME && config.keyword.is_empty();
+        return Err(ConfigError::of_key(format!("router.{name}{}", if is_help { "_help" } else { "" }), told));
     }
     if is_listed(subscription::NAME) {
         check_awaited(config)?;
     }
+    check_timeouts(config)?;
     for name in config.http.keys() {
         check_name("http", name, config)?;
     }
@@ -99,13 +102,24 @@ fn check_name(table: &'static str, name: &BackendName, config: &Config) -> Resul
     Ok(())
 }
 
-/// Whether no dialogue waits for words that reach nobody but `subscription`.
+/// Whether no rule waits for words that reach nobody but `subscription`.
 fn check_awaited(config: &Config) -> Result<(), ConfigError> {
     let subscription = subscription::Subscription::new(&config.subscription)?;
-    for (name, dialogue) in &config.conversation {
-        if let Some((key, word)) = dialogue.awaited().into_iter().find(|(_, word)| subscription.claims(word)) {
+    match config.awaited().into_iter().find(|(_, word)| subscription.claims(word)) {
+        Some((key, word)) => {
             let told = format!("{word:?} is a word of router.subscription, and would not come here: choose another");
-            return Err(ConfigError::of_key(format!("router.conversation.{name}.{key}"), told));
+            Err(ConfigError::of_key(key, told))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether no dialogue is waited for longer than it is remembered.
+fn check_timeouts(config: &Config) -> Result<(), ConfigError> {
+    for (name, dialogue) in &config.conversation {
+        if dialogue.timeout.is_zero() || config.retention < dialogue.timeout {
+            let told = "must be more than 0s, and at most router.retention: what is forgotten cannot be gone on with";
+            return Err(ConfigError::of_key(format!("router.conversation.{name}.timeout"), told));
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! The configuration of router.
 
 mod audience;
+mod awaited;
 mod conversation;
 mod keyword;
+mod recipient;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,6 +17,7 @@ use serde::Deserialize;
 pub use audience::{Group, Poll};
 pub use conversation::{Again, AnswerRange, Dialogue, DialogueStep, NextStep, Options};
 pub use keyword::{KeywordHelp, KeywordRule, Phrases};
+pub use recipient::{Recipient, RecipientError};
 
 use crate::amqp::AmqpConfig;
 use crate::applications::built_in;
@@ -70,12 +73,11 @@ impl Config {
     /// Whom applications text beside those who text them, with the key that says so. None may be a number of ours.
     pub fn recipients(&self) -> impl Iterator<Item = (String, &Address)> {
         let members = self.group.iter().flat_map(|(name, group)| {
-            group.members.iter().map(move |member| (format!("router.group.{name}.members"), member))
+            group.members.iter().map(move |member| (format!("router.group.{name}.members"), member.address()))
         });
-        let told = self
-            .conversation
-            .iter()
-            .filter_map(|(name, dialogue)| Some((format!("router.conversation.{name}.to"), dialogue.to.as_ref()?)));
+        let told = self.conversation.iter().filter_map(|(name, dialogue)| {
+            Some((format!("router.conversation.{name}.to"), dialogue.to.as_ref()?.address()))
+        });
         members.chain(told)
     }
 

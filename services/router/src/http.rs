@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::application::{Said, Text};
 use crate::config::ConfigError;
-use crate::matching::{Matching, MatchingError, Takes, Words};
+use crate::matching::{Matching, Takes, Words};
 use crate::observe;
 use crate::participant::{Asked, Participant, Unanswered};
 use crate::signature::{self, Secrets};
@@ -64,10 +64,7 @@ impl HttpApplication {
         let secrets = Secrets::parse(config.secret.expose_secret());
         let secrets = secrets.map_err(|error| wrong("secret", error.to_string()))?;
         let takes = Takes { words: &config.words, pattern: config.pattern.as_deref(), ..Takes::default() };
-        let matching = Matching::new(takes).map_err(|error| {
-            let key = if matches!(error, MatchingError::Pattern(_)) { "pattern" } else { "words" };
-            wrong(key, error.to_string())
-        })?;
+        let matching = Matching::new(takes).map_err(|error| wrong(error.key(), error.to_string()))?;
         let way = Way::new(name.clone(), config.reach()).map_err(|(key, told)| wrong(key, told))?;
         Ok(Self {
             phases: config.phases.clone(),

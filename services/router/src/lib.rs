@@ -45,7 +45,7 @@ use application::Text;
 pub use applications::built_in;
 pub use config::{
     Again, AnswerRange, Config, ConfigError, Dialogue, DialogueStep, Group, KeywordHelp, KeywordRule, NextStep,
-    Options, Phrases, Poll,
+    Options, Phrases, Poll, Recipient, RecipientError,
 };
 use crowd::Crowd;
 pub use forget::forget;

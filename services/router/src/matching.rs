@@ -37,13 +37,32 @@ pub(crate) struct Matching {
 /// Why a rule could take no text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MatchingError {
-    /// Words without a letter.
-    #[error("{0:?} has no letters or digits: write at least one word")]
-    NoWords(String),
+    /// One of its words is none.
+    #[error(transparent)]
+    Words(NoWords),
+    /// One of its exact words is none.
+    #[error(transparent)]
+    Exact(NoWords),
     /// The pattern is no regular expression, or too large.
     #[error("the pattern cannot be used: {0}")]
     Pattern(String),
 }
+
+impl MatchingError {
+    /// Where it is wrong: the key of [`Takes`].
+    pub(crate) fn key(&self) -> &'static str {
+        match self {
+            Self::Words(_) => "words",
+            Self::Exact(_) => "exact",
+            Self::Pattern(_) => "pattern",
+        }
+    }
+}
+
+/// Words without a letter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} has no letters or digits: write at least one word")]
+pub(crate) struct NoWords(String);
 
 /// A text, and its words as they are compared: without case, accents, and the punctuation around them.
 pub(crate) struct Words<'a> {
@@ -114,9 +133,10 @@ impl Matching {
     /// # Errors
     /// [`MatchingError`]: it could take no text.
     pub(crate) fn new(takes: Takes<'_>) -> Result<Self, MatchingError> {
+        let phrases = |all: &[String]| all.iter().map(|written| phrase(written)).collect::<Result<_, _>>();
         Ok(Self {
-            words: takes.words.iter().map(|written| phrase(written)).collect::<Result<_, _>>()?,
-            exact: takes.exact.iter().map(|written| phrase(written)).collect::<Result<_, _>>()?,
+            words: phrases(takes.words).map_err(MatchingError::Words)?,
+            exact: phrases(takes.exact).map_err(MatchingError::Exact)?,
             pattern: takes.pattern.map(whole).transpose()?,
         })
     }
@@ -188,10 +208,10 @@ pub(crate) fn is_punctuation(character: char) -> bool {
 /// Words of the configuration, folded.
 ///
 /// # Errors
-/// [`MatchingError::NoWords`]
-pub(crate) fn phrase(written: &str) -> Result<Vec<String>, MatchingError> {
+/// [`NoWords`]
+pub(crate) fn phrase(written: &str) -> Result<Vec<String>, NoWords> {
     let words: Vec<String> = folded(written).collect();
-    if words.is_empty() { Err(MatchingError::NoWords(written.to_owned())) } else { Ok(words) }
+    if words.is_empty() { Err(NoWords(written.to_owned())) } else { Ok(words) }
 }
 
 /// A pattern that takes whole texts, in any case.

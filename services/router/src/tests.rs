@@ -17,10 +17,7 @@ pub(crate) fn config(applications: &[&str]) -> Config {
         limits: chassis::http::Limits::default(),
         retention: Duration::from_hours(1),
         subscription: SubscriptionWords::default(),
-        keyword: BTreeMap::from([(
-            "ping".to_owned(),
-            KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() },
-        )]),
+        keyword: applications.iter().filter(|name| **name == "keyword").map(|_| ping()).collect(),
         keyword_help: None,
         conversation: BTreeMap::new(),
         poll: BTreeMap::new(),
@@ -30,6 +27,10 @@ pub(crate) fn config(applications: &[&str]) -> Config {
         http: BTreeMap::new(),
         amqp: BTreeMap::new(),
     }
+}
+
+fn ping() -> (String, KeywordRule) {
+    ("ping".to_owned(), KeywordRule { reply: Some("pong".parse().unwrap()), ..KeywordRule::default() })
 }
 
 fn envelope(data: MessageReceived) -> Envelope<MessageReceived> {
@@ -166,17 +167,74 @@ fn what_people_choose_is_read_before_anything_else() {
     assert_eq!(super::check(&config(&["echo", "subscription"])).unwrap_err(), ConfigError::SubscriptionNotFirst);
 }
 
+/// The applications with these tables of theirs, and STOP in some words.
+fn with_tables(tables: &str) -> Result<(), ConfigError> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Tables {
+        applications: Option<Vec<String>>,
+        keyword: BTreeMap<String, KeywordRule>,
+        keyword_help: Option<KeywordHelp>,
+        conversation: BTreeMap<String, Dialogue>,
+        poll: BTreeMap<String, Poll>,
+        group: BTreeMap<String, Group>,
+    }
+    let Tables { applications, keyword, keyword_help, conversation, poll, group } = toml::from_str(tables).unwrap();
+    let mut config = config(&["subscription", "conversation", "poll", "group", "keyword"]);
+    config.applications = applications.unwrap_or(config.applications);
+    config.subscription.stop.words = ["cancel", "stop all", "end", "arrêter"].map(str::to_owned).into();
+    super::check(&Config { keyword, keyword_help, conversation, poll, group, ..config })
+}
+
+#[track_caller]
+fn check_table_refused(tables: &str, key: &str, says: &str) {
+    let told = with_tables(tables).unwrap_err().to_string();
+    assert!(told.starts_with(&format!("{key}: ")) && told.contains(says), "{told}");
+}
+
 #[test]
-fn no_dialogue_waits_for_a_word_that_would_opt_people_out() {
-    let mut config = config(&["subscription", "conversation"]);
-    config.subscription.stop.words = vec!["cancel".to_owned(), "stop all".to_owned()];
-    let mut check_refused = |more: &str, key: &str| {
-        let dialogue = format!("reply = \"x\"\nsteps = [{{ name = \"b\", ask = \"?\"{more}");
-        config.conversation = BTreeMap::from([("a".to_owned(), toml::from_str(&dialogue).unwrap())]);
-        let told = super::check(&config).unwrap_err().to_string();
-        assert!(told.starts_with(&format!("router.conversation.a.{key}: ")) && told.contains("subscription"), "{told}");
+fn no_rule_waits_for_a_word_that_would_opt_people_out() {
+    let check_refused = |tables: &str, key: &str| check_table_refused(tables, key, "a word of router.subscription");
+    let dialogue = |more: &str| format!("reply = \"x\"\nsteps = [{{ name = \"b\", ask = \"?\"{more}");
+    for (more, key) in [
+        (" }]\ncancel = [\"leave\", \"CANCEL!\"]", "cancel"),
+        (" }]\nexact = [\"end\"]", "exact"),
+        (", one_of = [\"go on\", \"Stop all\"] }]", "steps.b.one_of"),
+        (", one_of = { no = [\"cancel\"] } }]", "steps.b.one_of"),
+    ] {
+        check_refused(&format!("[conversation.a]\n{}", dialogue(more)), &format!("router.conversation.a.{key}"));
+    }
+    check_refused(&format!("[conversation.end]\n{}", dialogue(" }]")), "router.conversation.end");
+    check_refused("[keyword.a]\nwords = { fr = [\"aide\", \"ARRETER\"] }\nreply = \"x\"", "router.keyword.a.words");
+    check_refused("[keyword.a]\nexact = [\"cancel\"]\nreply = \"x\"", "router.keyword.a.exact");
+    check_refused("[keyword.cancel]\nreply = \"x\"", "router.keyword.cancel");
+    let help = "[keyword.a]\nreply = \"x\"\nhelp = \"x\"\n[keyword_help]\nwords = [\"end\"]\nreply = \"{list}\"";
+    check_refused(help, "router.keyword_help.words");
+    let poll = "options = [\"x\"]\nreply = \"x\"\n";
+    check_refused(&format!("[poll.end]\n{poll}"), "router.poll.end");
+    check_refused(&format!("[poll.a]\nwords = [\"end\"]\n{poll}"), "router.poll.a.words");
+    check_refused("[group.cancel]\nowners = [\"12345\"]\nmembers = [\"12345\"]", "router.group.cancel");
+    assert_eq!(with_tables("[keyword.cancel]\npattern = \"cancel \\\\d\"\nreply = \"x\""), Ok(()));
+    assert_eq!(with_tables("[keyword.end]\nwords = [\"end of term\"]\nreply = \"x\""), Ok(()));
+    assert_eq!(with_tables("applications = [\"keyword\"]\n[keyword.cancel]\nreply = \"x\""), Ok(()));
+}
+
+#[test]
+fn a_table_whose_application_is_not_asked_is_refused() {
+    let keyword = "applications = [\"subscription\", \"default\"]\n[keyword.hours]\nreply = \"{nope\"";
+    check_table_refused(keyword, "router.keyword", "not among router.applications");
+    let help = "applications = [\"default\"]\n[keyword_help]\nwords = [\"menu\"]\nreply = \"{list}\"";
+    check_table_refused(help, "router.keyword_help", "not among router.applications");
+}
+
+#[test]
+fn a_dialogue_is_waited_for_as_long_as_it_is_remembered() {
+    let waiting = |timeout: &str| {
+        let steps = "steps = [{ name = \"b\", ask = \"?\" }]";
+        format!("[conversation.a]\nreply = \"x\"\n{steps}\ntimeout = \"{timeout}\"")
     };
-    check_refused(" }]\ncancel = [\"leave\", \"CANCEL!\"]", "cancel");
-    check_refused(", one_of = [\"go on\", \"Stop all\"] }]", "steps.b.one_of");
-    check_refused(", one_of = { no = [\"cancel\"] } }]", "steps.b.one_of");
+    assert_eq!(with_tables(&waiting("1h")), Ok(()));
+    for timeout in ["0s", "61m"] {
+        check_table_refused(&waiting(timeout), "router.conversation.a.timeout", "at most router.retention");
+    }
 }

@@ -41,6 +41,17 @@ fn summary(settings: &Settings) -> String {
     line("webhooks", format!("http://{}/tropo/BACKEND", settings.ingress.listen));
     line("admin", format!("http://{}", settings.admin.listen));
     line("answers", settings.router.applications.join(", then "));
+    let subscription = &settings.router.subscription;
+    let is_help_silent = subscription.help.reply.as_ref().is_none_or(|reply| reply.as_str().trim().is_empty());
+    if !settings.router.applications.iter().any(|name| name == "subscription") {
+        let told = "WARNING: nobody can opt out by STOP: put \"subscription\" first among router.applications";
+        line("consent", told.to_owned());
+    } else if subscription.stop.words.is_empty() {
+        line("consent", "WARNING: nobody can opt out by text: router.subscription.stop has no words".to_owned());
+    } else if is_help_silent {
+        let told = "STOP is kept to; nothing of its own is said to HELP: set router.subscription.help.reply";
+        line("consent", told.to_owned());
+    }
     if !settings.router.http.is_empty() {
         line("messages", format!("http://{}/v1/applications/NAME/messages", settings.router.listen));
     }
@@ -59,4 +70,21 @@ fn summary(settings: &Settings) -> String {
         line("backend", format!("{name}, {proof}"));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_opt_out_and_who_gets_no_help_is_told() {
+        let mut settings = Settings::defaults().unwrap();
+        assert!(summary(&settings).contains("set router.subscription.help.reply"));
+        settings.router.subscription.help.reply = Some("Ask us.".parse().unwrap());
+        assert!(!summary(&settings).contains("consent"));
+        settings.router.subscription.stop.words.clear();
+        assert!(summary(&settings).contains("WARNING: nobody can opt out by text"));
+        settings.router.applications.retain(|name| name != "subscription");
+        assert!(summary(&settings).contains("WARNING: nobody can opt out by STOP"));
+    }
 }

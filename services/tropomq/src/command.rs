@@ -12,6 +12,7 @@ use crate::drill::Drill;
 use crate::migrate::Migrate;
 use crate::probe::Probe;
 use crate::send::Send;
+use crate::why::Why;
 
 /// Text messages through Tropo, over a message queue: nothing lost, nothing said twice.
 #[derive(Debug, Parser)]
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Dead(Dead),
     /// Make a configuration of another system's settings
     Migrate(Migrate),
+    /// Say why a text was answered as it was: who was asked, what each said, and who took it
+    Why(Why),
     /// List, show or record who may be texted
     Consent(Consent),
     /// Say what is wrong with the configuration, and how to mend it

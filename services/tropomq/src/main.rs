@@ -15,6 +15,7 @@ mod probe;
 mod send;
 mod settings;
 mod stack;
+mod why;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ async fn main() -> ExitCode {
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
         Command::Migrate(migrate) => migrate.run(),
+        Command::Why(why) => why.run(config).await,
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Health(probe) => probe.run().await,

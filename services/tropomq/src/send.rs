@@ -28,10 +28,10 @@ pub(crate) struct Send {
     #[arg(long)]
     backend: Option<BackendName>,
     /// The number to send to, with its country code
-    #[arg(long, value_parser = destination)]
+    #[arg(long, value_parser = number)]
     to: Address,
     /// The number to send from [default: the backend's]
-    #[arg(long, value_parser = destination)]
+    #[arg(long, value_parser = number)]
     from: Option<Address>,
     /// How long it is worth sending, as in 30m [default: as configured]
     #[arg(long, value_parser = human_duration)]
@@ -43,9 +43,10 @@ pub(crate) struct Send {
     text: MessageText,
 }
 
-pub(crate) fn destination(written: &str) -> Result<Address, String> {
+/// Somebody on the telephone network, which these messages travel on.
+pub(crate) fn number(written: &str) -> Result<Address, String> {
     let address: Address = written.parse().map_err(|error: protocol::AddressError| error.to_string())?;
-    if address.is_dialable() || written.contains('@') {
+    if address.is_dialable() {
         return Ok(address);
     }
     Err(PhoneNumber::parse(written).err().map(|error| error.to_string()).unwrap_or_default())
@@ -199,5 +200,19 @@ async fn ask(settings: &Settings, wanted: &Wanted) -> anyhow::Result<EventId> {
     match answer.with_context(|| format!("{url} is not the admin address of `tropomq up` on an embedded bus"))? {
         Answer::Id(id) => Ok(id),
         Answer::Error(words) => bail!("{words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_goes_to_a_number_alone() {
+        assert_eq!(number("+1-555-555-0177").unwrap().as_str(), "+15555550177");
+        assert_eq!(number("12345").unwrap().as_str(), "12345");
+        for written in ["alice@example.net", "0712345678", "unknown", ""] {
+            assert!(number(written).is_err(), "{written}");
+        }
     }
 }

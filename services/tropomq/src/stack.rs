@@ -208,7 +208,7 @@ impl Stack {
                 }
                 if services.journal {
                     accounts.set(Arc::clone(&opened.accounts));
-                    running.journal(bus, &opened.accounts);
+                    running.journal(bus, &opened);
                 }
                 // Not before everything that readiness depends on is known.
                 running.watch_ledger(opened.ledger, component);

@@ -1,5 +1,5 @@
 //! The release ledger, with the record of who may be texted; the record of texts and messages from which an account is
-//! drawn; and what applications remember: on SQLite or PostgreSQL.
+//! drawn; why texts were answered as they were; and what applications remember: on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
 //! claims the message for that session first. A message is claimed for one session and for no second, unless it was
@@ -14,6 +14,7 @@ mod accounts;
 mod claim;
 mod consents;
 mod error;
+mod explanations;
 mod ledger;
 mod location;
 mod memory;
@@ -30,6 +31,7 @@ pub use accounts::{Accounts, Entry, Fact, Open};
 pub use claim::{Claim, Claimed};
 pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use error::{Cause, LedgerError, OpenError};
+pub use explanations::{Explanation, Explanations, Sought};
 pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLIED_CHARS_MAX, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
@@ -87,6 +89,8 @@ pub struct Opened {
     pub ledger: Arc<dyn Ledger>,
     /// The record of texts and messages.
     pub accounts: Arc<dyn Accounts>,
+    /// Why texts were answered as they were.
+    pub explanations: Arc<dyn Explanations>,
     /// What applications remember.
     pub memories: Arc<dyn Memories>,
     /// Who may be texted.
@@ -117,11 +121,12 @@ pub async fn open_existing(url: &str, settings: Settings) -> Result<Opened, Open
 }
 
 async fn open_as(url: &str, settings: Settings, older: Older) -> Result<Opened, OpenError> {
-    fn opened<T: Ledger + Accounts + Memories + Consents + 'static>(database: T) -> Opened {
+    fn opened<T: Ledger + Accounts + Explanations + Memories + Consents + 'static>(database: T) -> Opened {
         let database = Arc::new(database);
         Opened {
             ledger: Arc::<T>::clone(&database),
             accounts: Arc::<T>::clone(&database),
+            explanations: Arc::<T>::clone(&database),
             memories: Arc::<T>::clone(&database),
             consents: database,
         }

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use futures::future::join_all;
 use messaging::{BoxFuture, Chance, Clock};
-use protocol::{BackendName, Timestamp};
-use store::{Account, Entry, LedgerError, Mark, Open, Subject};
+use protocol::{BackendName, EventId, Timestamp};
+use store::{Account, Entry, LedgerError, Mark, Open, Sought, Subject};
 
 use super::*;
 
@@ -13,19 +13,40 @@ use super::*;
 struct Diary {
     failures: Mutex<usize>,
     recorded: Mutex<Vec<usize>>,
+    explained: Mutex<Vec<EventId>>,
+}
+
+impl Diary {
+    /// Fails while it is to.
+    fn write(&self, write: impl FnOnce()) -> Result<(), LedgerError> {
+        let mut failures = self.failures.lock().unwrap();
+        if let Some(left) = failures.checked_sub(1) {
+            *failures = left;
+            return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
+        }
+        write();
+        Ok(())
+    }
+}
+
+impl Explanations for Diary {
+    fn keep<'a>(&'a self, explanations: &'a [Explanation]) -> BoxFuture<'a, Result<(), LedgerError>> {
+        let ids = explanations.iter().map(|explanation| explanation.id);
+        Box::pin(async { self.write(|| self.explained.lock().unwrap().extend(ids)) })
+    }
+
+    fn find<'a>(&'a self, _sought: &'a Sought) -> BoxFuture<'a, Result<Vec<Explanation>, LedgerError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn forget(&self, _told_before: Timestamp, _limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
+        Box::pin(async { Ok(0) })
+    }
 }
 
 impl Accounts for Diary {
     fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(async {
-            let mut failures = self.failures.lock().unwrap();
-            if let Some(left) = failures.checked_sub(1) {
-                *failures = left;
-                return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
-            }
-            self.recorded.lock().unwrap().push(facts.len());
-            Ok(())
-        })
+        Box::pin(async { self.write(|| self.recorded.lock().unwrap().push(facts.len())) })
     }
 
     fn account(&self, _settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
@@ -93,15 +114,17 @@ fn note() -> (Note, oneshot::Receiver<()>) {
         mark: Mark::Begun,
         at: Timestamp::UNIX_EPOCH,
     };
-    (Note { facts: vec![fact], kept }, on_record)
+    (Note { noted: vec![fact].into(), kept }, on_record)
 }
 
 /// A keeper on a database that fails so many times; the way to it, and what is recorded.
 fn keeper(failures: usize) -> (Keeper, mpsc::Sender<Note>, Arc<Diary>) {
-    let diary = Arc::new(Diary { failures: Mutex::new(failures), recorded: Mutex::default() });
+    let diary =
+        Arc::new(Diary { failures: Mutex::new(failures), recorded: Mutex::default(), explained: Mutex::default() });
     let (notes, noted) = mpsc::channel(GROUP_MAX * 4);
     let environment = Environment { clock: Arc::new(Hasty), chance: Arc::new(Hasty) };
-    (Keeper::new(noted, Arc::clone(&diary) as Arc<dyn Accounts>, environment), notes, diary)
+    let (accounts, explanations): (Arc<dyn Accounts>, Arc<dyn Explanations>) = (diary.clone(), diary.clone());
+    (Keeper::new(noted, accounts, explanations, environment), notes, diary)
 }
 
 #[tokio::test]
@@ -133,6 +156,28 @@ async fn nothing_is_answered_before_it_is_on_record_however_long_the_database_is
     };
     tokio::join!(keeper.run(), answered);
     assert_eq!(*diary.failures.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_explanation_is_answered_once_it_is_on_record() {
+    let (keeper, notes, diary) = keeper(3);
+    let (kept, on_record) = oneshot::channel();
+    let id = EventId::from(uuid::Uuid::from_u128(2));
+    let explanation = Explanation {
+        id,
+        text: uuid::Uuid::from_u128(1).into(),
+        session_id: "s1".parse().unwrap(),
+        backend: "b".parse().unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+        body: "{}".to_owned(),
+    };
+    notes.send(Note { noted: explanation.into(), kept }).await.unwrap();
+    let answered = async {
+        on_record.await.unwrap();
+        assert_eq!(*diary.explained.lock().unwrap(), [id]);
+        drop(notes);
+    };
+    tokio::join!(keeper.run(), answered);
 }
 
 /// As at a stop: deliveries that take too long are given back, and come again.

@@ -8,14 +8,15 @@ use journal::balance::{Look, Prefetch, Queues, Since, judge, queues};
 use messaging::{Bus, BusUrl, Consumer, Environment, Opened, Outgoing, Publisher, RetryPolicy, witness};
 use protocol::topology::{Lane, QueueName, Topology};
 use protocol::{
-    BackendName, Envelope, EventId, Kind, MessageReceived, MessageSend, MessageSent, Network, SessionId, Timestamp,
+    BackendName, Envelope, EventId, Kind, MessageReceived, MessageRouted, MessageSend, MessageSent, Network,
+    RoutedOutcome, SessionId, Timestamp,
 };
-use store::{Accounts, Settings, Standing};
+use store::{Accounts, Settings, Sought, Standing};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How many conversations there are, of three events each.
+/// How many conversations there are, of four events each.
 const CONVERSATIONS: usize = 1500;
 
 /// The longest wait for what must come.
@@ -25,8 +26,8 @@ fn backend() -> BackendName {
     "b".parse().unwrap()
 }
 
-/// A text, its answer, and the word that it was sent.
-fn conversation(number: usize) -> [Outgoing; 3] {
+/// A text, its answer with the reason, and the word that it was sent.
+fn conversation(number: usize) -> [Outgoing; 4] {
     let session_id: SessionId = format!("s{number}").parse().unwrap();
     let now = Timestamp::now();
     let text = MessageReceived {
@@ -47,9 +48,18 @@ fn conversation(number: usize) -> [Outgoing; 3] {
         expires_at: None,
     };
     let send = Envelope::caused_by(&received.head, 0, now, answer);
+    let routed = MessageRouted {
+        session_id: session_id.clone(),
+        outcome: RoutedOutcome::Answered,
+        application: Some("echo".to_owned()),
+        replies: 1,
+        asked: Vec::new(),
+        attempts: 1,
+    };
+    let routed = Envelope::caused_by(&received.head, 0, now, routed);
     let data = MessageSent { message_id: send.head.id, session_id };
     let sent = Envelope::caused_by(&send.head, 0, now, data);
-    [Outgoing::new(&received), Outgoing::new(&send), Outgoing::new(&sent)]
+    [Outgoing::new(&received), Outgoing::new(&send), Outgoing::new(&routed), Outgoing::new(&sent)]
 }
 
 /// Runs the journal until it is asked to stop, and waits for its end.
@@ -59,8 +69,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) -> Self {
-        let (events, dead, keeper) = journal::witnesses(Arc::clone(accounts), Environment::system());
+    fn start(bus: &Arc<dyn Bus>, database: &store::Opened) -> Self {
+        let (events, dead, keeper) = journal::witnesses(database, Environment::system());
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run());
@@ -86,12 +96,12 @@ impl Running {
     }
 }
 
-async fn look(bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) -> Look {
+async fn look(bus: &Arc<dyn Bus>, accounts: &dyn Accounts) -> Look {
     let backends = [backend()];
     let counted = bus.depths(&queues(&backends)).await.unwrap();
     let counted = Queues::of(&backends, &counted);
     let since = Since { settled_before: Timestamp::now(), awaited_since: Timestamp::UNIX_EPOCH };
-    Look::take(&**accounts, counted, since).await.unwrap()
+    Look::take(accounts, counted, since).await.unwrap()
 }
 
 /// Every event counts once, though each is published twice, in no order, and the journal is stopped in between. Nothing
@@ -105,7 +115,7 @@ async fn every_event_counts_once() {
     let mut driving = JoinSet::new();
     driving.spawn(driver);
     let database = format!("sqlite:{}", folder.path().join("ledger.db").display());
-    let accounts = store::open_all(&database, Settings::default()).await.unwrap().accounts;
+    let database = store::open_all(&database, Settings::default()).await.unwrap();
     let publisher = Publisher::new(Arc::clone(&bus), "test");
 
     let mut events: Vec<Outgoing> = (0..CONVERSATIONS).flat_map(conversation).collect();
@@ -113,17 +123,17 @@ async fn every_event_counts_once() {
     events.pop();
     events.extend_from_slice(&conversation(CONVERSATIONS)[..1]);
     let (first, second) = events.split_at(events.len() / 2);
-    let running = Running::start(&bus, &accounts);
+    let running = Running::start(&bus, &database);
     publisher.publish_all(second).await.unwrap();
     running.stop().await;
     publisher.publish_all(first).await.unwrap();
     publisher.publish_all(second).await.unwrap();
     publisher.publish_all(first).await.unwrap();
 
-    let running = Running::start(&bus, &accounts);
+    let running = Running::start(&bus, &database);
     let started = Instant::now();
     let last = loop {
-        let look = look(&bus, &accounts).await;
+        let look = look(&bus, &*database.accounts).await;
         if look.queues.behind() == 0 {
             break look;
         }
@@ -136,6 +146,11 @@ async fn every_event_counts_once() {
     assert_eq!(account.texts.count(Standing::Answered), count);
     assert_eq!((account.messages.begun, account.messages.count(Standing::Sent)), (count, count - 1));
     assert_eq!(account.messages.count(Standing::Waiting), 1);
+    for number in 0..CONVERSATIONS {
+        let session = Sought::Session(format!("s{number}").parse().unwrap());
+        let found = database.explanations.find(&session).await.unwrap();
+        assert_eq!(found.len(), 1, "{session:?}: {found:?}");
+    }
     assert_eq!(judge(&last, None, Prefetch { texts: 1, messages: 1, events: 1 }), []);
     running.stop().await;
     bus.close().await;

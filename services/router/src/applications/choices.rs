@@ -24,15 +24,19 @@ impl Choices {
             return Err("is empty: write at least one answer".to_owned());
         }
         let mut by_words = BTreeMap::new();
-        for name in &names {
+        for (at, name) in names.iter().enumerate() {
+            let is_repeated = names.iter().take(at).any(|earlier| earlier == name);
             let synonyms = match options {
                 Options::Plain(_) => &[],
                 Options::WithSynonyms(options) => options.get(name).map_or([].as_slice(), Vec::as_slice),
             };
+            if is_repeated {
+                return Err(format!("{name:?} stands twice"));
+            }
             for written in std::iter::once(name).chain(synonyms) {
                 let words = phrase(written).map_err(|error| error.to_string())?;
-                if let Some(other) = by_words.insert(words, name.clone()) {
-                    return Err(format!("{written:?} stands twice, for {other:?} and for {name:?}"));
+                if let Some(other) = by_words.insert(words, name.clone()).filter(|other| other != name) {
+                    return Err(format!("{written:?} stands for {other:?} and for {name:?}"));
                 }
             }
         }
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn an_answer_is_known_by_any_of_its_words() {
         let synonyms = BTreeMap::from([
-            ("yes".to_owned(), vec!["y".to_owned(), "of course".to_owned()]),
+            ("yes".to_owned(), vec!["y".to_owned(), "of course".to_owned(), "Yés".to_owned()]),
             ("no".to_owned(), Vec::new()),
         ]);
         let choices = Choices::new(&Options::WithSynonyms(synonyms)).unwrap();
@@ -77,6 +81,7 @@ mod tests {
     fn words_that_mean_nothing_or_two_things_are_refused() {
         assert!(plain(&[]).unwrap_err().contains("at least one"));
         assert!(plain(&["yes", "?"]).unwrap_err().contains("no letters"));
-        assert!(plain(&["yes", "YES!"]).unwrap_err().contains("stands twice"));
+        assert!(plain(&["yes", "YES!"]).unwrap_err().contains("stands for \"yes\" and for"));
+        assert!(plain(&["yes", "yes"]).unwrap_err().contains("stands twice"));
     }
 }

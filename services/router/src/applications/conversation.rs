@@ -31,7 +31,7 @@ impl Conversation {
         let mut owners: BTreeMap<&[String], &str> = BTreeMap::new();
         for dialogue in dialogues.values() {
             for (_, phrase) in dialogue.start.phrases() {
-                if let Some(other) = owners.insert(phrase, &dialogue.name) {
+                if let Some(other) = owners.insert(phrase, &dialogue.name).filter(|other| *other != dialogue.name) {
                     let told = format!("{:?} begins {other} and {}", phrase.join(" "), dialogue.name);
                     return Err(ConfigError::of_key("router.conversation", told));
                 }
@@ -46,7 +46,7 @@ impl Conversation {
         let starting = self.dialogues.values().rev();
         let starting = starting.filter_map(|dialogue| Some((dialogue.start.take(&words)?.closeness, dialogue)));
         match starting.max_by_key(|(closeness, _)| *closeness) {
-            Some((_, dialogue)) => dialogue.begin(text, memory),
+            Some((_, dialogue)) => dialogue.begin(text, 0, Memory { missed: None, ..memory }),
             None if is_changed => memory.kept(Said::pass().because("a dialogue was not answered in time")),
             None => Said::pass(),
         }
@@ -59,7 +59,7 @@ impl Application for Conversation {
     }
 
     fn phases(&self) -> &[Phase] {
-        &[Phase::Handle]
+        &[Phase::Handle, Phase::Default]
     }
 
     fn recall(&self, _phase: Phase, _text: &Text) -> Recall {
@@ -68,21 +68,24 @@ impl Application for Conversation {
 
     fn handle(&self, text: &Text, known: &Known) -> Said {
         let mut memory = Memory::of(known);
-        let Some(under_way) = memory.under_way.take() else { return self.begin(text, memory, false) };
+        let is_changed = memory.missed.take().is_some();
+        let Some(under_way) = memory.under_way.take() else { return self.begin(text, memory, is_changed) };
         // What is not configured any more is forgotten.
         let Some(dialogue) = self.dialogues.get(&under_way.dialogue) else { return self.begin(text, memory, true) };
         if !dialogue.is_late(text, &under_way) {
             return dialogue.go_on(text, under_way, memory);
         }
-        let is_another =
-            self.dialogues.values().any(|other| other.start.take(&Words::of(text.words.as_str())).is_some());
-        match &dialogue.timed_out {
-            Some(timed_out) if !is_another => {
-                let said = Said::reply(filled(timed_out, text, &under_way.answers));
-                memory.kept(said.because(format!("dialogue {}: timed out", dialogue.name)))
-            }
-            Some(_) | None => self.begin(text, memory, true),
-        }
+        memory.missed = dialogue.timed_out.is_some().then_some(under_way);
+        self.begin(text, memory, true)
+    }
+
+    fn default(&self, text: &Text, known: &Known) -> Said {
+        let mut memory = Memory::of(known);
+        let Some(missed) = memory.missed.take() else { return Said::pass() };
+        let timed_out = self.dialogues.get(&missed.dialogue).and_then(|dialogue| dialogue.timed_out.as_ref());
+        let Some(timed_out) = timed_out else { return memory.kept(Said::pass()) };
+        let said = Said::reply(filled(timed_out, text, &missed.answers));
+        memory.kept(said.because(format!("dialogue {}: timed out", missed.dialogue)))
     }
 }
 
@@ -92,15 +95,17 @@ impl Dialogue {
             < std::time::Duration::try_from(text.received_at.duration_since(under_way.asked_at)).unwrap_or_default()
     }
 
-    fn begin(&self, text: &Text, memory: Memory) -> Said {
+    /// Asks its first question, which so many texts have not answered yet.
+    fn begin(&self, text: &Text, tries: u32, memory: Memory) -> Said {
         // The first step is a question: it was checked.
         let Some(question) = self.question(&self.first) else { return Said::pass() };
         let under_way = UnderWay {
             dialogue: self.name.clone(),
             step: self.first.clone(),
-            tries: 0,
+            tries,
             asked_at: text.now,
             answers: BTreeMap::new(),
+            order: Vec::new(),
         };
         self.ask(question, text, under_way, memory)
     }
@@ -128,29 +133,34 @@ impl Dialogue {
             return self.leave(&self.cancelled, "cancelled", text, &under_way, memory);
         }
         let answer = question.answers.read(text.words.as_str());
-        if (answer.is_none() || matches!(question.answers, Answers::Any)) && self.is_begun_again(&words) {
+        let is_open = matches!(question.answers, Answers::Any);
+        if (answer.is_none() || is_open) && self.is_begun_again(&words, is_open) {
+            // Counted, or who is called as the dialogue is could never answer, and never be let go.
+            let tries = under_way.tries.saturating_add(1);
             return match self.again {
-                Again::Resume => self.ask(question, text, under_way, memory),
-                Again::Restart => self.begin(text, memory),
+                _ if question.tries_max <= tries => self.leave(&self.gave_up, "given up", text, &under_way, memory),
+                Again::Resume => self.ask(question, text, UnderWay { tries, ..under_way }, memory),
+                Again::Restart => self.begin(text, tries, memory),
             };
         }
         let Some(answer) = answer else { return self.not_taken(question, text, under_way, memory) };
         let goal = self.after(question, &answer);
-        under_way.answers.insert(under_way.step.clone(), answer);
+        under_way.answer(answer);
         match goal {
             Goal::Question(step, question) => {
-                let under_way = UnderWay { step: step.to_owned(), tries: 0, ..under_way };
+                under_way.step_to(step);
                 self.ask(question, text, under_way, memory)
             }
             Goal::End(words) => self.end(words, text, under_way, memory),
         }
     }
 
-    /// Whether these are words that begin it, and nothing else.
-    fn is_begun_again(&self, words: &Words<'_>) -> bool {
+    /// Whether these are words that begin it, and nothing else. To an open question, what a pattern matches is an answer.
+    fn is_begun_again(&self, words: &Words<'_>, is_open: bool) -> bool {
         self.start.take(words).is_some_and(|start| match start.closeness {
-            Closeness::Words(_) => start.rest.is_empty(),
-            Closeness::Exact | Closeness::Pattern => true,
+            Closeness::Words(_) => Words::of(start.rest).is_empty(),
+            Closeness::Exact => true,
+            Closeness::Pattern => !is_open,
             Closeness::All => false,
         })
     }

@@ -47,7 +47,7 @@ impl Keyword {
         let mut owners: BTreeMap<(bool, &[String]), &str> = BTreeMap::new();
         for (name, matching) in rules.iter().map(|rule| (rule.name.as_str(), &rule.matching)).chain(of_help) {
             for phrase in matching.phrases() {
-                if let Some(other) = owners.insert(phrase, name) {
+                if let Some(other) = owners.insert(phrase, name).filter(|other| *other != name) {
                     let told = format!("{:?} is taken by {other} and by {name}", phrase.1.join(" "));
                     return Err(ConfigError::of_key("router.keyword", told));
                 }
@@ -86,7 +86,8 @@ fn in_languages(name: &str, rule: &KeywordRule) -> Result<Vec<Rule>, ConfigError
                 takes.words = &own_name;
             }
         }
-        let matching = Matching::new(takes).map_err(|error| ConfigError::of_key(key("words"), error.to_string()))?;
+        let matching =
+            Matching::new(takes).map_err(|error| ConfigError::of_key(key(error.key()), error.to_string()))?;
         if matching.is_all() {
             let told = "is a language without a word: write at least one";
             return Err(ConfigError::of_key(key(&format!("words.{}", language.unwrap_or_default())), told));
@@ -132,7 +133,7 @@ impl Help {
     fn new(config: &KeywordHelp, rules: &BTreeMap<String, KeywordRule>) -> Result<Self, ConfigError> {
         let key = |key: &str| format!("router.keyword_help.{key}");
         let matching = Matching::new(Takes { words: &config.words, ..Takes::default() });
-        let matching = matching.map_err(|error| ConfigError::of_key(key("words"), error.to_string()))?;
+        let matching = matching.map_err(|error| ConfigError::of_key(key(error.key()), error.to_string()))?;
         if matching.is_all() {
             return Err(ConfigError::of_key(key("words"), "is empty: write the word that asks for the list"));
         }

@@ -34,11 +34,14 @@ pub(super) struct Poll {
     owners: Vec<Address>,
     results: Vec<Vec<String>>,
     report: Template,
+    refused: Template,
 }
 
 /// What a text wants of a poll.
 enum Wanted<'a> {
     Results,
+    /// As `Results`, by somebody who may not.
+    Refused,
     Vote(&'a str),
     Unknown,
 }
@@ -49,7 +52,7 @@ impl Poll {
         let mut owners: BTreeMap<&[String], &str> = BTreeMap::new();
         for poll in &polls {
             for (_, phrase) in poll.start.phrases() {
-                if let Some(other) = owners.insert(phrase, &poll.name) {
+                if let Some(other) = owners.insert(phrase, &poll.name).filter(|other| *other != poll.name) {
                     let told = format!("{:?} begins a vote of {other} and of {}", phrase.join(" "), poll.name);
                     return Err(ConfigError::of_key("router.poll", told));
                 }
@@ -87,9 +90,10 @@ impl Poll {
             voted: template("voted", &config.voted)?,
             closes_at: config.closes_at,
             closed: template("closed", &config.closed)?,
-            owners: config.owners.clone(),
+            owners: config.owners.iter().map(|owner| owner.address().clone()).collect(),
             results,
             report: template("report", &config.report)?,
+            refused: template("refused", &config.refused)?,
         })
     }
 
@@ -97,15 +101,17 @@ impl Poll {
     fn wanted(&self, text: &Text) -> Option<Wanted<'_>> {
         let words = Words::of(text.words.as_str());
         let rest = Words::of(self.start.take(&words)?.rest);
-        if self.owners.contains(&text.received.from) && self.results.iter().any(|phrase| rest.are(phrase)) {
-            return Some(Wanted::Results);
+        if self.results.iter().any(|phrase| rest.are(phrase)) {
+            let is_owner = self.owners.contains(&text.received.from);
+            return Some(if is_owner { Wanted::Results } else { Wanted::Refused });
         }
         Some(self.options.find(&rest).map_or(Wanted::Unknown, Wanted::Vote))
     }
 
     fn said(&self, reply: &Template, text: &Text, option: Option<&str>, votes: &BTreeMap<&str, u64>) -> Said {
         let total = votes.values().sum::<u64>().to_string();
-        let results = votes.iter().map(|(option, count)| format!("{option}: {count}")).collect::<Vec<_>>().join(", ");
+        let counted = self.options.names().iter().filter_map(|name| Some((name, votes.get(name.as_str())?)));
+        let results = counted.map(|(option, count)| format!("{option}: {count}")).collect::<Vec<_>>().join(", ");
         let options = self.options.names().join(", ");
         Said::reply(reply.fill(text, |name| match name {
             "option" => option,
@@ -122,13 +128,19 @@ impl Poll {
         names.map(|name| (name, known.tally.get(&Value::from(name).to_string()).copied().unwrap_or_default())).collect()
     }
 
+    fn is_closed(&self, text: &Text) -> bool {
+        self.closes_at.is_some_and(|closes_at| closes_at <= text.received_at)
+    }
+
+    /// The vote that a person has cast, if it is still an option.
+    fn earlier<'k>(&self, known: &'k Known) -> Option<&'k str> {
+        let earlier = known.memory.as_ref().and_then(Value::as_str);
+        earlier.filter(|earlier| self.options.names().iter().any(|name| name == earlier))
+    }
+
     fn vote<'a>(&'a self, option: &'a str, text: &Text, known: &Known) -> Said {
         let mut votes = self.count(known);
-        let earlier = known.memory.as_ref().and_then(Value::as_str).filter(|earlier| votes.contains_key(earlier));
-        if self.closes_at.is_some_and(|closes_at| closes_at <= text.received_at) {
-            return self.said(&self.closed, text, earlier, &votes).because("closed");
-        }
-        match earlier {
+        match self.earlier(known) {
             Some(earlier) if earlier == option => {
                 self.said(&self.reply, text, Some(option), &votes).because("voted so before")
             }
@@ -159,8 +171,8 @@ impl Application for Poll {
         match self.wanted(text) {
             None => Recall::Nothing,
             Some(Wanted::Results) => Recall::Tally,
-            Some(Wanted::Vote(_) | Wanted::Unknown) => {
-                let replies = [&self.reply, &self.invalid, &self.voted, &self.closed];
+            Some(Wanted::Vote(_) | Wanted::Refused | Wanted::Unknown) => {
+                let replies = [&self.reply, &self.invalid, &self.voted, &self.closed, &self.refused];
                 let mut named = replies.into_iter().flat_map(Template::placeholders);
                 let is_counted = named.any(|name| matches!(name, "results" | "votes"));
                 if is_counted { Recall::Tally } else { Recall::Person }
@@ -172,6 +184,12 @@ impl Application for Poll {
         match self.wanted(text) {
             None => Said::pass(),
             Some(Wanted::Results) => self.said(&self.report, text, None, &self.count(known)).because("the results"),
+            Some(Wanted::Vote(_) | Wanted::Refused | Wanted::Unknown) if self.is_closed(text) => {
+                self.said(&self.closed, text, self.earlier(known), &self.count(known)).because("closed")
+            }
+            Some(Wanted::Refused) => {
+                self.said(&self.refused, text, None, &self.count(known)).because("the results are not for the sender")
+            }
             Some(Wanted::Vote(option)) => self.vote(option, text, known),
             Some(Wanted::Unknown) => self.said(&self.invalid, text, None, &self.count(known)).because("no option"),
         }
@@ -256,7 +274,7 @@ mod tests {
         votes.check(ONE, "lunch soup", Some("Thanks."));
         votes.check(TWO, "lunch pizza", Some("Thanks."));
         votes.check(OWNER, "lunch Results", Some("pizza: 1, soup: 1; 2 in all."));
-        votes.check(ONE, "lunch results", Some("Please choose one of: pizza, soup."));
+        votes.check(ONE, "lunch results", Some("Sorry, the results are for the owners of this poll."));
     }
 
     #[test]
@@ -267,8 +285,17 @@ mod tests {
             Some("soup it is: pizza: 0, soup: 1."),
         );
         let mut closed = Votes::new("closes_at = \"2026-03-01T09:30:15Z\"");
-        closed.check(ONE, "lunch soup", Some("Sorry, voting is over."));
+        for words in ["lunch soup", "lunch fish", "lunch results"] {
+            closed.check(ONE, words, Some("Sorry, voting is over."));
+        }
         closed.check(OWNER, "lunch results", Some("pizza: 0, soup: 0; 0 in all."));
+    }
+
+    #[test]
+    fn results_are_in_the_order_of_the_options() {
+        let poll = polls(&[("lunch", "options = [\"soup\", \"pizza\"]\nreply = \"{results}\"")]).unwrap().remove(0);
+        let said = poll.handle(&text("lunch pizza"), &Known::default());
+        assert_eq!(said.replies[0].text.as_str(), "soup: 0, pizza: 1");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `[router.poll]` and `[router.group]`: applications with an owner.
 
-use protocol::{Address, MessageText, Timestamp};
+use protocol::{MessageText, Timestamp};
 use serde::Deserialize;
 
-use super::Options;
+use super::{Options, Recipient};
 
 /// `[router.poll.NAME]`: a question with answers to choose from, one for each person.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,13 +32,16 @@ pub struct Poll {
     pub closed: MessageText,
     /// Who may ask for the results.
     #[serde(default)]
-    pub owners: Vec<Address>,
+    pub owners: Vec<Recipient>,
     /// The words behind those of the poll that ask for them.
     #[serde(default = "results")]
     pub results: Vec<String>,
     /// What they are answered with.
     #[serde(default = "report")]
     pub report: MessageText,
+    /// What others who ask for them are answered with.
+    #[serde(default = "refused")]
+    pub refused: MessageText,
 }
 
 /// `[router.group.NAME]`: a list of people that its owners can text.
@@ -49,9 +52,9 @@ pub struct Group {
     #[serde(default)]
     pub words: Vec<String>,
     /// Who may send.
-    pub owners: Vec<Address>,
+    pub owners: Vec<Recipient>,
     /// Who gets it.
-    pub members: Vec<Address>,
+    pub members: Vec<Recipient>,
     /// What they get.
     #[serde(default = "message")]
     pub message: MessageText,
@@ -87,6 +90,10 @@ fn closed() -> MessageText {
 
 fn report() -> MessageText {
     words("{results}; {votes} in all.")
+}
+
+fn refused() -> MessageText {
+    words("Sorry, the results are for the owners of this poll.")
 }
 
 fn message() -> MessageText {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::{Address, MessageText};
+use protocol::MessageText;
 use serde::Deserialize;
+
+use super::Recipient;
 
 /// `[router.conversation.NAME]`: questions, one after the other, and what becomes of the answers.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,7 +27,7 @@ pub struct Dialogue {
     /// How long an answer is waited for.
     #[serde(default = "timeout", with = "chassis::config::duration")]
     pub timeout: Duration,
-    /// What a text that comes later is answered with; left out: it is a text as any other.
+    /// What a text that comes later is answered with, if no application takes it; left out: nothing of its own.
     pub timed_out: Option<MessageText>,
     /// The words that end it. CANCEL and its like mean more: they are for `subscription`.
     #[serde(default = "cancel")]
@@ -39,11 +41,11 @@ pub struct Dialogue {
     /// What is said when the question that was answered is not in the configuration any more.
     #[serde(default = "changed")]
     pub changed: MessageText,
-    /// What the words that begin it do while it is under way.
+    /// What the words that begin it do while it is under way. Each time counts as an answer that cannot be taken.
     #[serde(default)]
     pub again: Again,
     /// Who is told of the answers.
-    pub to: Option<Address>,
+    pub to: Option<Recipient>,
     /// With these words.
     pub message: Option<MessageText>,
 }
@@ -113,23 +115,9 @@ pub enum Again {
     Restart,
 }
 
-impl Dialogue {
-    /// The words that it waits for, each with its key.
-    pub(crate) fn awaited(&self) -> Vec<(String, &str)> {
-        let whole = [("exact", &self.exact), ("cancel", &self.cancel)];
-        let whole =
-            whole.into_iter().flat_map(|(key, words)| words.iter().map(move |word| (key.to_owned(), word.as_str())));
-        let chosen = self.steps.iter().filter_map(|step| Some((step, step.one_of.as_ref()?)));
-        let chosen = chosen.flat_map(|(step, options)| {
-            options.words().into_iter().map(move |word| (format!("steps.{}.one_of", step.name), word))
-        });
-        whole.chain(chosen).collect()
-    }
-}
-
 impl Options {
     /// The answers, and the other words for them.
-    fn words(&self) -> Vec<&str> {
+    pub(super) fn words(&self) -> Vec<&str> {
         match self {
             Self::Plain(words) => words.iter().map(String::as_str).collect(),
             Self::WithSynonyms(options) => options

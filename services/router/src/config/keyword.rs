@@ -53,6 +53,14 @@ impl Phrases {
         }
     }
 
+    /// Those of all languages.
+    pub(crate) fn all(&self) -> Vec<&String> {
+        match self {
+            Self::Any(words) => words.iter().collect(),
+            Self::ByLanguage(words) => words.values().flatten().collect(),
+        }
+    }
+
     /// The languages that there are words of.
     pub(crate) fn languages(&self) -> Vec<Option<&str>> {
         match self {

@@ -100,8 +100,8 @@ fn without_anything_to_go_by_every_text_is_taken() {
 
 #[test]
 fn what_could_take_no_text_is_refused() {
-    assert_eq!(matching(&["!?"], &[], None).unwrap_err(), MatchingError::NoWords("!?".to_owned()));
-    assert_eq!(matching(&[], &[" "], None).unwrap_err(), MatchingError::NoWords(" ".to_owned()));
+    assert_eq!(matching(&["!?"], &[], None).unwrap_err(), MatchingError::Words(NoWords("!?".to_owned())));
+    assert_eq!(matching(&[], &[" "], None).unwrap_err(), MatchingError::Exact(NoWords(" ".to_owned())));
     for pattern in ["(", "a)|(b", r"\w{500}{500}", r"(a)\1"] {
         assert!(matches!(matching(&[], &[], Some(pattern)), Err(MatchingError::Pattern(_))), "{pattern}");
     }

@@ -51,19 +51,19 @@ impl Asked {
 }
 
 impl Running {
-    /// Starts what keeps the account.
-    pub(super) fn journal(&self, bus: &Arc<dyn Bus>, accounts: &Arc<dyn Accounts>) {
+    /// Starts what keeps the account, and why texts were answered as they were.
+    pub(super) fn journal(&self, bus: &Arc<dyn Bus>, opened: &store::Opened) {
         let journal::Config { prefetch, retention } = self.settings.journal;
-        let (events, dead, keeper) = journal::witnesses(Arc::clone(accounts), self.environment.clone());
+        let (events, dead, keeper) = journal::witnesses(opened, self.environment.clone());
         self.work("keep account", keeper.run());
         self.witness(bus, QueueName::journal(), prefetch, events);
         self.witness(bus, QueueName::journal_dead(), prefetch, dead);
-        let parts = || (Arc::clone(accounts), self.environment.clone(), self.tasks.shutdown().token().clone());
-        let (accounts, environment, token) = parts();
-        self.work("tell the account", journal::tell(accounts, environment, token));
-        let (accounts, environment, token) = parts();
+        let parts = || (self.environment.clone(), self.tasks.shutdown().token().clone());
+        let (environment, token) = parts();
+        self.work("tell the account", journal::tell(Arc::clone(&opened.accounts), environment, token));
+        let (environment, token) = parts();
         let retention = Retention { usual: retention, replayable: retention.max(self.settings.egress.retention) };
-        self.work("forget the old", journal::forget(accounts, retention, environment, token));
+        self.work("forget the old", journal::forget(opened.clone(), retention, environment, token));
     }
 
     /// Shows a queue to a witness until shutdown is requested.

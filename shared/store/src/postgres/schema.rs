@@ -124,6 +124,17 @@ const PEOPLE: &str = "
     CREATE INDEX consent_changes_person ON consent_changes (backend, person, at);
     CREATE INDEX consent_changes_reply ON consent_changes (reply) WHERE reply IS NOT NULL;
     CREATE INDEX consent_changes_replied ON consent_changes (at) WHERE choice IS NULL;
+    CREATE TABLE explanations ( -- several of a text that was given up and replayed
+        text_id    uuid NOT NULL,
+        id         uuid NOT NULL,
+        session_id text NOT NULL,
+        backend    text NOT NULL,
+        at         timestamptz NOT NULL,
+        body       text NOT NULL,
+        PRIMARY KEY (text_id, id)
+    );
+    CREATE INDEX explanations_session ON explanations (session_id);
+    CREATE INDEX explanations_told ON explanations (at);
 ";
 
 /// The advisory lock under which the schema is brought up to date.

@@ -134,6 +134,17 @@ const PEOPLE: &str = "
     CREATE INDEX consent_changes_person ON consent_changes (backend, person, at);
     CREATE INDEX consent_changes_reply ON consent_changes (reply) WHERE reply IS NOT NULL;
     CREATE INDEX consent_changes_replied ON consent_changes (at) WHERE choice IS NULL;
+    CREATE TABLE explanations ( -- several of a text that was given up and replayed
+        text_id    BLOB NOT NULL,
+        id         BLOB NOT NULL,
+        session_id TEXT NOT NULL,
+        backend    TEXT NOT NULL,
+        at         INTEGER NOT NULL,
+        body       TEXT NOT NULL,
+        PRIMARY KEY (text_id, id)
+    ) STRICT;
+    CREATE INDEX explanations_session ON explanations (session_id);
+    CREATE INDEX explanations_told ON explanations (at);
 ";
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.

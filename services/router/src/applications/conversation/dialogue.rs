@@ -50,7 +50,7 @@ impl Dialogue {
         if takes.words.is_empty() && takes.exact.is_empty() && takes.pattern.is_none() {
             takes.words = &own_name;
         }
-        let start = Matching::new(takes).map_err(|error| read.wrong("words", error.to_string()))?;
+        let start = Matching::new(takes).map_err(|error| read.wrong(error.key(), error.to_string()))?;
         let cancel = config.cancel.iter().map(|word| phrase(word)).collect::<Result<_, _>>();
         let mut questions = BTreeMap::new();
         let mut ends = BTreeMap::new();
@@ -74,9 +74,9 @@ impl Dialogue {
         }
         let first = config.steps.first().map(|step| step.name.clone()).unwrap_or_default();
         let notify = match (&config.to, &config.message) {
-            (Some(to), Some(message)) if to.is_reachable() => Some((to.clone(), read.template("message", message)?)),
+            (Some(to), Some(message)) => Some((to.address().clone(), read.template("message", message)?)),
             (None, None) => None,
-            (Some(_), _) | (None, Some(_)) => {
+            (Some(_), None) | (None, Some(_)) => {
                 return Err(read.wrong("to", "and message belong together: who is told of the answers, and how"));
             }
         };
@@ -97,6 +97,8 @@ impl Dialogue {
             notify,
         };
         dialogue.check_ways(&read)?;
+        dialogue.check_words(&read)?;
+        dialogue.check_answers(&read)?;
         Ok(dialogue)
     }
 
@@ -119,8 +121,7 @@ impl Dialogue {
         if !self.questions.contains_key(&self.first) {
             return Err(read.wrong("steps", "must begin with a question"));
         }
-        let ways: BTreeMap<&str, BTreeSet<&str>> =
-            self.questions.iter().map(|(name, question)| (name.as_str(), question.ways())).collect();
+        let ways = self.ways();
         let is_known = |step: &str| step == END || self.questions.contains_key(step) || self.ends.contains_key(step);
         for (name, ways) in &ways {
             if let Some(unknown) = ways.iter().find(|step| !is_known(step)) {
@@ -141,6 +142,55 @@ impl Dialogue {
             Some(step) => Err(read.wrong(&format!("steps.{step}"), "leads to no end")),
             None => Ok(()),
         }
+    }
+
+    /// Finds answers that would end it.
+    fn check_words(&self, read: &Reader<'_>) -> Result<(), ConfigError> {
+        for (step, question) in &self.questions {
+            let is_answer = |phrase: &[String]| question.answers.chosen(&phrase.join(" ")).is_some();
+            if let Some(phrase) = self.cancel.iter().find(|phrase| is_answer(phrase)) {
+                let told = format!(
+                    "{:?} ends the dialogue, and is an answer to {step}: set other words that end it, or take another answer",
+                    phrase.join(" ")
+                );
+                return Err(read.wrong("cancel", told));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds words with a placeholder for the answer to a question that cannot have been asked by then.
+    fn check_answers(&self, read: &Reader<'_>) -> Result<(), ConfigError> {
+        let asked = self.questions.iter().flat_map(|(step, question)| {
+            let invalid = question.invalid.iter().map(move |invalid| (step, "invalid", invalid));
+            std::iter::once((step, "ask", &question.ask)).chain(invalid)
+        });
+        for (step, key, template) in asked.chain(self.ends.iter().map(|(step, end)| (step, "end", end))) {
+            let before = self.before(step);
+            let mut steps = template.placeholders().filter(|name| read.names.contains(name));
+            if let Some(early) = steps.find(|name| !before.contains(name)) {
+                let told = format!("{{{early}}} is not known here: no way leads from that question to this");
+                return Err(read.wrong(&format!("steps.{step}.{key}"), told));
+            }
+        }
+        Ok(())
+    }
+
+    /// The questions that may have been answered when a step is come to. Who comes to it again begins anew from there.
+    fn before(&self, step: &str) -> BTreeSet<&str> {
+        let (ways, steps) = (self.ways(), self.steps());
+        let is_led_to = |to: &str, seen: &BTreeSet<&str>| {
+            seen.iter().filter(|from| **from != step).any(|from| ways.get(from).is_some_and(|ways| ways.contains(to)))
+        };
+        let earlier = closure(BTreeSet::from([self.first.as_str()]), is_led_to, &steps);
+        let leads_on = |from: &str, seen: &BTreeSet<&str>| ways.get(from).is_some_and(|ways| !ways.is_disjoint(seen));
+        let leading = closure(steps.iter().copied().filter(|name| *name == step).collect(), leads_on, &steps);
+        earlier.intersection(&leading).copied().filter(|name| *name != step).collect()
+    }
+
+    /// The steps that come next after each question.
+    fn ways(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        self.questions.iter().map(|(name, question)| (name.as_str(), question.ways())).collect()
     }
 
     fn steps(&self) -> Vec<&str> {

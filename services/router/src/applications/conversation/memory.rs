@@ -15,6 +15,9 @@ pub(super) struct Memory {
     /// The dialogues that came to their end, by their names: the last time of each.
     #[serde(default)]
     pub(super) finished: BTreeMap<String, Finished>,
+    /// The dialogue that this text would have been an answer to, had it come in time: until the text is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) missed: Option<UnderWay>,
 }
 
 /// A dialogue under way.
@@ -28,6 +31,28 @@ pub(super) struct UnderWay {
     pub(super) asked_at: Timestamp,
     /// The answers so far, by their steps.
     pub(super) answers: BTreeMap<String, String>,
+    /// The steps that were answered, in their order.
+    #[serde(default)]
+    pub(super) order: Vec<String>,
+}
+
+impl UnderWay {
+    /// The open question is answered.
+    pub(super) fn answer(&mut self, answer: String) {
+        self.order.push(self.step.clone());
+        self.answers.insert(self.step.clone(), answer);
+    }
+
+    /// Another question is open now. If it was answered before, that answer and those after it are of a way not taken.
+    pub(super) fn step_to(&mut self, step: &str) {
+        step.clone_into(&mut self.step);
+        self.tries = 0;
+        if let Some(at) = self.order.iter().position(|answered| answered == step) {
+            for answered in self.order.drain(at..) {
+                self.answers.remove(&answered);
+            }
+        }
+    }
 }
 
 /// A dialogue that came to its end.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::applications::choices::Choices;
 use crate::config::{AnswerRange, DialogueStep};
-use crate::matching::{Matching, Takes, Words};
+use crate::matching::{Matching, Takes, Words, is_punctuation};
 use crate::template::Template;
 
 /// The longest answer, in bytes: it is remembered.
@@ -56,7 +56,7 @@ impl Answers {
             (Some(options), None, None) => Choices::new(options).map(Self::OneOf).map_err(|told| ("one_of", told)),
             (None, Some(pattern), None) => {
                 let matching = Matching::new(Takes { pattern: Some(pattern), ..Takes::default() });
-                matching.map(Self::Pattern).map_err(|error| ("pattern", error.to_string()))
+                matching.map(Self::Pattern).map_err(|error| (error.key(), error.to_string()))
             }
             (None, None, Some(range)) => match (range.min, range.max) {
                 (Some(min), Some(max)) if max < min => Err(("number", format!("{max} is less than {min}"))),
@@ -74,6 +74,14 @@ impl Answers {
         }
     }
 
+    /// As [`Answers::read`], where one word rather than another is meant: to be chosen from, or a number.
+    pub(super) fn chosen(&self, text: &str) -> Option<String> {
+        match self {
+            Self::OneOf(_) | Self::Number(_) => self.read(text),
+            Self::Any | Self::Pattern(_) => None,
+        }
+    }
+
     /// The answer that a text is; `None`: it cannot be taken.
     pub(super) fn read(&self, text: &str) -> Option<String> {
         let text = text.trim();
@@ -85,10 +93,64 @@ impl Answers {
             Self::OneOf(choices) => choices.find(&Words::of(text)).map(str::to_owned),
             Self::Pattern(pattern) => pattern.take(&Words::of(text)).map(|_| text.to_owned()),
             Self::Number(AnswerRange { min, max }) => {
-                let number: i64 = text.parse().ok()?;
+                let number = number(text)?;
                 let is_in = min.is_none_or(|min| min <= number) && max.is_none_or(|max| number <= max);
                 is_in.then(|| number.to_string())
             }
+        }
+    }
+}
+
+/// The zeros of the scripts that have digits of their own; the other nine stand behind each.
+const ZEROS: &[char] =
+    &['0', '٠', '۰', '߀', '०', '০', '੦', '૦', '୦', '௦', '౦', '೦', '൦', '෦', '๐', '໐', '༠', '၀', '០', '᠐', '０'];
+
+/// The whole number that a text is, in the digits of any script, whatever punctuation is around it.
+fn number(text: &str) -> Option<i64> {
+    let around = |c: char| c.is_whitespace() || is_punctuation(c);
+    let text = text.trim_end_matches(around).trim_start_matches(|c| around(c) && !matches!(c, '-' | '+'));
+    let digits = text.chars().map(|character| match character {
+        '-' | '+' => Some(character),
+        digit => ZEROS.iter().find_map(|zero| char::from_digit(u32::from(digit).checked_sub(u32::from(*zero))?, 10)),
+    });
+    digits.collect::<Option<String>>()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_stand_in_the_digits_of_any_script_and_in_a_sentence_of_its_own() {
+        for (text, expected) in [
+            ("12", Some(12)),
+            ("007", Some(7)),
+            ("12.", Some(12)),
+            ("(12)!", Some(12)),
+            ("-3", Some(-3)),
+            ("\"-3\"", Some(-3)),
+            ("+3", Some(3)),
+            ("١٢", Some(12)),
+            ("१२।", Some(12)),
+            ("１２", Some(12)),
+            ("1.5", None),
+            ("1-2", None),
+            ("--3", None),
+            ("-", None),
+            ("twelve", None),
+            ("", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ten_digits_stand_behind_each_zero() {
+        for zero in ZEROS {
+            let digits: String = (1..=9).filter_map(|digit| char::from_u32(u32::from(*zero) + digit)).collect();
+            assert_eq!(number(&digits), Some(123_456_789), "{zero}");
+            assert!(digits.chars().all(char::is_numeric), "{digits}");
         }
     }
 }

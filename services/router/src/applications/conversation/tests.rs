@@ -70,8 +70,19 @@ impl Person {
     fn text(&mut self, words: &str) -> Said {
         let at = text(words).now + std::time::Duration::from_secs(60 * self.minutes);
         let text = Text { received_at: at, now: at, ..text(words) };
-        let known = Known { memory: self.memory.clone(), ..Known::default() };
-        let said = self.conversation.handle(&text, &known);
+        let said = self.asked(|conversation, known| conversation.handle(&text, known));
+        if said.takes { said } else { self.asked(|conversation, known| conversation.default(&text, known)) }
+    }
+
+    /// A text that another application takes.
+    fn text_another(&mut self, words: &str) {
+        let at = text(words).now + std::time::Duration::from_secs(60 * self.minutes);
+        let text = Text { received_at: at, now: at, ..text(words) };
+        assert!(!self.asked(|conversation, known| conversation.handle(&text, known)).takes);
+    }
+
+    fn asked(&mut self, ask: impl Fn(&Conversation, &Known) -> Said) -> Said {
+        let said = ask(&self.conversation, &Known { memory: self.memory.clone(), ..Known::default() });
         match said.remember.clone() {
             Remember::Same => {}
             Remember::Value(value) => self.memory = Some(value),
@@ -169,6 +180,52 @@ fn who_does_not_answer_in_time_is_in_no_dialogue() {
 }
 
 #[test]
+fn a_late_text_is_first_for_others() {
+    let mut person = Person::new(REGISTER);
+    person.check(&[("lunch", &["What will it be?"])]);
+    person.minutes = 500;
+    person.text_another("size small");
+    person.check(&[("soup", &[])]);
+    assert_eq!(person.memory, None);
+}
+
+#[test]
+fn answers_of_a_way_that_was_left_are_forgotten() {
+    let mut person = Person::new(REGISTER);
+    person.check(&[
+        NAME_ASKED,
+        AGE_ASKED,
+        ("7", &["Is that right?"]),
+        ("no", &["What is your name?"]),
+        ("Bob", &["How old are you, Bob?"]),
+    ]);
+    let under_way = &person.memory.unwrap()["under_way"];
+    assert_eq!((&under_way["answers"], &under_way["order"]), (&json!({ "name": "Bob" }), &json!(["name"])));
+}
+
+#[test]
+fn who_is_called_as_the_dialogue_is_can_go_on() {
+    let hi = |again: &str| {
+        Person::new(&format!(
+            r#"
+            [hi]
+            words = ["hi", "hello there"]
+            pattern = "hi.*"
+            again = "{again}"
+            reply = "Welcome, {{who}}."
+            steps = [{{ name = "who", ask = "Who are you?" }}]
+            "#
+        ))
+    };
+    for again in ["resume", "restart"] {
+        let asked: (&str, &[&str]) = ("hi", &["Who are you?"]);
+        hi(again).check(&[asked, ("Hiroko", &["Welcome, Hiroko."]), asked, ("hi you", &["Welcome, hi you."])]);
+        let gave_up = "Sorry, we could not understand your answers. Please begin again.";
+        hi(again).check(&[asked, asked, ("Hello there!", &["Who are you?"]), ("hi", &[gave_up]), asked]);
+    }
+}
+
+#[test]
 fn a_dialogue_that_was_changed_meanwhile_ends_politely() {
     let mut person = Person::new(REGISTER);
     person.check(&[NAME_ASKED]);
@@ -226,6 +283,19 @@ fn dialogues_that_could_not_work_are_refused() {
     check_refused(&with(&ask("b", ", pattern = \"x\", number = {}")), "a.steps.b.one_of", "one of them");
     check_refused(&with(&ask("b", ", tries_max = 0")), "a.steps.b.tries_max", "at least 1");
     check_refused(&with(&ask("b", ", invalid = \"{c}\"")), "a.steps.b.invalid", "no {c}");
+    check_refused(&with(&ask("b", ", invalid = \"{b}?\"")), "a.steps.b.invalid", "{b} is not known here");
+    let early = format!(
+        "{{ name = \"b\", ask = \"{{c}}?\" }}, {}",
+        ask("c", ", one_of = [\"x\", \"y\"], next = { x = \"b\" }")
+    );
+    check_refused(&with(&early), "a.steps.b.ask", "{c} is not known here");
+    let other = "{ name = \"c\", end = \"{d}\" }, { name = \"d\", ask = \"?\" }";
+    let other = format!("{}, {other}", ask("b", ", one_of = [\"x\", \"y\"], next = { y = \"d\" }"));
+    check_refused(&with(&other), "a.steps.c.end", "{d} is not known here");
+    check_refused(&with(&ask("b", ", one_of = [\"stay\", \"leave\"]")), "a.cancel", "an answer to b");
+    let zero = with(&ask("b", ", number = {}")).replace("[a]", "[a]\ncancel = [\"0\"]");
+    check_refused(&zero, "a.cancel", "\"0\" ends the dialogue");
+    check_refused(&with(&ask("b", "")).replace("[a]", "[a]\npattern = \"(\""), "a.pattern", "cannot be used");
     let one = with(&ask("b", ""));
     check_refused(&one.replace("[a]", "[a]\nto = \"+15555550188\""), "a.to", "belong together");
     let other = one.replace("[a]", "[b]\nwords = [\"A!\"]");

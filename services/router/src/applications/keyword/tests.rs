@@ -126,7 +126,9 @@ fn rules_that_could_not_work_are_refused() {
     check_refused(vec![("a", KeywordRule::default())], "router.keyword.a.reply: ", "is missing");
     check_refused(vec![("a", rule(&["a"], "{name}"))], "router.keyword.a.reply: ", "there is no {name} here");
     let pattern = KeywordRule { pattern: Some("(".to_owned()), ..rule(&[], "x") };
-    check_refused(vec![("a", pattern)], "router.keyword.a.", "pattern");
+    check_refused(vec![("a", pattern)], "router.keyword.a.pattern: ", "cannot be used");
+    let exact = KeywordRule { exact: phrases(&["?"]), ..rule(&[], "x") };
+    check_refused(vec![("a", exact)], "router.keyword.a.exact: ", "no letters");
     let wordless = KeywordRule { words: languages(&[("en", &[])]), ..rule(&[], "x") };
     check_refused(vec![("a", wordless)], "router.keyword.a.words.en: ", "at least one");
     let other = KeywordRule { replies: [("it".to_owned(), "ciao".parse().unwrap())].into(), ..hours() };
@@ -136,4 +138,9 @@ fn rules_that_could_not_work_are_refused() {
     let help = keyword(vec![("a", rule(&[], "x"))], Some("info")).unwrap_err();
     assert!(help.to_string().starts_with("router.keyword_help: has nothing to list"), "{help}");
     assert!(keyword(vec![("hours", hours())], Some("heures")).unwrap_err().to_string().contains("keyword_help"));
+}
+
+#[test]
+fn a_word_may_stand_twice_in_one_rule() {
+    keyword(vec![("a", rule(&["résumé", "resume", "resume"], "x"))], None).unwrap();
 }
