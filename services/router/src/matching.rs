@@ -111,6 +111,11 @@ impl<'a> Words<'a> {
         Self { text, folded: folded(text).collect() }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
     /// Whether they are these, and no others.
     pub(crate) fn are(&self, words: &[String]) -> bool {
         self.folded == words
