@@ -62,7 +62,7 @@ async fn a_message_leads_to_the_text_that_began_its_conversation(place: Place) {
     };
     let (answer, by_itself) = (fact(Some(session("one"))), fact(None));
     accounts.record(&[answer.clone(), by_itself.clone()]).await.unwrap();
-    assert_eq!(explanations.find(&Sought::Message(answer.id)).await.unwrap(), [one.clone()]);
+    assert_eq!(explanations.find(&Sought::Message(answer.id)).await.unwrap(), std::slice::from_ref(&one));
     for id in [by_itself.id, one.text, message()] {
         assert_eq!(explanations.find(&Sought::Message(id)).await.unwrap(), []);
     }
