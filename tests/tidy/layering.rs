@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 6] = [
     &["tropo"],
     &["parts", "messaging", "store", "chassis"],
     &[TESTKIT],
-    &["ingress", "router", "egress", "journal", "simulator"],
+    &["ingress", "router", "egress", "journal", "simulator", "console"],
     // Examples are written as by somebody else: nothing stands on them.
     &["tropomq", "amqp-application"],
 ];
@@ -24,7 +24,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("deadpool-postgres", &["store"]),
     ("lapin", &["messaging", "amqp-application"]),
     ("parts", &["testkit", "tropomq"]),
-    ("reqwest", &["ingress", "router", "egress", "simulator", "tropomq"]),
+    ("reqwest", &["ingress", "router", "egress", "simulator", "console", "tropomq"]),
     ("rusqlite", &["messaging", "store"]),
     ("tokio-postgres", &["store"]),
     ("tokio-postgres-rustls", &["store"]),

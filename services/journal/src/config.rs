@@ -13,4 +13,7 @@ pub struct Config {
     /// How long each text and message that ended is remembered; afterwards it only counts.
     #[serde(with = "chassis::config::duration")]
     pub retention: Duration,
+    /// How many bytes of events are kept, at most.
+    #[serde(with = "chassis::config::size")]
+    pub bytes_max: usize,
 }

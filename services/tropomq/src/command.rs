@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Egress,
     /// Run the journal: keeps account of every text and message
     Journal,
+    /// Run the console: pages and an HTTP API that tell what became of each text and message
+    Console,
     /// Run the simulator: stands in for Tropo, with virtual phones
     Simulator,
     /// Run a load through everything while one part after the other fails, and account for every text

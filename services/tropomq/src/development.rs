@@ -68,13 +68,16 @@ pub(crate) fn guide(settings: &Settings, phone: &str) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         told,
-        "No backend is configured, so this is a simulated Tropo. Text it from a virtual phone:\n\
+        "No backend is configured, so this is a simulated Tropo. Text it from a virtual phone, on the page of the console:\n\
+         \n  http://{console}/tester\n\
+         \nor from here:\n\
          \n  curl http://{simulator}/phones/{phone}/texts -d '{{\"to\":\"{NUMBER}\",\"text\":\"echo hello\"}}'\n\
          \nread the phone:\n\
          \n  curl 'http://{simulator}/phones/{phone}/messages?wait=5s'\n\
          \nand Tropo's log:\n\
          \n  curl -H 'Accept: text/plain' http://{simulator}/debugger\n\
          \nState: http://{admin}/readyz. Stop with Ctrl-C.\n\n",
+        console = settings.console.listen,
         admin = settings.admin.listen,
     );
     told

@@ -33,6 +33,7 @@ async fn main() -> ExitCode {
         Command::Router => stack::serve(config, Services::ROUTER).await,
         Command::Egress => stack::serve(config, Services::EGRESS).await,
         Command::Journal => stack::serve(config, Services::JOURNAL).await,
+        Command::Console => stack::serve(config, Services::CONSOLE).await,
         Command::Simulator => stack::serve(config, Services::SIMULATOR).await,
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,

@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) router: router::Config,
     pub(crate) egress: egress::Config,
     pub(crate) journal: journal::Config,
+    pub(crate) console: console::Config,
     pub(crate) simulator: simulator::Config,
 }
 
@@ -133,7 +134,7 @@ impl Settings {
     /// As [`Settings::check`].
     pub(crate) fn check_for(&self, services: Services) -> Result<(), ConfigError> {
         let sqlite = self.store.url.expose_secret().starts_with("sqlite:");
-        if (services.router || services.egress || services.journal)
+        if (services.router || services.egress || services.journal || services.console)
             && sqlite
             && matches!(self.bus.url, BusUrl::Amqp(_))
             && !self.store.single_egress

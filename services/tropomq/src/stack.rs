@@ -1,6 +1,7 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
 mod account;
+mod console;
 mod ledger;
 mod letters;
 mod listeners;
@@ -74,6 +75,9 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
     run(settings, source, services, |settings| {
         // Whatever egress listens on, it is in this process.
         settings.ingress.egress = development::address(settings.egress.listen, "")?;
+        if services.simulator && settings.console.simulator.is_none() {
+            settings.console.simulator = Some(development::address(settings.simulator.listen, "")?);
+        }
         if simulated {
             let phone = development::add_backend(settings, &environment)?;
             print(&development::guide(settings, &phone));
@@ -158,10 +162,11 @@ impl Stack {
             environment: Environment::system(),
             settings,
         };
-        let Listeners { ingress, router, egress, simulator, admin: admin_listener } = listeners;
+        let Listeners { ingress, router, egress, console, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
         let accounts = account::Shared::default();
-        let bus_work = if services.ingress || services.router || services.egress || services.journal {
+        let has_database = services.router || services.egress || services.journal || services.console;
+        let bus_work = if services.ingress || has_database {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
                 // Nobody else can open an embedded bus, so commands such as `tropomq send` ask the process that has it.
@@ -186,7 +191,6 @@ impl Stack {
             admin_routes = admin_routes.merge(shown.routes());
         }
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
-        let has_database = services.router || services.egress || services.journal;
         let ledger = has_database.then(|| running.health.component("ledger"));
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
@@ -197,6 +201,11 @@ impl Stack {
                 let spooled = spool.clone().map(|spool| -> Arc<dyn Bus> { spool });
                 running.ingress(&spooled.unwrap_or_else(|| Arc::clone(bus)), listener)?;
             }
+            // At once: who looks for what is wrong finds it while the database is away, too.
+            let database = match console {
+                Some(listener) => Some(running.console(bus, listener)?),
+                None => None,
+            };
             if let Some(component) = ledger
                 && let Some(opened) = running.open_ledger(&component).await?
             {
@@ -209,6 +218,10 @@ impl Stack {
                 if services.journal {
                     accounts.set(Arc::clone(&opened.accounts));
                     running.journal(bus, &opened);
+                }
+                if let Some(database) = database {
+                    // Set once: there is one console.
+                    let _ = database.set(opened.clone());
                 }
                 // Not before everything that readiness depends on is known.
                 running.watch_ledger(opened.ledger, component);
@@ -236,10 +249,10 @@ impl Running {
 
     /// Waits for the request to stop, and stops: what consumes first, then what listens, then the bus.
     async fn stop(self, bus_work: Option<(Arc<dyn Bus>, Tasks)>) -> anyhow::Result<()> {
-        let Settings { bus, ingress, router, egress, simulator, .. } = &self.settings;
+        let Settings { bus, ingress, router, egress, console, simulator, .. } = &self.settings;
         let ended = self.tasks.join(bus.drain + STOP_GRACE).await;
         self.doors.shutdown().request();
-        let limits = [&ingress.limits, &router.limits, &egress.limits, &simulator.limits];
+        let limits = [&ingress.limits, &router.limits, &egress.limits, &console.limits, &simulator.limits];
         let drains = limits.map(|limits| limits.drain_timeout);
         let closed = self.doors.join(drains.into_iter().max().unwrap_or_default() + STOP_GRACE).await;
         if let Some((bus, tasks)) = bus_work {

@@ -13,8 +13,10 @@ mod account;
 mod accounts;
 mod claim;
 mod consents;
+mod desk;
 mod error;
 mod explanations;
+mod journal;
 mod ledger;
 mod location;
 mod memory;
@@ -30,8 +32,13 @@ pub use account::{Account, BackendAccount, Standings};
 pub use accounts::{Accounts, Entry, Fact, Open};
 pub use claim::{Claim, Claimed};
 pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
+pub use desk::{Act, Desk, Digest, NumberedAct, Request, Requested, SignedIn};
 pub use error::{Cause, LedgerError, OpenError};
 pub use explanations::{Explanation, Explanations, Sought};
+pub use journal::{
+    Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage,
+    Logged, Numbered, PAGE_MAX, PersonSought, Tally,
+};
 pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLIED_CHARS_MAX, TALLY_MAX};
 pub use outcome::{Outcome, UnknownOutcome};
@@ -95,6 +102,10 @@ pub struct Opened {
     pub memories: Arc<dyn Memories>,
     /// Who may be texted.
     pub consents: Arc<dyn Consents>,
+    /// Every event, and the log of texts and messages.
+    pub journal: Arc<dyn Journal>,
+    /// What the console keeps.
+    pub desk: Arc<dyn Desk>,
 }
 
 /// What is done where the schema is older than this version's.
@@ -121,14 +132,18 @@ pub async fn open_existing(url: &str, settings: Settings) -> Result<Opened, Open
 }
 
 async fn open_as(url: &str, settings: Settings, older: Older) -> Result<Opened, OpenError> {
-    fn opened<T: Ledger + Accounts + Explanations + Memories + Consents + 'static>(database: T) -> Opened {
+    fn opened<T: Ledger + Accounts + Explanations + Memories + Consents + Journal + Desk + 'static>(
+        database: T,
+    ) -> Opened {
         let database = Arc::new(database);
         Opened {
             ledger: Arc::<T>::clone(&database),
             accounts: Arc::<T>::clone(&database),
             explanations: Arc::<T>::clone(&database),
             memories: Arc::<T>::clone(&database),
-            consents: database,
+            consents: Arc::<T>::clone(&database),
+            journal: Arc::<T>::clone(&database),
+            desk: database,
         }
     }
     Ok(match Location::parse(url)? {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod consents;
+mod desk;
 mod explanations;
 mod memories;
 mod pool;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod consents;
+mod desk;
 mod explanations;
 mod memories;
 mod rows;

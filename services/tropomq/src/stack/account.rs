@@ -53,7 +53,7 @@ impl Asked {
 impl Running {
     /// Starts what keeps the account, and why texts were answered as they were.
     pub(super) fn journal(&self, bus: &Arc<dyn Bus>, opened: &store::Opened) {
-        let journal::Config { prefetch, retention } = self.settings.journal;
+        let journal::Config { prefetch, retention, .. } = self.settings.journal;
         let (events, dead, keeper) = journal::witnesses(opened, self.environment.clone());
         self.work("keep account", keeper.run());
         self.witness(bus, QueueName::journal(), prefetch, events);

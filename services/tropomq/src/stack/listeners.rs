@@ -14,6 +14,7 @@ pub(crate) struct Listeners {
     pub(crate) ingress: Option<TcpListener>,
     pub(crate) router: Option<TcpListener>,
     pub(crate) egress: Option<TcpListener>,
+    pub(crate) console: Option<TcpListener>,
     pub(crate) simulator: Option<TcpListener>,
     pub(crate) admin: TcpListener,
 }
@@ -29,6 +30,7 @@ impl Listeners {
             ingress: bind(services.ingress, "ingress.listen", &mut settings.ingress.listen).await?,
             router: bind(services.router, "router.listen", &mut settings.router.listen).await?,
             egress: bind(services.egress, "egress.listen", &mut settings.egress.listen).await?,
+            console: bind(services.console, "console.listen", &mut settings.console.listen).await?,
             simulator: bind(services.simulator, "simulator.listen", &mut settings.simulator.listen).await?,
             admin: bind(true, "admin.listen", &mut settings.admin.listen).await?.context("bind admin.listen")?,
         })

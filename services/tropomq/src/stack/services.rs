@@ -7,19 +7,22 @@ pub(crate) struct Services {
     pub(crate) router: bool,
     pub(crate) egress: bool,
     pub(crate) journal: bool,
+    pub(crate) console: bool,
     pub(crate) simulator: bool,
 }
 
 impl Services {
-    const NONE: Self = Self { ingress: false, router: false, egress: false, journal: false, simulator: false };
+    const NONE: Self =
+        Self { ingress: false, router: false, egress: false, journal: false, console: false, simulator: false };
     pub(crate) const INGRESS: Self = Self { ingress: true, ..Self::NONE };
     pub(crate) const ROUTER: Self = Self { router: true, ..Self::NONE };
     pub(crate) const EGRESS: Self = Self { egress: true, ..Self::NONE };
     pub(crate) const JOURNAL: Self = Self { journal: true, ..Self::NONE };
+    pub(crate) const CONSOLE: Self = Self { console: true, ..Self::NONE };
     pub(crate) const SIMULATOR: Self = Self { simulator: true, ..Self::NONE };
-    /// The three of the mission, and the journal that keeps account of them.
+    /// The three of the mission, the journal that keeps account of them, and the console that shows it.
     pub(crate) const MISSION: Self =
-        Self { ingress: true, router: true, egress: true, journal: true, simulator: false };
+        Self { ingress: true, router: true, egress: true, journal: true, console: true, simulator: false };
     pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
 
     /// The name of a process that runs these.
@@ -29,6 +32,7 @@ impl Services {
             Self::ROUTER => "router",
             Self::EGRESS => "egress",
             Self::JOURNAL => "journal",
+            Self::CONSOLE => "console",
             Self::SIMULATOR => "simulator",
             _ => "tropomq",
         }

@@ -1,0 +1,1 @@
+//! The five questions about a message, answered from what is on record. Pure.

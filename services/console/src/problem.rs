@@ -1,0 +1,107 @@
+//! What is answered when a request cannot be done: a problem document (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use store::LedgerError;
+use utoipa::ToSchema;
+
+use crate::guard::Scope;
+use crate::observe;
+
+/// A request that cannot be done (RFC 9457).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The kind of problem, for programs: `urn:tropomq:problem:NAME`.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "urn:tropomq:problem:not-found")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The status of the answer.
+    #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16, example = 404)]
+    status: StatusCode,
+    /// What is wrong with this request, and what to do.
+    detail: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    fn of(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { kind: format!("urn:tropomq:problem:{name}"), title, status, detail: detail.into() }
+    }
+
+    /// Something that was asked for cannot be understood.
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
+    }
+
+    /// What was asked for is understood, and cannot be.
+    pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request cannot be carried out", detail)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// Nobody is known to ask.
+    pub(crate) fn not_known(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, "not-signed-in", "Who asks is not known", detail)
+    }
+
+    /// Whoever asks may not.
+    pub(crate) fn not_permitted(scope: Scope) -> Self {
+        let scope = serde_json::to_string(&scope).unwrap_or_default();
+        let detail = format!("the scope {scope} is needed: whoever configures the console grants it");
+        Self::of(StatusCode::FORBIDDEN, "not-permitted", "This is not permitted", detail)
+    }
+
+    /// The database is not there.
+    pub(crate) fn no_database() -> Self {
+        Self::unavailable("the database is not there yet: ask again in a moment")
+    }
+
+    /// Something that is needed is not there.
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Something that is needed is away", detail)
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The kind in words.
+    pub(crate) fn title(&self) -> &'static str {
+        self.title
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        observe::database_away(&error);
+        Self::unavailable("the database does not answer: ask again in a moment; the console's log says why")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self)).into_response();
+        let written_as = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, written_as);
+        response
+    }
+}
