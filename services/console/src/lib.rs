@@ -72,6 +72,9 @@ impl Console {
     ///
     /// # Errors
     /// [`ConfigError`] says what cannot be, and how to mend it.
+    ///
+    /// # Panics
+    /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
     pub fn new(
         config: Config,
         backends: BTreeMap<BackendName, Backend>,
