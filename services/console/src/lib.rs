@@ -10,11 +10,13 @@
 //! Invariant: nothing is answered but through the guard: who asks, what they may do, and whether they may see numbers and
 //! words.
 
+mod acts;
 mod api;
 mod config;
 mod explain;
 mod export;
 mod feed;
+mod forgetting;
 mod guard;
 mod house;
 mod log;
@@ -32,9 +34,10 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use messaging::{Bus, Environment, Publisher};
 use protocol::BackendName;
-use store::{Act, Opened};
+use store::Opened;
 use tokio_util::sync::CancellationToken;
 
+pub use acts::{Acts, ShownAct};
 pub use config::{Config, ConfigError};
 pub use guard::{HashError, hash};
 pub use house::{Application, Backend, Finding, House};
@@ -44,7 +47,7 @@ pub use shown::{Message, ShownEvent};
 pub use status::Status;
 
 use feed::Feed;
-use guard::{Caller, Guard};
+use guard::Guard;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -100,18 +103,8 @@ impl Console {
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let following = feed::follow(&self);
-        shutdown.run_until_cancelled(following).await;
-    }
-
-    /// Takes note that somebody is about to do something. `action` is as in `dead_letters.replay`; `detail` has nobody's
-    /// number and nobody's words.
-    ///
-    /// # Errors
-    /// It is not on record, so it is not to be done.
-    async fn note(&self, who: &Caller, action: &str, detail: &serde_json::Value) -> Result<(), Problem> {
-        let (at, who, action) = (self.environment.now(), who.name.clone(), action.to_owned());
-        Ok(self.database()?.desk.note_act(&Act { at, who, action, detail: detail.to_string() }).await?)
+        let watching = async { tokio::join!(feed::follow(&self), forgetting::forget_all(&self)) };
+        shutdown.run_until_cancelled(watching).await;
     }
 
     /// What is kept.

@@ -18,3 +18,8 @@ pub(crate) fn not_followed(error: &LedgerError) {
 pub(crate) fn login_refused(why: &'static str) {
     warn!("somebody could not sign in: {why}");
 }
+
+/// What is old could not be forgotten.
+pub(crate) fn not_forgotten(error: &LedgerError) {
+    warn!("what is old is kept for now: {}", chain(error));
+}
