@@ -44,7 +44,7 @@ pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
 pub use shown::{Message, ShownEvent};
-pub use status::Status;
+pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
 
 use feed::Feed;
 use guard::Guard;
@@ -69,6 +69,8 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    /// Asks the processes that are watched.
+    client: reqwest::Client,
 }
 
 impl Console {
@@ -92,7 +94,20 @@ impl Console {
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
         let feed = Feed::default();
-        Ok(Arc::new(Self { config, backends, bus, publisher, database, house, environment, guard, simulated, feed }))
+        let client = status::client()?;
+        Ok(Arc::new(Self {
+            config,
+            backends,
+            bus,
+            publisher,
+            database,
+            house,
+            environment,
+            guard,
+            simulated,
+            feed,
+            client,
+        }))
     }
 
     /// Everything that is served.
@@ -103,8 +118,8 @@ impl Console {
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let watching = async { tokio::join!(feed::follow(&self), forgetting::forget_all(&self)) };
-        shutdown.run_until_cancelled(watching).await;
+        let forgetting = shutdown.run_until_cancelled(forgetting::forget_all(&self));
+        tokio::join!(feed::follow(&self, &shutdown), forgetting);
     }
 
     /// What is kept.
