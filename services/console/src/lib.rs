@@ -41,7 +41,7 @@ pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
 pub use shown::{Message, ShownEvent};
-pub use status::Status;
+pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
 
 use feed::Feed;
 use guard::{Caller, Guard};
@@ -66,6 +66,8 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    /// Asks the processes that are watched.
+    client: reqwest::Client,
 }
 
 impl Console {
@@ -89,7 +91,20 @@ impl Console {
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
         let feed = Feed::default();
-        Ok(Arc::new(Self { config, backends, bus, publisher, database, house, environment, guard, simulated, feed }))
+        let client = status::client()?;
+        Ok(Arc::new(Self {
+            config,
+            backends,
+            bus,
+            publisher,
+            database,
+            house,
+            environment,
+            guard,
+            simulated,
+            feed,
+            client,
+        }))
     }
 
     /// Everything that is served.
@@ -101,8 +116,7 @@ impl Console {
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let following = feed::follow(&self);
-        shutdown.run_until_cancelled(following).await;
+        feed::follow(&self, &shutdown).await;
     }
 
     /// Takes note that somebody is about to do something. `action` is as in `dead_letters.replay`; `detail` has nobody's

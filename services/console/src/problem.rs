@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use store::LedgerError;
-use utoipa::ToSchema;
+use utoipa::{ToResponse, ToSchema};
 
 use crate::guard::Scope;
 use crate::observe;
@@ -14,7 +14,8 @@ use crate::observe;
 const AGAIN_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 
 /// A request that cannot be done (RFC 9457).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema, ToResponse)]
+#[response(description = "What is wrong, and what to do", content_type = "application/problem+json")]
 pub(crate) struct Problem {
     /// The kind of problem, for programs: `urn:tropomq:problem:NAME`.
     #[serde(rename = "type")]
