@@ -113,7 +113,8 @@ impl Console {
     /// Everything that is served.
     pub fn routes(self: Arc<Self>) -> Router {
         let admit = axum::middleware::from_fn_with_state(Arc::clone(&self), guard::admit);
-        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).with_state(self)
+        let told = axum::middleware::from_fn_with_state(Arc::clone(&self), pages::told_to_people);
+        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).layer(told).with_state(self)
     }
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.

@@ -56,6 +56,11 @@ impl Problem {
         Self::of(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
     }
 
+    /// The same, after what it is about.
+    pub(crate) fn after(self, about: impl std::fmt::Display) -> Self {
+        Self { detail: format!("{about}: {}", self.detail), ..self }
+    }
+
     /// What was asked for is understood, and cannot be.
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request cannot be carried out", detail)
@@ -140,6 +145,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, AGAIN_AFTER_S);
         }
+        // For whoever shows it to people.
+        response.extensions_mut().insert(self);
         response
     }
 }

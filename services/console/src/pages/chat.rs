@@ -35,7 +35,7 @@ pub(super) async fn with(
     let pulse = address::with("/pulse", &[("backend", Some(backend.as_str()))]);
     Ok(html! {
         div #chat data-pulse=[is_latest.then_some(pulse)] data-follow {
-            @if let Some(consent) = consent.filter(|consent| consent.choice == Choice::OptedOut) {
+            @if let Some(consent) = consent.filter(|consent| consent.choice == Choice::Out) {
                 p.note {
                     "This person opted out with “" bdi { (consent.word) } "” " (pieces::time(consent.since))
                     ": they get nothing until they opt in again."

@@ -139,12 +139,20 @@ pub(crate) fn problem(problem: &Problem) -> Markup {
     }
 }
 
+/// What was refused before a page was reached, and the way back.
+pub(crate) fn refusal(refused: &Problem) -> Markup {
+    html! {
+        div.problem role="alert" { p { (refused.detail()) } }
+        p { a href="/" { "To the first page" } }
+    }
+}
+
 /// The way to newer and older pages.
 pub(crate) fn pager(newest: Option<&str>, older: Option<&str>) -> Markup {
     html! {
         @if newest.is_some() || older.is_some() {
             nav.pager aria-label="More" {
-                @if let Some(newest) = newest { a.button rel="first" href=(newest) { "Newest" } }
+                @if let Some(newest) = newest { a.button href=(newest) { "Newest" } }
                 @if let Some(older) = older { a.button rel="next" href=(older) { "Older" } }
             }
         }
