@@ -2,7 +2,7 @@
 
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
-mod asked;
+pub(crate) mod asked;
 mod document;
 mod events;
 mod messages;
