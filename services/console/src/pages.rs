@@ -1,5 +1,9 @@
 //! The pages: rendered here, complete without a script; the scripts only keep them current.
 
+mod assets;
+mod layout;
+mod pieces;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,5 +12,5 @@ use crate::Console;
 
 /// All pages.
 pub(crate) fn routes() -> Router<Arc<Console>> {
-    Router::new()
+    assets::routes()
 }
