@@ -7,6 +7,7 @@
 mod browse;
 mod edit;
 mod filter;
+mod group;
 mod letter;
 mod replay;
 

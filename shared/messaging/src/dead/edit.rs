@@ -158,7 +158,7 @@ mod tests {
         check(json!({ "to": "+15555550100", "text": "words", "network": "SMS" }), Err(refused));
         let refused = "of a message.send may change: to, text, from, network, expires_at; not txt";
         check(json!({ "to": "+1", "txt": "words", "text": "words", "application": "survey" }), Err(refused));
-        check(json!({ "to": "nobody at all", "text": "a", "application": "survey" }), Err("to has no valid value"));
+        check(json!({ "to": "", "text": "a", "application": "survey" }), Err("to has no valid value"));
         check(json!({ "to": "+15555550100", "text": 5, "application": "survey" }), Err("text has no valid value"));
         check(json!({ "to": "+15555550100", "application": "survey" }), Err("text is missing"));
     }
