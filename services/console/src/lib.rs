@@ -13,14 +13,18 @@
 mod api;
 mod config;
 mod explain;
+mod export;
 mod feed;
 mod guard;
 mod house;
+mod log;
 mod observe;
 mod pages;
 mod problem;
+mod sending;
 mod shown;
 mod simulated;
+mod status;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -34,7 +38,10 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Config, ConfigError};
 pub use guard::{HashError, hash};
 pub use house::{Application, Backend, Finding, House};
-pub use shown::Message;
+pub use log::{Found, Listed};
+pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
+pub use shown::{Message, ShownEvent};
+pub use status::Status;
 
 use feed::Feed;
 use guard::{Caller, Guard};
@@ -66,6 +73,9 @@ impl Console {
     ///
     /// # Errors
     /// [`ConfigError`] says what cannot be, and how to mend it.
+    ///
+    /// # Panics
+    /// Without a TLS provider: call [`chassis::tls::install_provider`] first.
     pub fn new(
         config: Config,
         backends: BTreeMap<BackendName, Backend>,

@@ -24,6 +24,7 @@ pub use event::{
     Kind, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageOffered, MessageReceived,
     MessageReleased, MessageRouted, MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, Phase,
     ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason, UnknownKind,
+    Unsendable,
 };
 pub use id::EventId;
 pub use network::{Network, NetworkError};
