@@ -1,5 +1,7 @@
 //! The HTTP API: `/v1/…`, and the document that describes it.
 
+mod asked;
+mod dead_letters;
 mod messages;
 
 use std::sync::Arc;
@@ -24,7 +26,13 @@ struct Described;
 
 /// The operations, with what describes them.
 fn described() -> OpenApiRouter<Arc<Console>> {
-    OpenApiRouter::with_openapi(Described::openapi()).routes(routes!(messages::list))
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(messages::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::work))
+        .routes(routes!(dead_letters::replay))
 }
 
 /// All of the API.

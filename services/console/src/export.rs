@@ -70,7 +70,12 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::log_page`], as far as that is known before the first page is written.
-    pub(crate) async fn export(self: Arc<Self>, caller: Caller, query: &Query, format: Format) -> Result<Response, Problem> {
+    pub(crate) async fn export(
+        self: Arc<Self>,
+        caller: Caller,
+        query: &Query,
+        format: Format,
+    ) -> Result<Response, Problem> {
         caller.may(Scope::Read)?;
         let search = query.read(self.environment.now())?;
         let mut first = format.head().as_bytes().to_vec();

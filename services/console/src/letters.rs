@@ -6,19 +6,22 @@
 mod advice;
 mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use messaging::dead::{self, Action, Filter, Order, Place, Summary, Told};
+use messaging::dead::{self, Action, Data, Detail, Filter, Order, Outcome, Place, Summary, Told};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::guard::Caller;
+use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::{Console, observe};
 pub(crate) use shown::{Group, Letter, Progress, Worked};
@@ -28,6 +31,9 @@ const LOOK_MAX: Duration = Duration::from_secs(20);
 
 /// How long the database may take to put on record who does what.
 const RECORD_MAX: Duration = Duration::from_secs(3);
+
+/// How many letters are replayed in a second, where it is not said.
+pub(crate) const RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
 /// What is told waits here while it is sent.
 const TOLD_MAX: usize = 64;
@@ -73,25 +79,34 @@ impl Console {
         Ok((letters, summary))
     }
 
+    /// The oldest letter with an id, as far as the caller may see what it says.
+    ///
+    /// # Errors
+    /// There is none, or the bus does not answer.
+    pub(crate) async fn letter(&self, caller: &Caller, place: Place, id: String) -> Result<Letter, Problem> {
+        caller.may(Scope::Read)?;
+        let detail = if caller.has(Scope::People) { Detail::Plain } else { Detail::Masked };
+        let filter = Filter { ids: BTreeSet::from([id]), ..Filter::default() };
+        let order = Order { action: Action::Look, place, filter, limit: Some(1), detail };
+        let (letters, summary) = self.letters(&order).await?;
+        letters.into_iter().next().ok_or_else(|| not_there(&summary.into()))
+    }
+
     /// All letters, by cause.
     ///
     /// # Errors
     /// The bus does not answer.
     pub(crate) async fn letter_groups(&self, place: Place) -> Result<Grouped, Problem> {
         let (mut groups, mut others) = (BTreeMap::<Uuid, Group>::new(), 0);
-        let order = Order {
-            action: Action::Look,
-            place,
-            filter: Filter::default(),
-            limit: None,
-            detail: dead::Detail::Line,
-        };
+        let filter = Filter::default();
+        let order = Order { action: Action::Look, place, filter, limit: None, detail: Detail::Line };
         let add = |letter: dead::Letter| {
             let id = letter.group();
-            match groups.get_mut(&id) {
-                Some(group) => group.add(&letter),
-                None if groups.len() < GROUPS_MAX => drop(groups.insert(id, Group::of(place, &letter))),
-                None => others += 1,
+            let has_room = groups.len() < GROUPS_MAX;
+            match groups.entry(id) {
+                Entry::Occupied(mut group) => group.get_mut().add(&letter),
+                Entry::Vacant(group) if has_room => drop(group.insert(Group::of(place, &letter))),
+                Entry::Vacant(_) => others += 1,
             }
         };
         let summary = self.look(&order, add).await?;
@@ -171,6 +186,44 @@ impl Console {
         Ok(stream::once(async { begun }).chain(stream::select(working, told)))
     }
 
+    /// Replays the oldest letter that fits, with other data where that is given, and tells whether that is on record.
+    ///
+    /// # Errors
+    /// The caller may not, there is no such letter, or it cannot be replayed so: then it is where it was.
+    pub(crate) async fn replay_one(
+        self: Arc<Self>,
+        caller: Caller,
+        place: Place,
+        filter: Filter,
+        data: Option<Data>,
+    ) -> Result<bool, Problem> {
+        caller.may(Scope::Operate)?;
+        let action = match data {
+            Some(data) => caller.may(Scope::People).map(|()| Action::Edit { data })?,
+            None => Action::Replay { rate: RATE },
+        };
+        let order = Order { action, place, filter, limit: Some(1), detail: Detail::Line };
+        let stop = self.letters.stop.clone();
+        let mut told = pin!(self.work_on_letters(caller, order, stop).await?);
+        let (mut is_on_record, mut became) = (false, None);
+        while let Some(progress) = told.next().await {
+            match progress {
+                Progress::Begun { on_record } => is_on_record = on_record,
+                Progress::Letter { outcome, .. } => became = Some(outcome),
+                Progress::Done(summary) if became.is_none() => return Err(not_there(&summary)),
+                Progress::Failed { error, .. } if became.is_none() => return Err(Problem::unavailable(error)),
+                Progress::Done(_) | Progress::Failed { .. } => {}
+            }
+        }
+        match became {
+            Some(Outcome::Replayed) => Ok(is_on_record),
+            Some(Outcome::NotReplayable(why)) => Err(Problem::unprocessable(format!("it stays where it is: {why}"))),
+            Some(Outcome::Kept | Outcome::Replayable | Outcome::Dropped) | None => {
+                Err(Problem::unavailable("the work ended before the letter was replayed: look at it again"))
+            }
+        }
+    }
+
     /// Whether it is on record, and not in the log alone.
     async fn put_on_record(&self, caller: &Caller, action: &str, detail: &Value) -> bool {
         let noted = timeout(RECORD_MAX, self.note(caller, action, detail)).await;
@@ -180,6 +233,15 @@ impl Console {
         }
         is_on_record
     }
+}
+
+/// What was looked for is not there.
+fn not_there(Worked { elsewhere, more, .. }: &Worked) -> Problem {
+    Problem::not_found(if *more || 0 < *elsewhere {
+        "no such letter is among those that could be looked at; the others are in somebody's hand: ask again in a moment"
+    } else {
+        "no such letter is there: it was replayed or removed, or somebody has it in hand at this moment"
+    })
 }
 
 /// The name of the act; of what changes nothing, none.

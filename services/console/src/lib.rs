@@ -17,6 +17,7 @@ mod export;
 mod feed;
 mod guard;
 mod house;
+mod letters;
 mod log;
 mod observe;
 mod pages;
@@ -45,6 +46,7 @@ pub use status::Status;
 
 use feed::Feed;
 use guard::{Caller, Guard};
+use letters::Letters;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -66,6 +68,7 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    letters: Letters,
 }
 
 impl Console {
@@ -88,8 +91,20 @@ impl Console {
         let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
-        let feed = Feed::default();
-        Ok(Arc::new(Self { config, backends, bus, publisher, database, house, environment, guard, simulated, feed }))
+        let (feed, letters) = (Feed::default(), Letters::default());
+        Ok(Arc::new(Self {
+            config,
+            backends,
+            bus,
+            publisher,
+            database,
+            house,
+            environment,
+            guard,
+            simulated,
+            feed,
+            letters,
+        }))
     }
 
     /// Everything that is served.
@@ -98,10 +113,12 @@ impl Console {
         pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).with_state(self)
     }
 
-    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
+    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested; then ends work on
+    /// dead letters.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let following = feed::follow(&self);
         shutdown.run_until_cancelled(following).await;
+        self.letters.stop.cancel();
     }
 
     /// Takes note that somebody is about to do something. `action` is as in `dead_letters.replay`; `detail` has nobody's

@@ -8,8 +8,8 @@ use store::{Logged, Standing, Subject};
 use utoipa::ToSchema;
 
 use crate::guard::{Caller, Scope};
-pub(crate) use event::masked;
 pub use event::ShownEvent;
+pub(crate) use event::masked;
 
 /// A text that came in, or a message that goes out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]

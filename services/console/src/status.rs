@@ -12,10 +12,10 @@ use protocol::{BackendName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
-use crate::Console;
-pub use backends::{BackendState, Failure, OptedOut, OptOuts};
+pub use backends::{BackendState, Failure, OptOuts, OptedOut};
 pub use watched::{Part, Process};
 
 /// Over how long rates are counted.

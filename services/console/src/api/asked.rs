@@ -23,7 +23,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let asked = axum::extract::Query::try_from_uri(&parts.uri);
-        asked.map(|axum::extract::Query(asked)| Self(asked)).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+        asked
+            .map(|axum::extract::Query(asked)| Self(asked))
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))
     }
 }
 
@@ -32,7 +34,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let named = axum::extract::Path::from_request_parts(parts, state).await;
-        named.map(|axum::extract::Path(named)| Self(named)).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+        named
+            .map(|axum::extract::Path(named)| Self(named))
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))
     }
 }
 

@@ -174,8 +174,7 @@ async fn recent(
 async fn last_failure(journal: &dyn Journal, backend: &BackendName) -> Result<Option<Failure>, LedgerError> {
     let mut last: Option<(Standing, Logged)> = None;
     for standing in [Standing::Failed, Standing::Dead] {
-        let filter =
-            LogFilter { backend: Some(backend.clone()), standing: Some(standing), ..LogFilter::default() };
+        let filter = LogFilter { backend: Some(backend.clone()), standing: Some(standing), ..LogFilter::default() };
         let found = journal.log(&filter, LogPage { before: None, limit: 1 }).await?.pop();
         if let Some(found) = found
             && last.as_ref().is_none_or(|(_, last)| last.touched_at < found.touched_at)

@@ -92,7 +92,8 @@ impl Console {
     }
 
     async fn read(&self, url: Url) -> Result<Value, String> {
-        let away = |error: reqwest::Error| if error.is_connect() { "nobody listens there" } else { "it does not answer" };
+        let away =
+            |error: reqwest::Error| if error.is_connect() { "nobody listens there" } else { "it does not answer" };
         let mut answer = self.client.get(url).send().await.map_err(away)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(away)? {

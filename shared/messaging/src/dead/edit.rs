@@ -130,10 +130,7 @@ mod tests {
         let delivery = Delivery {
             queue: QueueName::dead(),
             routing_key: String::new(),
-            properties: Properties {
-                headers: [(QUEUE.to_owned(), queue.to_owned())].into(),
-                ..Properties::default()
-            },
+            properties: Properties { headers: [(QUEUE.to_owned(), queue.to_owned())].into(), ..Properties::default() },
             body: serde_json::to_vec(event).unwrap().into(),
             redelivered: false,
             settler: Box::new(Nowhere),
@@ -152,7 +149,10 @@ mod tests {
     fn of_a_message_changes_what_is_sent_and_not_who_wants_it_sent() {
         let before = json!({ "to": "+15555550100", "text": "words", "network": "SMS", "application": "survey" });
         let check = |after: Value, expected| check("message.send.v1", &before, &after, expected);
-        check(json!({ "to": "+15555550101", "text": "other words", "network": "SMS", "application": "survey" }), Ok(()));
+        check(
+            json!({ "to": "+15555550101", "text": "other words", "network": "SMS", "application": "survey" }),
+            Ok(()),
+        );
         check(json!({ "to": "+15555550100", "text": "words", "application": "survey", "from": null }), Ok(()));
         let refused = "of a message.send may change: to, text, from, network, expires_at; not application";
         check(json!({ "to": "+15555550100", "text": "words", "network": "SMS" }), Err(refused));
