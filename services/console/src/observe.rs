@@ -24,3 +24,8 @@ pub(crate) fn login_refused(why: &'static str) {
 pub(crate) fn not_on_record(who: &str, action: &str, detail: &Value) {
     warn!(user.name = who, action, detail = %detail, "{who} does {action}, which is on record here alone: {detail}");
 }
+
+/// What is old could not be forgotten.
+pub(crate) fn not_forgotten(error: &LedgerError) {
+    warn!("what is old is kept for now: {}", chain(error));
+}

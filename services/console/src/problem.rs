@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use store::LedgerError;
-use utoipa::ToSchema;
+use utoipa::{ToResponse, ToSchema};
 
 use crate::guard::Scope;
 use crate::observe;
@@ -14,7 +14,8 @@ use crate::observe;
 const AGAIN_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 
 /// A request that cannot be done (RFC 9457).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema, ToResponse)]
+#[response(description = "What is wrong, and what to do", content_type = "application/problem+json")]
 pub(crate) struct Problem {
     /// The kind of problem, for programs: `urn:tropomq:problem:NAME`.
     #[serde(rename = "type")]
@@ -53,6 +54,11 @@ impl Problem {
     /// Something that was asked for cannot be understood.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
+    }
+
+    /// The same, after what it is about.
+    pub(crate) fn after(self, about: impl std::fmt::Display) -> Self {
+        Self { detail: format!("{about}: {}", self.detail), ..self }
     }
 
     /// What was asked for is understood, and cannot be.
@@ -139,6 +145,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, AGAIN_AFTER_S);
         }
+        // For whoever shows it to people.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -16,6 +16,7 @@ use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
+pub(crate) use watched::client;
 pub use watched::{Part, Process};
 
 /// Over how long rates are counted.

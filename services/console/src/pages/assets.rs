@@ -15,13 +15,16 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// What browsers may keep, by its name.
-const ASSETS: [(&str, &str, &str); 7] = [
+const ASSETS: [(&str, &str, &str); 10] = [
     ("console.css", CSS, include_str!("assets/console.css")),
     ("dark.css", CSS, include_str!("assets/dark.css")),
     ("theme.js", SCRIPT, include_str!("assets/theme.js")),
     ("console.js", SCRIPT, include_str!("assets/console.js")),
     ("times.js", SCRIPT, include_str!("assets/times.js")),
     ("refresh.js", SCRIPT, include_str!("assets/refresh.js")),
+    ("messages.js", SCRIPT, include_str!("assets/messages.js")),
+    ("tester.js", SCRIPT, include_str!("assets/tester.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

@@ -1,12 +1,12 @@
 //! What all pages have: head, navigation, title, and what is shown when something is wrong.
 
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{assets, pieces};
 use crate::Console;
-use crate::guard::Caller;
+use crate::guard::Visitor;
 use crate::problem::Problem;
 
 /// A place in the navigation.
@@ -49,11 +49,12 @@ impl Place {
 /// ```
 pub(crate) struct Page<'a> {
     console: &'a Console,
-    visitor: Option<&'a Caller>,
+    visitor: Option<&'a Visitor>,
     place: Place,
     title: &'a str,
     said: Option<Said>,
     script: Option<&'static str>,
+    above: Markup,
 }
 
 /// What is said above a page about what was just done.
@@ -66,13 +67,13 @@ pub(crate) enum Said {
 
 impl<'a> Page<'a> {
     /// A page for somebody, at a place, with a title: the heading is the same.
-    pub(crate) fn new(console: &'a Console, visitor: &'a Caller, place: Place, title: &'a str) -> Self {
-        Self { console, visitor: Some(visitor), place, title, said: None, script: None }
+    pub(crate) fn new(console: &'a Console, visitor: &'a Visitor, place: Place, title: &'a str) -> Self {
+        Self { console, visitor: Some(visitor), place, title, said: None, script: None, above: html! {} }
     }
 
     /// A page for somebody who is not known: without navigation.
     pub(crate) fn for_nobody(console: &'a Console, title: &'a str) -> Self {
-        Self { console, visitor: None, place: Place::Elsewhere, title, said: None, script: None }
+        Self { console, visitor: None, place: Place::Elsewhere, title, said: None, script: None, above: html! {} }
     }
 
     /// Says above the page what was just done.
@@ -85,22 +86,27 @@ impl<'a> Page<'a> {
         Self { script: Some(name), ..self }
     }
 
+    /// With something that is there also if the rest cannot be shown: a form that can be mended.
+    pub(crate) fn above(self, above: Markup) -> Self {
+        Self { above, ..self }
+    }
+
     /// The answer: what is on the page, or why it cannot be shown.
     pub(crate) fn shows(self, main: Result<Markup, Problem>) -> Response {
         let (status, main) = match main {
             Ok(main) => (StatusCode::OK, main),
             Err(problem) => (problem.status(), pieces::problem(&problem)),
         };
-        self.answer(status, &main)
+        self.shows_with(status, &main)
     }
 
-    fn answer(&self, status: StatusCode, main: &Markup) -> Response {
-        let headers = [(header::CACHE_CONTROL, "no-store")];
-        (status, headers, self.whole(main)).into_response()
+    /// The answer with a status of its own.
+    pub(crate) fn shows_with(&self, status: StatusCode, main: &Markup) -> Response {
+        (status, self.whole(main)).into_response()
     }
 
     fn whole(&self, main: &Markup) -> Markup {
-        let Self { console, visitor, title, said, script, .. } = self;
+        let Self { console, visitor, title, said, script, above, .. } = self;
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -120,7 +126,7 @@ impl<'a> Page<'a> {
                     a.skip href="#main" { "Skip to the content" }
                     header.top {
                         a.brand href="/" { "tropomq" }
-                        @if let Some(visitor) = visitor { (self.navigation()) (signed_in(visitor)) }
+                        @if let Some(visitor) = visitor { (self.navigation()) (self.signed_in(visitor)) }
                     }
                     main #main tabindex="-1" {
                         h1 { (title) }
@@ -129,6 +135,7 @@ impl<'a> Page<'a> {
                             Some(Said::Failed(told)) => p.said.failed role="alert" { (told) },
                             None => {},
                         }
+                        (above)
                         (main)
                     }
                     footer.bottom {
@@ -151,11 +158,17 @@ impl<'a> Page<'a> {
             }
         }
     }
-}
 
-/// Who is signed in.
-fn signed_in(visitor: &Caller) -> Markup {
-    html! {
-        div.who { span { "Signed in as " b { (visitor.name) } } }
+    /// Who is signed in; while everybody may do anything, nobody is.
+    fn signed_in(&self, visitor: &Visitor) -> Markup {
+        html! {
+            @if !self.console.config.users.is_empty() {
+                form.who method="post" action="/logout" {
+                    input type="hidden" name="csrf" value=(visitor.csrf);
+                    span { "Signed in as " b { (visitor.caller.name) } }
+                    button.quiet type="submit" { "Sign out" }
+                }
+            }
+        }
     }
 }

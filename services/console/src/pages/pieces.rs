@@ -100,19 +100,25 @@ pub(crate) struct Column(pub(crate) &'static str);
 
 /// A table, which becomes cards where there is no room for it. `caption` is read out, and not shown.
 pub(crate) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
+    let rows: Vec<Markup> = rows.iter().map(|row| cells(columns, row)).collect();
+    rows_table(caption, columns, &rows)
+}
+
+/// A table of rows that are made elsewhere: their cells have `data-label`.
+pub(crate) fn rows_table(caption: &str, columns: &[Column], rows: &[Markup]) -> Markup {
     html! {
         div.wide tabindex="0" role="region" aria-label=(caption) {
             table.cards {
                 caption.read-out { (caption) }
                 thead { tr { @for Column(heading) in columns { th scope="col" { (heading) } } } }
-                tbody { @for row in rows { (cells(columns, row)) } }
+                tbody { @for row in rows { (row) } }
             }
         }
     }
 }
 
 /// A row of a table.
-pub(crate) fn cells(columns: &[Column], row: &[Markup]) -> Markup {
+fn cells(columns: &[Column], row: &[Markup]) -> Markup {
     html! {
         tr { @for (Column(heading), cell) in columns.iter().zip(row) { td data-label=(heading) { (cell) } } }
     }
@@ -133,12 +139,20 @@ pub(crate) fn problem(problem: &Problem) -> Markup {
     }
 }
 
+/// What was refused before a page was reached, and the way back.
+pub(crate) fn refusal(refused: &Problem) -> Markup {
+    html! {
+        div.problem role="alert" { p { (refused.detail()) } }
+        p { a href="/" { "To the first page" } }
+    }
+}
+
 /// The way to newer and older pages.
 pub(crate) fn pager(newest: Option<&str>, older: Option<&str>) -> Markup {
     html! {
         @if newest.is_some() || older.is_some() {
             nav.pager aria-label="More" {
-                @if let Some(newest) = newest { a.button rel="first" href=(newest) { "Newest" } }
+                @if let Some(newest) = newest { a.button href=(newest) { "Newest" } }
                 @if let Some(older) = older { a.button rel="next" href=(older) { "Older" } }
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use messaging::Depths;
 use protocol::topology::QueueName;
-use protocol::{BackendName, EventId, Kind, Timestamp};
+use protocol::{Address, BackendName, EventId, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{DEAD_LETTER, EventsOf, Journal, LedgerError, LogFilter, LogPage, Logged, Standing};
@@ -121,6 +121,16 @@ impl Console {
         self.backends.iter().map(state).collect()
     }
 
+    /// The backends, and how they are doing.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub(crate) async fn backend_list(&self, caller: &Caller) -> Result<Vec<BackendState>, Problem> {
+        caller.may(Scope::Read)?;
+        let (depths, recent) = tokio::join!(self.depths(), self.recent(self.environment.now()));
+        Ok(self.backend_states(depths.as_ref(), recent))
+    }
+
     /// Those who opted out of a backend: a page of them.
     ///
     /// # Errors
@@ -134,14 +144,10 @@ impl Console {
         caller.may(Scope::People)?;
         let told = || Problem::not_found(format!("there is no backend {backend}"));
         self.backends.get(backend).ok_or_else(told)?;
-        let first = "unknown".parse();
-        let after = match cursor {
-            Some(cursor) => Some(cursor.parse().map_err(|_| Problem::bad_request("cursor: not one of ours"))?),
-            None => None,
-        };
-        let _: Result<protocol::Address, _> = first;
+        let after = cursor.map(str::parse::<Address>).transpose();
+        let after = after.map_err(|_| Problem::bad_request("cursor: not one of ours"))?;
         let consents = &self.database()?.consents;
-        let mut found = consents.opted_out(after.as_ref().map(|after| (backend, after)), OPT_OUTS_MAX).await?;
+        let mut found = consents.opted_out(Some((backend, after.as_ref())), OPT_OUTS_MAX).await?;
         let is_full = usize::try_from(OPT_OUTS_MAX).is_ok_and(|max| max <= found.len());
         found.retain(|consent| consent.backend == *backend);
         let next = found.last().filter(|_| is_full).map(|last| last.person.as_str().to_owned());

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use reqwest::redirect::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
 
-use crate::Console;
+use crate::{ConfigError, Console};
 
 /// How long something may take to answer.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -49,6 +50,15 @@ pub struct Part {
     pub reason: Option<String>,
 }
 
+/// What asks them.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn client() -> Result<reqwest::Client, ConfigError> {
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).redirect(Policy::none()).build();
+    client.map_err(|error| ConfigError { key: "watch".to_owned(), told: error.to_string() })
+}
+
 impl Process {
     /// What its `/readyz` says.
     fn of(name: String, report: &Value) -> Self {
@@ -73,7 +83,7 @@ impl Console {
     pub(super) async fn processes(&self) -> Vec<Process> {
         let (name, report) = self.house.readiness();
         let here = Process::of(name, &report);
-        let found = stream::iter(&self.config.watch).map(|(name, url)| addresses(name, url)).buffered(AT_ONCE);
+        let found = stream::iter(self.config.watch.clone()).map(|(name, url)| addresses(name, url)).buffered(AT_ONCE);
         let found: Vec<_> = found.collect().await;
         let watched = stream::iter(found.into_iter().flatten()).map(|(name, url)| self.ask(name, url));
         std::iter::once(here).chain(watched.buffered(AT_ONCE).collect::<Vec<_>>().await).collect()
@@ -111,7 +121,7 @@ impl Console {
 }
 
 /// Where the processes behind a name are: it may have several addresses.
-async fn addresses(name: &str, url: &Url) -> Vec<(String, Result<Url, String>)> {
+async fn addresses(name: String, url: Url) -> Vec<(String, Result<Url, String>)> {
     let ready = |mut url: Url| {
         // One that cannot have a path was refused when the configuration was checked.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -121,17 +131,20 @@ async fn addresses(name: &str, url: &Url) -> Vec<(String, Result<Url, String>)> 
     };
     // A certificate is for the name.
     let host = url.host_str().filter(|_| url.scheme() == "http").zip(url.port_or_known_default());
-    let Some(host) = host else { return vec![(name.to_owned(), Ok(ready(url.clone())))] };
+    let Some(host) = host else {
+        let at = ready(url.clone());
+        return vec![(name, Ok(at))];
+    };
     let found = tokio::time::timeout(ANSWER_MAX, tokio::net::lookup_host(host)).await;
     let mut found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.take(ADDRESSES_MAX).collect(),
-        Ok(Err(_)) | Err(_) => return vec![(name.to_owned(), Err(format!("no address of {} is known", host.0)))],
+        Ok(Err(_)) | Err(_) => return vec![(name, Err(format!("no address of {} is known", host.0)))],
     };
     found.sort_unstable();
     found.dedup();
     let several = 1 < found.len();
     let each = found.into_iter().map(|address| {
-        let name = if several { format!("{name} {address}") } else { name.to_owned() };
+        let name = if several { format!("{name} {address}") } else { name.clone() };
         let mut url = url.clone();
         let told = url.set_ip_host(address.ip()).map_err(|()| "it has no address".to_owned());
         (name, told.map(|()| ready(url)))
@@ -160,10 +173,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_asked_by_its_addresses_and_a_secure_one_by_its_name() {
-        let found = addresses("a", &"http://localhost:9090".parse().unwrap()).await;
+        let found = addresses("a".to_owned(), "http://localhost:9090".parse().unwrap()).await;
         assert!(found.iter().all(|(_, url)| url.as_ref().unwrap().path() == "/readyz"));
         assert!(found.iter().all(|(_, url)| url.as_ref().unwrap().host_str() != Some("localhost")));
-        let found = addresses("a", &"https://localhost/stack/".parse().unwrap()).await;
+        let found = addresses("a".to_owned(), "https://localhost/stack/".parse().unwrap()).await;
         assert_eq!(found[0].1.as_ref().unwrap().as_str(), "https://localhost/stack/readyz");
     }
 }
