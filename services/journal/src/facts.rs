@@ -130,7 +130,7 @@ fn facts(told: &Told, at: Timestamp) -> Option<Vec<Fact>> {
             None => told.fact(Subject::Session, told.id, Mark::Ignored, at),
         }]),
         // What comes of them is an event of its own. An explanation changes nothing in the account.
-        Kind::SessionResult | Kind::DeliveryReported | Kind::MessageRouted => Some(Vec::new()),
+        Kind::MessageDelayed | Kind::SessionResult | Kind::DeliveryReported | Kind::MessageRouted => Some(Vec::new()),
     }
 }
 
