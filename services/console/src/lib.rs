@@ -28,15 +28,16 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use messaging::{Bus, Environment, Publisher};
 use protocol::BackendName;
-use store::Opened;
+use store::{Act, Opened};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, ConfigError};
+pub use guard::{HashError, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use shown::Message;
 
 use feed::Feed;
-use guard::Guard;
+use guard::{Caller, Guard};
 use problem::Problem;
 use simulated::Simulated;
 
@@ -73,7 +74,8 @@ impl Console {
         house: Arc<dyn House>,
         environment: Environment,
     ) -> Result<Arc<Self>, ConfigError> {
-        let guard = Guard::new(&config)?;
+        config.check()?;
+        let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
         let feed = Feed::default();
@@ -82,13 +84,24 @@ impl Console {
 
     /// Everything that is served.
     pub fn routes(self: Arc<Self>) -> Router {
-        pages::routes().merge(api::routes()).with_state(self)
+        let admit = axum::middleware::from_fn_with_state(Arc::clone(&self), guard::admit);
+        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).with_state(self)
     }
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let following = feed::follow(&self);
         shutdown.run_until_cancelled(following).await;
+    }
+
+    /// Takes note that somebody is about to do something. `action` is as in `dead_letters.replay`; `detail` has nobody's
+    /// number and nobody's words.
+    ///
+    /// # Errors
+    /// It is not on record, so it is not to be done.
+    async fn note(&self, who: &Caller, action: &str, detail: &serde_json::Value) -> Result<(), Problem> {
+        let (at, who, action) = (self.environment.now(), who.name.clone(), action.to_owned());
+        Ok(self.database()?.desk.note_act(&Act { at, who, action, detail: detail.to_string() }).await?)
     }
 
     /// What is kept.

@@ -13,3 +13,8 @@ pub(crate) fn database_away(error: &LedgerError) {
 pub(crate) fn not_followed(error: &LedgerError) {
     warn!("those who watch wait: {}", chain(error));
 }
+
+/// Somebody was not let in.
+pub(crate) fn login_refused(why: &'static str) {
+    warn!("somebody could not sign in: {why}");
+}

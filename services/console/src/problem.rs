@@ -64,6 +64,18 @@ impl Problem {
         Self::of(StatusCode::FORBIDDEN, "not-permitted", "This is not permitted", detail)
     }
 
+    /// It is asked for from where it may not be asked for.
+    pub(crate) fn foreign(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::FORBIDDEN, "foreign", "This may not be asked for from there", detail)
+    }
+
+    /// A browser asks, and nothing shows that a page of ours had it ask.
+    pub(crate) fn not_meant() -> Self {
+        let detail = "the token of the page is missing (field csrf, or header x-csrf-token), or is of another session: \
+                      load the page again";
+        Self::of(StatusCode::FORBIDDEN, "not-meant", "Nothing shows that a page of the console asks", detail)
+    }
+
     /// The database is not there.
     pub(crate) fn no_database() -> Self {
         Self::unavailable("the database is not there yet: ask again in a moment")
@@ -102,6 +114,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(&self)).into_response();
         let written_as = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, written_as);
+        if self.status == StatusCode::UNAUTHORIZED {
+            let by_token = HeaderValue::from_static("Bearer realm=\"tropomq\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, by_token);
+        }
         response
     }
 }

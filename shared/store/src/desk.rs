@@ -15,6 +15,8 @@ pub struct SignedIn {
     pub session: Digest,
     /// The name of the user.
     pub user: String,
+    /// The hash of what they signed in with: with another password they are signed in no longer.
+    pub proof: Digest,
     /// Since when, in whole microseconds.
     pub since: Timestamp,
     /// Until when, at the longest.

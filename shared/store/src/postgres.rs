@@ -6,6 +6,7 @@ mod accounts;
 mod consents;
 mod desk;
 mod explanations;
+mod journal;
 mod memories;
 mod pool;
 mod rows;

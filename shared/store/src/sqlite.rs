@@ -8,6 +8,7 @@ mod accounts;
 mod consents;
 mod desk;
 mod explanations;
+mod journal;
 mod memories;
 mod rows;
 mod schema;
