@@ -57,7 +57,7 @@ Applications:
   GET  /applications
 
 What happened (Accept: text/plain for lines to read):
-  GET  /debugger                         ?session=ID&after=LINE&limit=1000
+  GET  /debugger                         ?session=ID&after=LINE&limit=1000, or &last=100 for the latest
   GET  /debugger/stream                  ?session=ID&after=LINE: as server-sent events
   GET  /debugger/sessions/{id}
   GET  /sessions/{id}

@@ -15,7 +15,7 @@ use crate::{BackendName, EventId, SessionId, Timestamp};
 pub use message::{
     DelayedReason, FailureReason, MessageDelayed, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched,
     MessageReceived, MessageReleased, MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed,
-    SuppressedReason,
+    SuppressedReason, Unsendable,
 };
 pub use routing::{AskedApplication, MessageOffered, MessageRouted, Phase, RoutedOutcome, SaidWord};
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};

@@ -24,7 +24,7 @@ pub use event::{
     IgnoredReason, Kind, MessageDelayed, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched,
     MessageOffered, MessageReceived, MessageReleased, MessageRouted, MessageSend, MessageSent, MessageSuppressed,
     MessageUnconfirmed, Phase, ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason,
-    UnknownKind,
+    UnknownKind, Unsendable,
 };
 pub use id::EventId;
 pub use network::{Network, NetworkError};

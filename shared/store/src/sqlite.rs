@@ -248,10 +248,10 @@ impl Consents for Sqlite {
 
     fn opted_out<'a>(
         &'a self,
-        after: Option<(&'a BackendName, &'a Address)>,
+        after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
-        let after = after.map(|(backend, person)| (backend.clone(), person.clone()));
+        let after = after.map(|(backend, person)| (backend.clone(), person.cloned()));
         Box::pin(self.reader.perform(move |connection| consents::opted_out(connection, after.as_ref(), limit)))
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Asked {
     session: Option<SessionId>,
     after: u64,
     limit: usize,
+    /// The latest so many, in place of the first ones.
+    last: Option<usize>,
 }
 
 /// What a stream is asked for.
@@ -44,7 +46,7 @@ fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SessionI
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { session: None, after: 0, limit: 1000 }
+        Self { session: None, after: 0, limit: 1000, last: None }
     }
 }
 
@@ -53,11 +55,16 @@ pub(super) async fn all(
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(Asked { session, after, limit }) = asked?;
+    let Query(Asked { session, after, limit, last }) = asked?;
+    let session = session.as_ref();
     if pages::are_wanted(&headers) {
-        return Ok(pages::debugger(&simulator, session.as_ref()));
+        return Ok(pages::debugger(&simulator, session));
     }
-    Ok(written(&simulator.lines(session.as_ref(), after, limit.min(ITEMS_MAX)), &headers))
+    let lines = match last {
+        Some(last) => simulator.debugger.latest(session, last.min(ITEMS_MAX)),
+        None => simulator.lines(session, after, limit.min(ITEMS_MAX)),
+    };
+    Ok(written(&lines, &headers))
 }
 
 /// The same, always as a page.

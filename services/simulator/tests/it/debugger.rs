@@ -120,6 +120,8 @@ async fn check_column(stage: &Stage, first: &str, second: &str) {
     assert!(lines.iter().all(|line| line["session_id"] == first || line["session_id"] == second));
     let (_, rest) = stage.get(&format!("/debugger?session={first}&after=1&limit=2")).await;
     assert_eq!(rest.as_array().unwrap().len(), 2);
+    let (_, latest) = stage.get("/debugger?last=2").await;
+    assert_eq!(latest, lines[12..].into());
 
     let request = stage.http.get(stage.url("/debugger")).header(ACCEPT, "text/plain");
     let text = request.send().await.unwrap().text().await.unwrap();

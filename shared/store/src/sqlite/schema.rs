@@ -8,7 +8,7 @@ use super::judge;
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 6] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL];
+const STEPS: [&str; 7] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -208,6 +208,32 @@ const JOURNAL: &str = "
         bytes  INTEGER NOT NULL
     ) STRICT;
     INSERT INTO journal_totals VALUES (0, 0, 0);
+";
+
+const DESK: &str = "
+    CREATE TABLE desk_sessions (
+        session BLOB PRIMARY KEY NOT NULL, -- the hash of the secret in the cookie
+        user    TEXT NOT NULL,
+        proof   BLOB NOT NULL,
+        since   INTEGER NOT NULL, -- microseconds since 1970
+        until   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX desk_sessions_until ON desk_sessions (until);
+    CREATE TABLE desk_requests (
+        key     BLOB PRIMARY KEY NOT NULL,
+        content BLOB NOT NULL,
+        id      BLOB NOT NULL,
+        at      INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX desk_requests_at ON desk_requests (at);
+    CREATE TABLE desk_acts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at     INTEGER NOT NULL,
+        who    TEXT NOT NULL,
+        action TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.

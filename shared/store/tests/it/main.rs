@@ -22,6 +22,7 @@ macro_rules! on_both {
 mod accounts;
 mod consents;
 mod contract;
+mod desk;
 mod explanations;
 mod journal;
 mod lives;
