@@ -3,6 +3,7 @@
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
 pub(crate) mod asked;
+mod dead_letters;
 mod document;
 mod events;
 mod messages;
@@ -40,6 +41,11 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(simulated::phones))
         .routes(routes!(simulated::received))
         .routes(routes!(simulated::debugger))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::work))
+        .routes(routes!(dead_letters::replay))
 }
 
 /// All of the API.
