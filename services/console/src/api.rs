@@ -2,7 +2,7 @@
 
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
-mod asked;
+pub(crate) mod asked;
 mod dead_letters;
 mod document;
 mod events;
