@@ -7,6 +7,7 @@ mod chart;
 mod chat;
 mod configuration;
 mod conversation;
+mod dead_letters;
 mod kinds;
 mod layout;
 mod live;
@@ -39,5 +40,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/backends/{name}/opt-outs", get(backends::opt_outs))
         .route("/configuration", get(configuration::show))
         .route("/pulse", get(pulse::follow))
+        .merge(dead_letters::routes())
         .merge(assets::routes())
 }
