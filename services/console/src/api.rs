@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
+mod acts;
 pub(crate) mod asked;
 mod dead_letters;
 mod document;
@@ -38,6 +39,7 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(state::applications))
         .routes(routes!(state::balance))
         .routes(routes!(state::configuration))
+        .routes(routes!(acts::list))
         .routes(routes!(simulated::phones))
         .routes(routes!(simulated::received))
         .routes(routes!(simulated::debugger))

@@ -14,9 +14,9 @@ use messaging::dead::{self, Action, Detail, Filter, Order};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::address;
 use super::layout::{self, Page, Said};
 use super::pieces::{self, Column};
-use super::address;
 use crate::Console;
 use crate::api::asked::Asked;
 use crate::guard::{Scope, Visitor};
@@ -29,8 +29,7 @@ const PATH: &str = "/dead-letters";
 /// How many letters of a group are listed.
 const LISTED: u64 = 100;
 
-const GROUPS: [Column; 5] =
-    [Column("Letters"), Column("Cause"), Column("Backend"), Column("From"), Column("Latest")];
+const GROUPS: [Column; 5] = [Column("Letters"), Column("Cause"), Column("Backend"), Column("From"), Column("Latest")];
 
 const LETTERS: [Column; 4] = [Column("Died"), Column("Id"), Column("Attempts"), Column("Error")];
 
@@ -87,11 +86,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/dead-letters/{id}", get(letter::show).post(letter::edit))
 }
 
-async fn show(
-    State(console): State<Arc<Console>>,
-    visitor: Visitor,
-    query: Result<Asked<Query>, Problem>,
-) -> Response {
+async fn show(State(console): State<Arc<Console>>, visitor: Visitor, query: Result<Asked<Query>, Problem>) -> Response {
     match query {
         Ok(Asked(query)) => page(&console, &visitor, &query, None).await,
         Err(problem) => new(&console, &visitor, Place::Dead).shows(Err(problem)),
@@ -169,12 +164,7 @@ fn row(place: Place, group: &Group) -> Vec<Markup> {
     ]
 }
 
-async fn of_group(
-    console: &Console,
-    visitor: &Visitor,
-    query: &Query,
-    group: &Group,
-) -> Result<Markup, Problem> {
+async fn of_group(console: &Console, visitor: &Visitor, query: &Query, group: &Group) -> Result<Markup, Problem> {
     let filter = Filter { group: Some(group.id), ..Filter::default() };
     let order =
         Order { action: Action::Look, place: query.place.into(), filter, limit: Some(LISTED), detail: Detail::Line };
@@ -231,7 +221,10 @@ fn unseen(Worked { elsewhere, more, .. }: &Worked) -> Markup {
 
 fn nothing(place: Place) -> Markup {
     match place {
-        Place::Dead => pieces::empty("There are no dead letters.", "What cannot be handled comes here, with its cause. Nothing is to be done."),
+        Place::Dead => pieces::empty(
+            "There are no dead letters.",
+            "What cannot be handled comes here, with its cause. Nothing is to be done.",
+        ),
         Place::Unrouted => {
             pieces::empty("There is nothing unrouted.", "What no queue is bound for comes here. Nothing is to be done.")
         }

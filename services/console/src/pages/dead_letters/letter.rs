@@ -78,8 +78,7 @@ impl Edited {
     /// The data of the event with what was filled in; what was left empty is left out.
     fn data(self, mut before: Map<String, Value>) -> Data {
         let Self { to, text, from, network, expires_at, place: _, group: _ } = self;
-        let filled =
-            [("to", to), ("text", text), ("from", from), ("network", network), ("expires_at", expires_at)];
+        let filled = [("to", to), ("text", text), ("from", from), ("network", network), ("expires_at", expires_at)];
         for (name, value) in filled.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             // A browser writes line breaks in its own way.
             let value = value.replace("\r\n", "\n");

@@ -155,10 +155,7 @@ enum Doing {
 }
 
 /// Does what the form says, and answers when it is done.
-pub(super) async fn work(
-    State(console): State<Arc<Console>>,
-    Form { visitor, fields }: Form<Work>,
-) -> Response {
+pub(super) async fn work(State(console): State<Arc<Console>>, Form { visitor, fields }: Form<Work>) -> Response {
     let Work { action, place, group, id, limit, rate } = fields;
     let query = Query { place, group, drop: None };
     if let Err(problem) = visitor.caller.may(Scope::Operate) {
@@ -210,13 +207,7 @@ async fn waited_for(console: &Arc<Console>, visitor: &Visitor, order: Order) -> 
 }
 
 /// What was done, in words.
-fn words(
-    action: &Action,
-    summary: &Worked,
-    error: Option<&str>,
-    reasons: &[String],
-    is_on_record: bool,
-) -> Said {
+fn words(action: &Action, summary: &Worked, error: Option<&str>, reasons: &[String], is_on_record: bool) -> Said {
     let Worked { replayed, dropped, failed, elsewhere, .. } = summary;
     let mut told = match action {
         Action::Look | Action::Rehearse => format!("{} can be replayed; nothing was changed.", letters(*replayed)),
