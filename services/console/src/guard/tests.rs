@@ -196,9 +196,12 @@ async fn what_a_page_of_ours_did_not_ask_for_is_not_done() {
     assert_eq!(out.status, StatusCode::FORBIDDEN);
     // With the right token, from a page of another site.
     let form = format!("csrf={csrf}&word=x");
-    for (name, value) in
-        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "http://other.example"), ("origin", "null")]
-    {
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "http://other.example"),
+        ("origin", "null"),
+    ] {
         let asked = Asked::post("/tried").browsing().cookie(&cookie).form(&form).header(name, value);
         assert_eq!(stage.ask(asked).await.status, StatusCode::FORBIDDEN, "{name}: {value}");
         let asked = Asked::post("/login").browsing().form("user=ann&password=x").header(name, value);
@@ -278,7 +281,8 @@ async fn behind_tls_the_cookie_is_for_tls_and_another_is_not_read() {
     let stage = Stage::new(guarded()).await;
     let form = format!("user=ann&password={}", PASSWORD.replace(' ', "+"));
     let origin = ("origin", "https://console.example");
-    let asked = Asked::post("/login").browsing().header("host", "console.example").header(origin.0, origin.1).form(&form);
+    let asked =
+        Asked::post("/login").browsing().header("host", "console.example").header(origin.0, origin.1).form(&form);
     let answer = stage.ask(asked).await;
     let set = answer.header("set-cookie");
     assert!(set.starts_with("__Host-tropomq=") && set.ends_with("; HttpOnly; SameSite=Lax; Secure"), "{set}");
@@ -387,7 +391,9 @@ fn what_cannot_be_is_named_with_how_to_mend_it() {
     let of_doer = config.tokens["doer"].clone();
     config.tokens.insert("ann".to_owned(), of_doer);
     check_refused(&config, "tokens.ann", "user");
-    for wrong in ["", "secret", "$2b$12$abc", "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "$argon2id$v=19"] {
+    for wrong in
+        ["", "secret", "$2b$12$abc", "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo", "$argon2id$v=19"]
+    {
         let mut config = guarded();
         config.users.get_mut("ann").unwrap().password_hash = wrong.into();
         check_refused(&config, "users.ann.password_hash", "tropomq password");
