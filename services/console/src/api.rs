@@ -2,7 +2,9 @@
 
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
-mod asked;
+mod acts;
+pub(crate) mod asked;
+mod dead_letters;
 mod document;
 mod events;
 mod messages;
@@ -37,9 +39,15 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(state::applications))
         .routes(routes!(state::balance))
         .routes(routes!(state::configuration))
+        .routes(routes!(acts::list))
         .routes(routes!(simulated::phones))
         .routes(routes!(simulated::received))
         .routes(routes!(simulated::debugger))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::work))
+        .routes(routes!(dead_letters::replay))
 }
 
 /// All of the API.

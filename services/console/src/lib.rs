@@ -10,13 +10,16 @@
 //! Invariant: nothing is answered but through the guard: who asks, what they may do, and whether they may see numbers and
 //! words.
 
+mod acts;
 mod api;
 mod config;
 mod explain;
 mod export;
 mod feed;
+mod forgetting;
 mod guard;
 mod house;
+mod letters;
 mod log;
 mod observe;
 mod pages;
@@ -32,9 +35,10 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use messaging::{Bus, Environment, Publisher};
 use protocol::BackendName;
-use store::{Act, Opened};
+use store::Opened;
 use tokio_util::sync::CancellationToken;
 
+pub use acts::{Acts, ShownAct};
 pub use config::{Config, ConfigError, Token, User};
 pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
@@ -44,7 +48,8 @@ pub use shown::{Message, ShownEvent};
 pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
 
 use feed::Feed;
-use guard::{Caller, Guard};
+use guard::Guard;
+use letters::Letters;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -66,6 +71,7 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    letters: Letters,
     /// Asks the processes that are watched.
     client: reqwest::Client,
 }
@@ -90,7 +96,7 @@ impl Console {
         let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
-        let feed = Feed::default();
+        let (feed, letters) = (Feed::default(), Letters::default());
         let client = status::client()?;
         Ok(Arc::new(Self {
             config,
@@ -103,6 +109,7 @@ impl Console {
             guard,
             simulated,
             feed,
+            letters,
             client,
         }))
     }
@@ -110,22 +117,19 @@ impl Console {
     /// Everything that is served.
     pub fn routes(self: Arc<Self>) -> Router {
         let admit = axum::middleware::from_fn_with_state(Arc::clone(&self), guard::admit);
-        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).with_state(self)
+        let told = axum::middleware::from_fn_with_state(Arc::clone(&self), pages::told_to_people);
+        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).layer(told).with_state(self)
     }
 
-    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
+    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested; then ends work on
+    /// dead letters.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        feed::follow(&self, &shutdown).await;
-    }
-
-    /// Takes note that somebody is about to do something. `action` is as in `dead_letters.replay`; `detail` has nobody's
-    /// number and nobody's words.
-    ///
-    /// # Errors
-    /// It is not on record, so it is not to be done.
-    async fn note(&self, who: &Caller, action: &str, detail: &serde_json::Value) -> Result<(), Problem> {
-        let (at, who, action) = (self.environment.now(), who.name.clone(), action.to_owned());
-        Ok(self.database()?.desk.note_act(&Act { at, who, action, detail: detail.to_string() }).await?)
+        let forgetting = shutdown.run_until_cancelled(forgetting::forget_all(&self));
+        let stopping = async {
+            shutdown.cancelled().await;
+            self.letters.stop.cancel();
+        };
+        tokio::join!(feed::follow(&self, &shutdown), forgetting, stopping);
     }
 
     /// What is kept.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use maud::{DOCTYPE, Markup, html};
+use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ use store::SignedIn;
 use super::forms::{Form, unreadable};
 use super::sessions::{self, Secret};
 use super::users::PASSWORD_BYTES_MAX;
+use crate::pages::layout::Page;
+use crate::pages::pieces;
 use crate::problem::Problem;
 use crate::{Console, observe};
 
@@ -62,7 +64,7 @@ async fn show(State(console): State<Arc<Console>>, Query(Next { next }): Query<N
     if console.guard.open.is_some() {
         return Redirect::to(own_path(&next)).into_response();
     }
-    page(StatusCode::OK, &next, None)
+    page(&console, StatusCode::OK, &next, None)
 }
 
 async fn sign_in(
@@ -81,7 +83,8 @@ async fn sign_in(
     if let Err(refused) = guard.attempts.begin(address, &user, now) {
         observe::login_refused("there were too many attempts");
         let seconds = refused.retry_after.as_secs() + 1;
-        let mut response = page(StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
+        let mut response =
+            page(&console, StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(response);
     }
@@ -89,13 +92,13 @@ async fn sign_in(
     let looked_at = if can_be { guard.users.sign_in(&user, password).await } else { Ok(None) };
     let Ok(proof) = looked_at else {
         let mut response =
-            page(StatusCode::SERVICE_UNAVAILABLE, &next, Some("Too much is asked at once: wait a moment."));
+            page(&console, StatusCode::SERVICE_UNAVAILABLE, &next, Some("Too much is asked at once: wait a moment."));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
         return Ok(response);
     };
     let Some(proof) = proof else {
         observe::login_refused("the name or the password is wrong");
-        return Ok(page(StatusCode::UNAUTHORIZED, &next, Some("The name or the password is wrong.")));
+        return Ok(page(&console, StatusCode::UNAUTHORIZED, &next, Some("The name or the password is wrong.")));
     };
     guard.attempts.succeeded(address, &user);
     let desk = &console.database()?.desk;
@@ -134,38 +137,22 @@ fn own_path(next: &str) -> &str {
     if is_path && next.bytes().all(|byte| byte.is_ascii_graphic()) { next } else { "/" }
 }
 
-fn page(status: StatusCode, next: &str, trouble: Option<&str>) -> Response {
-    (status, form(next, trouble)).into_response()
-}
-
-fn form(next: &str, trouble: Option<&str>) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Sign in · tropomq" }
-                link rel="stylesheet" href="/assets/console.css";
-            }
-            body {
-                main {
-                    h1 { "Sign in" }
-                    @if let Some(trouble) = trouble { p role="alert" { (trouble) } }
-                    form method="post" action=(PATH) {
-                        input type="hidden" name="next" value=(own_path(next));
-                        p {
-                            label for="user" { "Name" }
-                            input id="user" name="user" autocomplete="username" autocapitalize="none" required autofocus;
-                        }
-                        p {
-                            label for="password" { "Password" }
-                            input id="password" name="password" type="password" autocomplete="current-password" required;
-                        }
-                        button type="submit" { "Sign in" }
-                    }
-                }
-            }
+fn page(console: &Console, status: StatusCode, next: &str, trouble: Option<&str>) -> Response {
+    let form = html! {
+        @if let Some(trouble) = trouble { p.said.failed role="alert" { (trouble) } }
+        @if console.config.users.is_empty() {
+            p { "There are no users: " code { "tropomq password" } " makes a password for " code { "console.users" } "." }
         }
-    }
+        form.stack method="post" action=(PATH) {
+            input type="hidden" name="next" value=(own_path(next));
+            (pieces::field("Name", "user", html! {
+                input #user name="user" autocomplete="username" autocapitalize="none" required autofocus;
+            }))
+            (pieces::field("Password", "password", html! {
+                input #password name="password" type="password" autocomplete="current-password" required;
+            }))
+            button type="submit" { "Sign in" }
+        }
+    };
+    Page::for_nobody(console, "Sign in").shows_with(status, &form)
 }

@@ -17,6 +17,8 @@ use crate::config::User;
 const AT_ONCE_MAX: usize = 2;
 /// How many wait for that at most.
 const WAITING_MAX: usize = 32;
+/// The shortest password.
+const PASSWORD_CHARS_MIN: usize = 8;
 /// The longest password.
 pub(super) const PASSWORD_BYTES_MAX: usize = 1024;
 
@@ -32,10 +34,19 @@ pub(super) struct Users {
 #[error("too many passwords are being looked at")]
 pub(super) struct Busy;
 
-/// A password cannot be hashed: it is empty or too long, or there is no chance to be had from the machine.
+/// Why there is no hash of a password.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the password cannot be hashed: it must have 1 to {PASSWORD_BYTES_MAX} bytes")]
-pub struct HashError;
+pub enum HashError {
+    /// It is too easily guessed.
+    #[error("a password has {PASSWORD_CHARS_MIN} characters at least")]
+    TooShort,
+    /// It is longer than any that is looked at.
+    #[error("a password has {PASSWORD_BYTES_MAX} bytes at most")]
+    TooLong,
+    /// The machine has no randomness or no memory for it.
+    #[error("this machine cannot hash a password now")]
+    NotNow,
+}
 
 impl Users {
     pub(super) fn new(users: &BTreeMap<String, User>) -> Self {
@@ -70,11 +81,14 @@ impl Users {
 /// # Errors
 /// [`HashError`].
 pub fn hash(password: &SecretString) -> Result<String, HashError> {
-    let password = password.expose_secret().as_bytes();
-    if password.is_empty() || PASSWORD_BYTES_MAX < password.len() {
-        return Err(HashError);
+    let password = password.expose_secret();
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(HashError::TooShort);
     }
-    let hashed: PasswordHash = Argon2::default().hash_password(password).map_err(|_| HashError)?;
+    if PASSWORD_BYTES_MAX < password.len() {
+        return Err(HashError::TooLong);
+    }
+    let hashed: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| HashError::NotNow)?;
     Ok(hashed.to_string())
 }
 
