@@ -4,6 +4,7 @@
 
 mod acts;
 pub(crate) mod asked;
+mod dead_letters;
 mod document;
 mod events;
 mod messages;
@@ -42,6 +43,11 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(simulated::phones))
         .routes(routes!(simulated::received))
         .routes(routes!(simulated::debugger))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::work))
+        .routes(routes!(dead_letters::replay))
 }
 
 /// All of the API.

@@ -19,6 +19,7 @@ mod feed;
 mod forgetting;
 mod guard;
 mod house;
+mod letters;
 mod log;
 mod observe;
 mod pages;
@@ -38,8 +39,8 @@ use store::Opened;
 use tokio_util::sync::CancellationToken;
 
 pub use acts::{Acts, ShownAct};
-pub use config::{Config, ConfigError};
-pub use guard::{HashError, hash};
+pub use config::{Config, ConfigError, Token, User};
+pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
@@ -48,6 +49,7 @@ pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, 
 
 use feed::Feed;
 use guard::Guard;
+use letters::Letters;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -69,6 +71,7 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    letters: Letters,
     /// Asks the processes that are watched.
     client: reqwest::Client,
 }
@@ -93,7 +96,7 @@ impl Console {
         let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
-        let feed = Feed::default();
+        let (feed, letters) = (Feed::default(), Letters::default());
         let client = status::client()?;
         Ok(Arc::new(Self {
             config,
@@ -106,6 +109,7 @@ impl Console {
             guard,
             simulated,
             feed,
+            letters,
             client,
         }))
     }
@@ -117,10 +121,15 @@ impl Console {
         pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).layer(told).with_state(self)
     }
 
-    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
+    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested; then ends work on
+    /// dead letters.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
         let forgetting = shutdown.run_until_cancelled(forgetting::forget_all(&self));
-        tokio::join!(feed::follow(&self, &shutdown), forgetting);
+        let stopping = async {
+            shutdown.cancelled().await;
+            self.letters.stop.cancel();
+        };
+        tokio::join!(feed::follow(&self, &shutdown), forgetting, stopping);
     }
 
     /// What is kept.

@@ -3,6 +3,7 @@
 //! Invariant: an event that is kept again changes nothing, and events may come in any order. So whatever lags or is
 //! handed out again, the log ends up the same.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::{Address, BackendName, EventId, MessageText, Network, SessionId, Timestamp};
@@ -93,7 +94,7 @@ pub struct Logged {
     pub marks: Marks,
     /// When it began, in whole microseconds: the time of the event that began it, as far as that was seen.
     pub begun_at: Timestamp,
-    /// When the document was handed over (a message).
+    /// When the document was handed over (a message), the first time.
     pub released_at: Option<Timestamp>,
     /// The time of the latest event about it.
     pub touched_at: Timestamp,
@@ -119,7 +120,7 @@ pub struct LogFilter {
     /// Those of this person.
     pub person: Option<PersonSought>,
     /// Those in whose words all of these occur: a word is found by its beginning, in any case; of a script that is
-    /// written without blanks, by any part.
+    /// written without blanks, and of pictures, any two neighbours. Where there is no letter, digit or picture, none fit.
     pub words: Option<String>,
     /// Those that stand there.
     pub standing: Option<Standing>,
@@ -182,6 +183,27 @@ pub struct Tally {
     pub kind: String,
     /// How many.
     pub count: u64,
+}
+
+/// The minute of an instant.
+pub(crate) fn minute(at: Timestamp) -> Timestamp {
+    let microseconds = at.as_microsecond();
+    Timestamp::from_microsecond(microseconds - microseconds.rem_euclid(60_000_000)).unwrap_or(at)
+}
+
+/// How many of these there are in each minute.
+pub(crate) fn tallies(entries: &[&JournalEntry]) -> Vec<Tally> {
+    let mut counts: BTreeMap<(Timestamp, &BackendName, &str), u64> = BTreeMap::new();
+    for JournalEntry { event, .. } in entries {
+        *counts.entry((minute(event.at), &event.backend, &event.kind)).or_default() += 1;
+    }
+    let tally = |((minute, backend, kind), count): ((_, &BackendName, &str), _)| Tally {
+        minute,
+        backend: backend.clone(),
+        kind: kind.to_owned(),
+        count,
+    };
+    counts.into_iter().map(tally).collect()
 }
 
 /// How long a reply took: from the text to the release of the message that answers it.
@@ -248,7 +270,7 @@ pub trait Journal: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>>;
 
-    /// How many events there were in each minute from then on.
+    /// How many events there were in each minute from then on, that of the instant included; the oldest first.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: one thread owns the connection that writes. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
-//! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait.
+//! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait. A third
+//! one reads the journal.
 
 mod accounts;
 mod consents;
@@ -32,13 +33,15 @@ use writer::{Role, Writer};
 pub(crate) struct Sqlite {
     writer: Writer,
     reader: Writer,
+    journal_reader: Writer,
 }
 
 impl Sqlite {
     pub(crate) async fn open(path: PathBuf, older: Older) -> Result<Self, OpenError> {
         // The writer first: it brings the schema up to date.
         let writer = Writer::start(path.clone(), Role::Writer, older).await?;
-        Ok(Self { writer, reader: Writer::start(path, Role::Reader, Older::Refuse).await? })
+        let reader = Writer::start(path.clone(), Role::Reader, Older::Refuse).await?;
+        Ok(Self { writer, reader, journal_reader: Writer::start(path, Role::JournalReader, Older::Refuse).await? })
     }
 }
 

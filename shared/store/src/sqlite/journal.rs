@@ -1,4 +1,8 @@
-//! The journal, in SQL.
+//! The journal in SQL. Each operation runs inside a transaction; what writes, in one that holds the write lock.
+
+mod forget;
+mod keep;
+mod look;
 
 use protocol::{SessionId, Timestamp};
 
@@ -11,46 +15,46 @@ use crate::ledger::BoxFuture;
 
 impl Journal for Sqlite {
     fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = entries;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let entries = entries.to_vec();
+        Box::pin(self.writer.perform(move |connection| keep::keep(connection, &entries)))
     }
+
     fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = filter;
-        let _ = page;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let filter = filter.clone();
+        Box::pin(self.journal_reader.perform(move |connection| look::log(connection, &filter, page)))
     }
+
     fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = id;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let id = id.clone();
+        Box::pin(self.journal_reader.perform(move |connection| look::look_for(connection, &id)))
     }
+
     fn events<'a>(&'a self, of: &'a EventsOf) -> BoxFuture<'a, Result<Vec<JournalEvent>, LedgerError>> {
-        let _ = of;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let of = of.clone();
+        Box::pin(self.journal_reader.perform(move |connection| look::events(connection, &of)))
     }
+
     fn events_after(&self, number: i64, limit: u32) -> BoxFuture<'_, Result<Vec<Numbered>, LedgerError>> {
-        let _ = number;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.journal_reader.perform(move |connection| look::events_after(connection, number, limit)))
     }
+
     fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.journal_reader.perform(look::last_number))
     }
+
     fn tallies(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Tally>, LedgerError>> {
-        let _ = since;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.journal_reader.perform(move |connection| look::tallies(connection, since)))
     }
+
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
-        let _ = since;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.journal_reader.perform(move |connection| look::latencies(connection, since, limit)))
     }
+
     fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.journal_reader.perform(look::size))
     }
+
     fn forget_events(&self, before: Timestamp, bytes_max: u64, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        let _ = before;
-        let _ = bytes_max;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.writer.perform(move |connection| forget::forget(connection, before, bytes_max, limit)))
     }
 }
