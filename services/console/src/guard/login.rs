@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use chassis::network::client;
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
@@ -78,7 +79,8 @@ async fn sign_in(
         Err(refused) => return Ok(unreadable(refused)),
     };
     let Console { guard, environment, config, .. } = &*console;
-    let address = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
+    // All that is not told apart counts as one.
+    let address = peer.and_then(|Extension(ConnectInfo(peer))| client(peer.ip(), &headers, &config.trusted_proxies));
     let now = environment.now();
     if let Err(refused) = guard.attempts.begin(address, &user, now) {
         observe::login_refused("there were too many attempts");

@@ -178,6 +178,25 @@ async fn who_tries_too_often_has_to_wait_even_with_the_right_password() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_attempts_count_for_whom_it_saw() {
+    let stage = Stage::new(guarded()).await;
+    let attempt = async |peer: &str, forwarded: &str, password: &str| {
+        let form = format!("user=ann&password={password}");
+        let asked = Asked::post("/login").browsing().from(peer).header("x-forwarded-for", forwarded).form(&form);
+        stage.ask(asked).await.status
+    };
+    for number in 0..10 {
+        // What stands before what the proxy saw is the caller's own word.
+        let forwarded = format!("192.0.2.{number}, 198.51.100.1");
+        assert_eq!(attempt("10.0.0.1:1", &forwarded, "wrong").await, StatusCode::UNAUTHORIZED);
+    }
+    let password = PASSWORD.replace(' ', "+");
+    assert_eq!(attempt("10.0.0.1:1", "198.51.100.1", &password).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(attempt("10.0.0.1:1", "198.51.100.2", &password).await, StatusCode::SEE_OTHER);
+    assert_eq!(attempt("198.51.100.1:1", "198.51.100.2", &password).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn what_a_page_of_ours_did_not_ask_for_is_not_done() {
     let stage = Stage::new(guarded()).await;
     let (cookie, csrf) = stage.session("ann").await;

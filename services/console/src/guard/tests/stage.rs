@@ -82,6 +82,7 @@ pub(crate) fn open() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         hosts: vec!["console.example".to_owned()],
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         session_max: Duration::from_hours(12),
         retention: Duration::from_hours(720),
         simulator: None,
