@@ -1,5 +1,6 @@
 //! The HTTP API: `/v1/…`, and the document that describes it.
 
+mod explanation;
 mod messages;
 
 use std::sync::Arc;
@@ -24,7 +25,10 @@ struct Described;
 
 /// The operations, with what describes them.
 fn described() -> OpenApiRouter<Arc<Console>> {
-    OpenApiRouter::with_openapi(Described::openapi()).routes(routes!(messages::list))
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(messages::list))
+        .routes(routes!(explanation::of_message))
+        .routes(routes!(explanation::of_person))
 }
 
 /// All of the API.

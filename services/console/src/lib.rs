@@ -32,6 +32,9 @@ use store::Opened;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, ConfigError};
+pub use explain::{
+    Advice, Answer, Cause, Evidence, Explanation, Outcome, Question, Reply, Source, TropoLog, TropoSession,
+};
 pub use house::{Application, Backend, Finding, House};
 pub use shown::Message;
 
