@@ -235,12 +235,12 @@ impl Consents for Remote {
 
     fn opted_out<'a>(
         &'a self,
-        after: Option<(&'a BackendName, &'a Address)>,
+        after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
-        let after = after.map(|(backend, person)| (backend.clone(), person.clone()));
+        let after = after.map(|(backend, person)| (backend.clone(), person.cloned()));
         Box::pin(self.ask(move |database| {
-            let after = after.as_ref().map(|(backend, person)| (backend, person));
+            let after = after.as_ref().map(|(backend, person)| (backend, person.as_ref()));
             wait(database.consents.opted_out(after, limit))
         }))
     }

@@ -114,6 +114,11 @@ impl Stage {
         place::webhook_url(self.address, backend, self.replicas)
     }
 
+    /// Where the console is.
+    pub(crate) fn console_url(&self) -> String {
+        format!("http://{}", place::console(self.address))
+    }
+
     /// Where ingress forwards a backend's call-backs to.
     pub(crate) fn forward_url(&self, backend: &str) -> String {
         format!("http://{}/callback/{backend}", place::egress(self.address, 0))

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::http::Limits;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::guard::Scope;
+use crate::guard::{self, Scope};
 
 /// The `[console]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,6 +60,46 @@ pub struct Token {
     pub token: SecretString,
     /// What the program may do.
     pub scopes: Vec<Scope>,
+}
+
+/// The shortest token: as many characters as 128 bits have in hexadecimal.
+const TOKEN_CHARS_MIN: usize = 32;
+
+impl Config {
+    /// Finds what cannot be.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key, and says how to mend it.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refused = |key: String, told: &str| Err(ConfigError { key, told: told.to_owned() });
+        for (name, user) in &self.users {
+            if !guard::is_hash(&user.password_hash) {
+                let told = "is no Argon2id hash: give what `tropomq password` prints, in single quotes";
+                return refused(format!("users.{name}.password_hash"), told);
+            }
+        }
+        for (name, token) in &self.tokens {
+            if token.token.expose_secret().chars().count() < TOKEN_CHARS_MIN {
+                let told = "is shorter than 32 characters: openssl rand -hex 32 makes one";
+                return refused(format!("tokens.{name}.token"), told);
+            }
+            if self.users.contains_key(name) {
+                let told = "is the name of a user, too: it would not be known which of them did something";
+                return refused(format!("tokens.{name}"), told);
+            }
+        }
+        let users = self.users.iter().map(|(name, user)| (format!("users.{name}.scopes"), &user.scopes));
+        let tokens = self.tokens.iter().map(|(name, token)| (format!("tokens.{name}.scopes"), &token.scopes));
+        if let Some((key, _)) = users.chain(tokens).find(|(_, scopes)| scopes.is_empty()) {
+            return refused(key, "is empty: name one at least, of read, people, send and operate");
+        }
+        if !self.listen.ip().is_loopback() && self.users.is_empty() && self.tokens.is_empty() {
+            let told = "is beyond this machine, and there are neither console.users nor console.tokens: anybody could \
+                        read and send messages. Configure a user (tropomq password), or listen on 127.0.0.1";
+            return refused("listen".to_owned(), told);
+        }
+        Ok(())
+    }
 }
 
 /// What of the configuration cannot be.

@@ -1,62 +1,94 @@
 //! The journal as it grows, for those who watch: read once for all of them.
+//!
+//! Invariant: who watches gets each event once, in the order of the numbers. What is passed on says from which number on it
+//! is complete; whoever has read less than that reads on in the journal itself.
 
+mod stream;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use store::Numbered;
-use tokio::sync::broadcast;
+use store::{LedgerError, Numbered};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
 
 use crate::{Console, observe};
+pub(crate) use stream::{KEEP_ALIVE, Wish};
 
 /// How often the journal is asked for what is new.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How many events are read at once.
-const BATCH: u32 = 500;
+const BATCH: u32 = 100;
 
-/// How many events somebody who watches may be behind, before some are missing.
-const BEHIND_MAX: usize = 2048;
+/// How many batches somebody who watches may be behind, before they have to read in the journal.
+const BATCHES_MAX: usize = 16;
+
+/// How many may watch at once.
+const WATCHERS_MAX: usize = 64;
 
 /// What is new, for whoever watches.
-pub(crate) struct Feed(broadcast::Sender<Numbered>);
+pub(crate) struct Feed {
+    new: broadcast::Sender<Arc<Batch>>,
+    places: Arc<Semaphore>,
+    /// Nothing more comes.
+    over: CancellationToken,
+}
+
+/// All events after a number, up to that of the last of them.
+pub(crate) struct Batch {
+    after: i64,
+    events: Vec<Numbered>,
+}
 
 impl Default for Feed {
     fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND_MAX))
+        let places = Arc::new(Semaphore::new(WATCHERS_MAX));
+        Self { new: broadcast::Sender::new(BATCHES_MAX), places, over: CancellationToken::new() }
     }
 }
 
-impl Feed {
-    /// What is new from now on.
-    pub(crate) fn watch(&self) -> broadcast::Receiver<Numbered> {
-        self.0.subscribe()
-    }
+/// Passes on what is new while somebody watches, until shutdown is requested.
+pub(crate) async fn follow(console: &Console, shutdown: &CancellationToken) {
+    shutdown.run_until_cancelled(pass_on(console)).await;
+    console.feed.over.cancel();
 }
 
-/// Passes on what is new while somebody watches.
-pub(crate) async fn follow(console: &Console) {
-    let Console { feed: Feed(new), environment, database, .. } = console;
+async fn pass_on(console: &Console) {
+    let Console { feed: Feed { new, .. }, environment, database, .. } = console;
     let mut read_up_to = None;
     loop {
-        environment.clock.sleep(INTERVAL).await;
-        let Some(opened) = database.get() else { continue };
-        if new.receiver_count() == 0 {
+        let Some(opened) = database.get().filter(|_| 0 < new.receiver_count()) else {
             read_up_to = None;
+            environment.clock.sleep(INTERVAL).await;
             continue;
-        }
+        };
+        let is_first = read_up_to.is_none();
         let read = async {
             let after = match read_up_to {
                 Some(number) => number,
                 None => opened.journal.last_number().await?,
             };
-            Ok((after, opened.journal.events_after(after, BATCH).await?))
+            Ok::<_, LedgerError>(Batch { after, events: opened.journal.events_after(after, BATCH).await? })
         };
-        match read.await {
-            Ok((after, events)) => {
-                read_up_to = Some(events.last().map_or(after, |last| last.number));
-                // Whoever stopped watching meanwhile gets nothing.
-                events.into_iter().for_each(|event| drop(new.send(event)));
+        let is_full = match read.await {
+            Ok(batch) => {
+                read_up_to = Some(batch.events.last().map_or(batch.after, |last| last.number));
+                let is_full = u32::try_from(batch.events.len()).is_ok_and(|read| BATCH <= read);
+                // The first says where it begins, even if nothing is new.
+                if is_first || !batch.events.is_empty() {
+                    // Whoever stopped watching meanwhile gets nothing.
+                    let _ = new.send(Arc::new(batch));
+                }
+                is_full
             }
-            Err(error) => observe::not_followed(&error),
+            Err(error) => {
+                observe::not_followed(&error);
+                false
+            }
+        };
+        if !is_full {
+            environment.clock.sleep(INTERVAL).await;
         }
     }
 }

@@ -1,16 +1,39 @@
-//! Who asks, and what they may do.
+//! Who asks, and what they may do. Every request comes through here before it reaches a page or the API: a program shows
+//! a token, a person has signed in, and while there are neither tokens nor users, whoever is on this machine may do
+//! anything.
+//!
+//! Invariant: what a browser is told to do by a page of another site is not done, and a page under a name that somebody
+//! pointed here is served nothing.
 
-use std::sync::Arc;
+mod admission;
+mod attempts;
+mod caller;
+mod forms;
+mod headers;
+mod login;
+mod sessions;
+mod tokens;
+mod users;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::problem::Problem;
-use crate::{Config, ConfigError, Console};
+use crate::Config;
+use attempts::Attempts;
+use sessions::Secret;
+use tokens::Tokens;
+use users::Users;
+
+pub(crate) use admission::admit;
+pub(crate) use caller::{Caller, Visitor};
+pub(crate) use forms::Form;
+pub(crate) use login::routes;
+pub(crate) use sessions::Csrf;
+pub(crate) use users::is_hash;
+pub use users::{HashError, hash};
 
 /// What somebody may do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// See what happened, with numbers and words masked.
@@ -23,43 +46,29 @@ pub enum Scope {
     Operate,
 }
 
-/// Tells who asks.
-pub(crate) struct Guard {}
+impl Scope {
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Read, Self::People, Self::Send, Self::Operate];
+}
 
-/// Somebody who asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    /// The name of the user, or of the token.
-    pub(crate) name: String,
-    /// What they may do.
-    scopes: Vec<Scope>,
+/// Tells who asks.
+pub(crate) struct Guard {
+    tokens: Tokens,
+    users: Users,
+    attempts: Attempts,
+    /// There are neither tokens nor users. Of the forms that are handed out then, what proves that they are ours.
+    open: Option<Secret>,
 }
 
 impl Guard {
-    pub(crate) fn new(_config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self {})
-    }
-}
-
-impl Caller {
-    /// # Errors
-    /// They may not: 403, which names the scope.
-    pub(crate) fn may(&self, scope: Scope) -> Result<(), Problem> {
-        if self.has(scope) { Ok(()) } else { Err(Problem::not_permitted(scope)) }
-    }
-
-    /// Whether they may.
-    pub(crate) fn has(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
-    }
-}
-
-/// Whoever shows a token, or is signed in; of a browser only from our own pages.
-impl FromRequestParts<Arc<Console>> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(_parts: &mut Parts, _console: &Arc<Console>) -> Result<Self, Problem> {
-        let scopes = vec![Scope::Read, Scope::People, Scope::Send, Scope::Operate];
-        Ok(Self { name: "anybody".to_owned(), scopes })
+    /// A guard that knows the tokens and the users of a configuration that was checked.
+    pub(crate) fn new(config: &Config, chance: &dyn messaging::Chance) -> Self {
+        let is_open = config.tokens.is_empty() && config.users.is_empty();
+        Self {
+            tokens: Tokens::new(&config.tokens),
+            users: Users::new(&config.users),
+            attempts: Attempts::default(),
+            open: is_open.then(|| Secret::random(chance)),
+        }
     }
 }

@@ -10,17 +10,24 @@
 //! Invariant: nothing is answered but through the guard: who asks, what they may do, and whether they may see numbers and
 //! words.
 
+mod acts;
 mod api;
 mod config;
 mod explain;
+mod export;
 mod feed;
+mod forgetting;
 mod guard;
 mod house;
+mod letters;
+mod log;
 mod observe;
 mod pages;
 mod problem;
+mod sending;
 mod shown;
 mod simulated;
+mod status;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -31,15 +38,21 @@ use protocol::BackendName;
 use store::Opened;
 use tokio_util::sync::CancellationToken;
 
+pub use acts::{Acts, ShownAct};
 pub use config::{Config, ConfigError};
 pub use explain::{
     Advice, Answer, Cause, Evidence, Explanation, Outcome, Question, Reply, Source, TropoLog, TropoSession,
 };
+pub use guard::{HashError, hash};
 pub use house::{Application, Backend, Finding, House};
-pub use shown::Message;
+pub use log::{Found, Listed};
+pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
+pub use shown::{Message, ShownEvent};
+pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
 
 use feed::Feed;
 use guard::Guard;
+use letters::Letters;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -61,6 +74,9 @@ pub struct Console {
     guard: Guard,
     simulated: Option<Simulated>,
     feed: Feed,
+    letters: Letters,
+    /// Asks the processes that are watched.
+    client: reqwest::Client,
 }
 
 impl Console {
@@ -79,22 +95,44 @@ impl Console {
         house: Arc<dyn House>,
         environment: Environment,
     ) -> Result<Arc<Self>, ConfigError> {
-        let guard = Guard::new(&config)?;
+        config.check()?;
+        let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
-        let feed = Feed::default();
-        Ok(Arc::new(Self { config, backends, bus, publisher, database, house, environment, guard, simulated, feed }))
+        let (feed, letters) = (Feed::default(), Letters::default());
+        let client = status::client()?;
+        Ok(Arc::new(Self {
+            config,
+            backends,
+            bus,
+            publisher,
+            database,
+            house,
+            environment,
+            guard,
+            simulated,
+            feed,
+            letters,
+            client,
+        }))
     }
 
     /// Everything that is served.
     pub fn routes(self: Arc<Self>) -> Router {
-        pages::routes().merge(api::routes()).with_state(self)
+        let admit = axum::middleware::from_fn_with_state(Arc::clone(&self), guard::admit);
+        let told = axum::middleware::from_fn_with_state(Arc::clone(&self), pages::told_to_people);
+        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).layer(told).with_state(self)
     }
 
-    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested.
+    /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested; then ends work on
+    /// dead letters.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
-        let following = feed::follow(&self);
-        shutdown.run_until_cancelled(following).await;
+        let forgetting = shutdown.run_until_cancelled(forgetting::forget_all(&self));
+        let stopping = async {
+            shutdown.cancelled().await;
+            self.letters.stop.cancel();
+        };
+        tokio::join!(feed::follow(&self, &shutdown), forgetting, stopping);
     }
 
     /// What is kept.

@@ -1,12 +1,43 @@
 //! The pages: rendered here, complete without a script; the scripts only keep them current.
 
+mod address;
+mod assets;
+mod backends;
+mod chart;
+mod chat;
+mod configuration;
+mod conversation;
+mod kinds;
+mod layout;
+mod live;
+mod messages;
+mod overview;
+mod pieces;
+mod pulse;
+mod rates;
+mod refusals;
+mod tester;
+
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
 
 use crate::Console;
+
+pub(crate) use refusals::told_to_people;
 
 /// All pages.
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
+        .route("/", get(overview::show))
+        .route("/messages", get(messages::show))
+        .route("/conversation", get(conversation::show))
+        .route("/tester", get(tester::show).post(tester::send))
+        .route("/live", get(live::show))
+        .route("/backends", get(backends::show))
+        .route("/backends/{name}/opt-outs", get(backends::opt_outs))
+        .route("/configuration", get(configuration::show))
+        .route("/pulse", get(pulse::follow))
+        .merge(assets::routes())
 }

@@ -5,13 +5,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use store::LedgerError;
-use utoipa::ToSchema;
+use utoipa::{ToResponse, ToSchema};
 
 use crate::guard::Scope;
 use crate::observe;
 
+/// How long whoever asked is told to wait while something is away, in seconds.
+const AGAIN_AFTER_S: HeaderValue = HeaderValue::from_static("2");
+
 /// A request that cannot be done (RFC 9457).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema, ToResponse)]
+#[response(description = "What is wrong, and what to do", content_type = "application/problem+json")]
 pub(crate) struct Problem {
     /// The kind of problem, for programs: `urn:tropomq:problem:NAME`.
     #[serde(rename = "type")]
@@ -25,6 +29,9 @@ pub(crate) struct Problem {
     status: StatusCode,
     /// What is wrong with this request, and what to do.
     detail: String,
+    /// Where the bus did not confirm a message: whether it may be sent all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_be_sent: Option<bool>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -34,7 +41,14 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 
 impl Problem {
     fn of(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind: format!("urn:tropomq:problem:{name}"), title, status, detail: detail.into() }
+        Self { kind: format!("urn:tropomq:problem:{name}"), title, status, detail: detail.into(), may_be_sent: None }
+    }
+
+    /// What HTTP has a status for, and nothing here a name.
+    pub(crate) fn http(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("The request cannot be done");
+        let name = title.to_ascii_lowercase().replace(' ', "-");
+        Self::of(status, &name, title, detail)
     }
 
     /// Something that was asked for cannot be understood.
@@ -64,6 +78,18 @@ impl Problem {
         Self::of(StatusCode::FORBIDDEN, "not-permitted", "This is not permitted", detail)
     }
 
+    /// It is asked for from where it may not be asked for.
+    pub(crate) fn foreign(detail: impl Into<String>) -> Self {
+        Self::of(StatusCode::FORBIDDEN, "foreign", "This may not be asked for from there", detail)
+    }
+
+    /// A browser asks, and nothing shows that a page of ours had it ask.
+    pub(crate) fn not_meant() -> Self {
+        let detail = "the token of the page is missing (field csrf, or header x-csrf-token), or is of another session: \
+                      load the page again";
+        Self::of(StatusCode::FORBIDDEN, "not-meant", "Nothing shows that a page of the console asks", detail)
+    }
+
     /// The database is not there.
     pub(crate) fn no_database() -> Self {
         Self::unavailable("the database is not there yet: ask again in a moment")
@@ -72,6 +98,11 @@ impl Problem {
     /// Something that is needed is not there.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Something that is needed is away", detail)
+    }
+
+    /// The bus did not confirm a message.
+    pub(crate) fn not_kept(detail: impl Into<String>, may_be_sent: bool) -> Self {
+        Self { may_be_sent: Some(may_be_sent), ..Self::unavailable(detail) }
     }
 
     /// The status of the answer.
@@ -102,6 +133,13 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(&self)).into_response();
         let written_as = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, written_as);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, AGAIN_AFTER_S);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let by_token = HeaderValue::from_static("Bearer realm=\"tropomq\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, by_token);
+        }
         response
     }
 }

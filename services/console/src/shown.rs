@@ -1,4 +1,6 @@
-//! Texts and messages as they are shown: with numbers and words masked from whoever may not see them.
+//! Texts, messages and events as they are shown: with numbers and words masked from whoever may not see them.
+
+mod event;
 
 use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,6 +8,8 @@ use store::{Logged, Standing, Subject};
 use utoipa::ToSchema;
 
 use crate::guard::{Caller, Scope};
+pub use event::ShownEvent;
+pub(crate) use event::masked;
 
 /// A text that came in, or a message that goes out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]

@@ -101,6 +101,7 @@ impl Door {
         let key = wanted.key(text_of(headers, signature::ID));
         let id = EventId::of_application(name, &key.unwrap_or_else(fresh));
         let Envelope { head, data } = wanted.into_message(id, name, self.environment.now());
+        data.sendable().map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
         let data = pipeline.outgoing(data).map_err(|(application, because)| {
             Problem::new(StatusCode::CONFLICT, format!("application {application} cancelled it: {because}"))
         })?;

@@ -10,6 +10,7 @@ use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
 use crate::migrate::Migrate;
+use crate::password::Password;
 use crate::probe::Probe;
 use crate::send::Send;
 use crate::why::Why;
@@ -72,6 +73,11 @@ pub(crate) enum Command {
     Check,
     /// Print the default configuration, which explains every key
     Config,
+    /// Make the hash of a password, for a user of the console
+    ///
+    /// Asks for the password twice; where nobody sits at a terminal, reads a line of standard input. Prints the line that
+    /// goes under [console.users.NAME].
+    Password(Password),
     /// Ask a service whether it is well; for health checks of containers
     Health(Probe),
 }

@@ -153,7 +153,7 @@ async fn next_page(
     consents: &dyn Consents,
     after: &mut Option<(BackendName, Address)>,
 ) -> anyhow::Result<Option<Vec<Known>>> {
-    let from = after.as_ref().map(|(backend, person)| (backend, person));
+    let from = after.as_ref().map(|(backend, person)| (backend, Some(person)));
     let page = consents.opted_out(from, PAGE).await.context("read who opted out")?;
     let Some(last) = page.last() else { return Ok(None) };
     *after = Some((last.backend.clone(), last.person.clone()));

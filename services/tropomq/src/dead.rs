@@ -243,7 +243,7 @@ async fn carry_out_all(
     let Some(order) = orders.first() else { return Ok(Summary::default()) };
     let changes = match order.action {
         Action::Look | Action::Rehearse => false,
-        Action::Replay { .. } | Action::Drop => true,
+        Action::Replay { .. } | Action::Edit { .. } | Action::Drop => true,
     };
     // The line in the log says who took a letter. On the embedded bus the running process writes it.
     let telemetry = changes.then(|| telemetry::init("tropomq dead", &settings.telemetry));

@@ -30,6 +30,9 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long, after the reply, Tropo's result may take to be on the bus.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// One conversation needs no account, and its events stay on record.
+const SERVICES: Services = Services { journal: false, console: false, ..Services::ALL };
+
 /// `tropomq demo`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
@@ -60,7 +63,7 @@ impl Demo {
         let mut settings = self.settings(directory.path())?;
         settings.ticket.make_key_file(&environment)?;
         let telemetry = telemetry::init("tropomq-demo", &settings.telemetry);
-        let listeners = Listeners::bind(&mut settings, Services::ALL).await?;
+        let listeners = Listeners::bind(&mut settings, SERVICES).await?;
         settings.ingress.egress = development::address(settings.egress.listen, "")?;
         let number = development::add_backend(&mut settings, &environment)?;
         let phone = Phone::new(&settings, number)?;
@@ -74,8 +77,7 @@ impl Demo {
         let stack = Stack {
             settings,
             source: None,
-            // One conversation needs no account, and its events stay on record.
-            services: Services { journal: false, ..Services::ALL },
+            services: SERVICES,
             listeners,
             shutdown: shutdown.clone(),
             metrics: telemetry.metrics(),
@@ -108,6 +110,7 @@ impl Demo {
             &mut settings.ingress.listen,
             &mut settings.router.listen,
             &mut settings.egress.listen,
+            &mut settings.console.listen,
             &mut settings.simulator.listen,
             &mut settings.admin.listen,
         ] {

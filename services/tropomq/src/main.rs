@@ -11,6 +11,7 @@ mod drill;
 mod migrate;
 mod observe;
 mod output;
+mod password;
 mod probe;
 mod send;
 mod settings;
@@ -45,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Why(why) => why.run(config).await,
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
+        Command::Password(password) => password.run(),
         Command::Health(probe) => probe.run().await,
         Command::Config => {
             output::print(settings::DEFAULTS);

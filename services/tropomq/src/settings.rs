@@ -169,6 +169,7 @@ impl Settings {
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
+        self.console.check().map_err(|error| ConfigError::of_key(format!("console.{}", error.key), error.told))?;
         let own_numbers = self.own_numbers();
         if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
             return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));
@@ -246,6 +247,7 @@ impl Settings {
             ("ingress.listen", self.ingress.listen),
             ("router.listen", self.router.listen),
             ("egress.listen", self.egress.listen),
+            ("console.listen", self.console.listen),
             ("simulator.listen", self.simulator.listen),
             ("admin.listen", self.admin.listen),
         ];

@@ -21,6 +21,7 @@ use crate::tasks::Crowd;
 
 mod answer;
 mod body;
+mod browsers;
 mod connection;
 mod limits;
 mod paced;
@@ -28,6 +29,7 @@ mod places;
 mod raw;
 
 pub use body::{Body, BodyRejection};
+pub use browsers::{Browser, UnknownHost};
 pub use limits::Limits;
 
 /// How long nothing is accepted after the operating system could not give another connection.

@@ -5,7 +5,9 @@
 //! ends the work in between, the letter is still there, and what was published twice has the same id.
 
 mod browse;
+mod edit;
 mod filter;
+mod group;
 mod letter;
 mod replay;
 
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Bus, Delivery, DepthError, Environment, PublishError, SubscribeError, observe};
 use browse::{Browse, Next};
+pub use edit::{Data, editable};
 pub use filter::Filter;
 pub use letter::{Detail, Letter};
 use replay::Replay;
@@ -40,7 +43,7 @@ pub struct Order {
 }
 
 /// What to do with letters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Look at them.
@@ -51,6 +54,11 @@ pub enum Action {
     Replay {
         /// How many.
         rate: NonZeroU32,
+    },
+    /// Put the oldest that is meant back on its queue, saying something else. The filter names one id.
+    Edit {
+        /// What it says then.
+        data: Data,
     },
     /// Remove them for good.
     Drop,
@@ -151,6 +159,8 @@ enum DeadError {
         #[source]
         source: PublishError,
     },
+    #[error("one letter is edited at a time: say which by its id")]
+    NotOne,
     #[error("nobody listens any more")]
     Unheard,
     #[error("stopped before the end: run it again for the rest")]
@@ -214,6 +224,7 @@ impl Drop for Record<'_> {
         match action {
             Action::Look | Action::Rehearse => {}
             Action::Replay { .. } => observe::replayed(&queue, filter, &self.summary),
+            Action::Edit { .. } => observe::edited(&queue, filter, &self.summary),
             Action::Drop => observe::removed(&queue, filter, &self.summary),
         }
     }
@@ -221,9 +232,14 @@ impl Drop for Record<'_> {
 
 impl Work<'_> {
     async fn all(&mut self) -> Result<(), DeadError> {
+        let limit = match self.order.action {
+            Action::Edit { .. } if self.order.filter.ids.len() != 1 => return Err(DeadError::NotOne),
+            Action::Edit { .. } => Some(1),
+            Action::Look | Action::Rehearse | Action::Replay { .. } | Action::Drop => self.order.limit,
+        };
         let mut browse = Browse::new(self.bus, self.environment, self.order.place.queue()).await?;
         let mut replay = Replay::new(self.bus, self.environment, self.order.place);
-        while self.order.limit.is_none_or(|limit| self.record.summary.matched < limit) {
+        while limit.is_none_or(|limit| self.record.summary.matched < limit) {
             let next = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {
@@ -266,10 +282,11 @@ impl Work<'_> {
         if let Some(id) = &letter.id {
             self.record.summary.missing.remove(id);
         }
-        let outcome = match self.order.action {
+        let outcome = match &self.order.action {
             Action::Look => Outcome::Kept,
             Action::Rehearse => replay.rehearse(&delivery).await?,
-            Action::Replay { rate } => replay.publish(&delivery, rate).await?,
+            Action::Replay { rate } => replay.publish(&delivery, *rate).await?,
+            Action::Edit { data } => replay.publish_edited(&delivery, data).await?,
             Action::Drop => Outcome::Dropped,
         };
         let Summary { replayed, dropped, failed, kept, .. } = &mut self.record.summary;

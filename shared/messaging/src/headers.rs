@@ -20,3 +20,5 @@ pub const ERROR: &str = "tropomq-error";
 pub const REPLAYED_AT: &str = "tropomq-replayed-at";
 /// When the message was given up, as RFC 3339.
 pub const DEAD_AT: &str = "tropomq-dead-at";
+/// When an operator last changed what a dead message says and had it handled anew, as RFC 3339.
+pub const EDITED_AT: &str = "tropomq-edited-at";

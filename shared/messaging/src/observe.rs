@@ -147,6 +147,11 @@ pub(crate) fn replayed(queue: &QueueName, filter: &Filter, summary: &Summary) {
     info!(queue = %queue, filter = %filter, seen, replayed, failed, kept, "replayed {replayed} letters of {queue}");
 }
 
+pub(crate) fn edited(queue: &QueueName, filter: &Filter, summary: &Summary) {
+    let Summary { seen, replayed, failed, .. } = summary;
+    info!(queue = %queue, filter = %filter, seen, replayed, failed, "edited and replayed {replayed} letters of {queue}");
+}
+
 pub(crate) fn removed(queue: &QueueName, filter: &Filter, summary: &Summary) {
     let Summary { seen, dropped, kept, .. } = summary;
     info!(queue = %queue, filter = %filter, seen, dropped, kept, "removed {dropped} letters of {queue} for good");

@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use crate::part::PartError;
@@ -48,6 +50,8 @@ pub struct Chromium {
     requests: ChildStdin,
     answers: Receiver<Value>,
     last_id: u64,
+    /// What the pages complained of, by the session of their tab.
+    complaints: Vec<(String, String)>,
     /// Kills the browser with all its processes, and removes the profile.
     watchdog: Option<Watchdog>,
 }
@@ -105,7 +109,8 @@ impl Chromium {
                 }
             }
         });
-        let mut browser = Self { child, requests, answers, last_id: 0, watchdog: Some(watchdog) };
+        let complaints = Vec::new();
+        let mut browser = Self { child, requests, answers, last_id: 0, complaints, watchdog: Some(watchdog) };
         browser.ask("Browser.getVersion", &json!({}), None)?;
         Ok(browser)
     }
@@ -122,6 +127,9 @@ impl Chromium {
         let session = attached.get("sessionId").and_then(Value::as_str).unwrap_or_default().to_owned();
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.ask("Emulation.setDeviceMetricsOverride", &metrics, Some(&session))?;
+        for domain in ["Runtime.enable", "Log.enable"] {
+            self.ask(domain, &json!({}), Some(&session))?;
+        }
         let navigated = self.ask("Page.navigate", &json!({"url": url}), Some(&session))?;
         if let Some(error) = navigated.get("errorText").and_then(Value::as_str) {
             return Err(PartError::Refused { request: format!("load {url}"), answer: error.to_owned() });
@@ -137,7 +145,8 @@ impl Chromium {
         Ok(tab)
     }
 
-    /// Sends a request and waits for its answer; what else the browser has to tell is passed over.
+    /// Sends a request and waits for its answer; of what else the browser has to tell, the complaints
+    /// of pages are kept.
     fn ask(&mut self, method: &str, parameters: &Value, session: Option<&str>) -> Result<Value, PartError> {
         self.last_id += 1;
         let mut request = json!({"id": self.last_id, "method": method, "params": parameters});
@@ -156,6 +165,7 @@ impl Chromium {
                 Err(RecvTimeoutError::Disconnected) => return Err(not_started(&format!("it ended at {method}"))),
             };
             if answer.get("id").and_then(Value::as_u64) != Some(self.last_id) {
+                self.complaints.extend(complaint(&answer));
                 continue;
             }
             if let Some(error) = answer.get("error") {
@@ -222,6 +232,10 @@ impl Tab<'_> {
         let (code, text) = match key {
             "Enter" => (13, "\r"),
             "Tab" => (9, ""),
+            " " => (32, " "),
+            "Escape" => (27, ""),
+            "ArrowDown" => (40, ""),
+            "ArrowUp" => (38, ""),
             _ => (0, ""),
         };
         for (kind, text) in [("keyDown", text), ("keyUp", "")] {
@@ -229,6 +243,38 @@ impl Tab<'_> {
             self.browser.ask("Input.dispatchKeyEvent", &event, Some(&self.session))?;
         }
         Ok(())
+    }
+
+    /// What the page has complained of since this was asked last: errors of its scripts, of what it wrote to the console as
+    /// an error, and of what it could not load.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn complaints(&mut self) -> Result<Vec<String>, PartError> {
+        // What was told before the answer to this is there now.
+        self.evaluate("0")?;
+        let (own, others) = self.browser.complaints.drain(..).partition(|(session, _)| *session == self.session);
+        self.browser.complaints = others;
+        let own: Vec<(String, String)> = own;
+        Ok(own.into_iter().map(|(_, complaint)| complaint).collect())
+    }
+
+    /// A picture of the whole page, as PNG.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub fn picture(&mut self) -> Result<Vec<u8>, PartError> {
+        let metrics = self.browser.ask("Page.getLayoutMetrics", &json!({}), Some(&self.session))?;
+        let length = |side: &str| metrics.pointer(&format!("/cssContentSize/{side}")).cloned().unwrap_or_default();
+        let clip = json!({"x": 0, "y": 0, "width": length("width"), "height": length("height"), "scale": 1});
+        let asked = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let taken = self.browser.ask("Page.captureScreenshot", &asked, Some(&self.session))?;
+        let data = taken.get("data").and_then(Value::as_str).unwrap_or_default();
+        let refused = |error: base64::DecodeError| PartError::Refused {
+            request: "Page.captureScreenshot".to_owned(),
+            answer: error.to_string(),
+        };
+        BASE64_STANDARD.decode(data).map_err(refused)
     }
 
     /// Whether the reader has asked for a dark page.
@@ -240,6 +286,18 @@ impl Tab<'_> {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
         self.browser.ask("Emulation.setEmulatedMedia", &media, Some(&self.session)).map(drop)
     }
+}
+
+/// What a page complains of, with the session of its tab.
+fn complaint(told: &Value) -> Option<(String, String)> {
+    let at = |pointer: &str| told.pointer(pointer).and_then(Value::as_str);
+    let words = match at("/method")? {
+        "Runtime.exceptionThrown" => told.pointer("/params/exceptionDetails")?.to_string(),
+        "Runtime.consoleAPICalled" if at("/params/type") == Some("error") => told.pointer("/params/args")?.to_string(),
+        "Log.entryAdded" if at("/params/entry/level") == Some("error") => told.pointer("/params/entry")?.to_string(),
+        _ => return None,
+    };
+    Some((at("/sessionId")?.to_owned(), words))
 }
 
 fn not_started(output: &str) -> PartError {
@@ -273,6 +331,13 @@ mod tests {
         tab.wait_for("document.title === 'Enter'", ANSWER_MAX).unwrap();
         assert_eq!(tab.evaluate("document.querySelector('input').value").unwrap(), "é 🐘");
         assert!(matches!(tab.evaluate("nothing.at.all"), Err(PartError::Refused { .. })));
+        assert_eq!(tab.complaints().unwrap(), Vec::<String>::new());
+        tab.evaluate("console.error('too', 'bad'); setTimeout(() => { throw new Error('late') }); 0").unwrap();
+        tab.wait_for("new Promise((done) => setTimeout(() => done(true), 20))", ANSWER_MAX).unwrap();
+        let complaints = tab.complaints().unwrap();
+        assert!(complaints.len() == 2 && complaints.concat().contains("late"), "{complaints:?}");
+        assert_eq!(tab.complaints().unwrap(), Vec::<String>::new());
+        assert!(tab.picture().unwrap().starts_with(b"\x89PNG"));
         let error = tab.wait_for("document.title === 'y'", Duration::ZERO).unwrap_err().to_string();
         assert!(error.contains("<title>Enter</title>"), "{error}");
         drop(browser);

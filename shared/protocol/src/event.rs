@@ -14,7 +14,7 @@ use serde_json::error::Category;
 use crate::{BackendName, EventId, SessionId, Timestamp};
 pub use message::{
     FailureReason, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased,
-    MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, SuppressedReason,
+    MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, SuppressedReason, Unsendable,
 };
 pub use routing::{AskedApplication, MessageOffered, MessageRouted, Phase, RoutedOutcome, SaidWord};
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};

@@ -23,7 +23,7 @@ pub use event::{
     AskedApplication, DeliveryReported, Envelope, EnvelopeError, Event, EventType, FailureReason, Head, IgnoredReason,
     Kind, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageOffered, MessageReceived,
     MessageReleased, MessageRouted, MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, Phase,
-    ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason, UnknownKind,
+    ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason, UnknownKind, Unsendable,
 };
 pub use id::EventId;
 pub use network::{Network, NetworkError};

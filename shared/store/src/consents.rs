@@ -122,13 +122,14 @@ pub trait Consents: Send + Sync {
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>>;
 
-    /// Who opted out, in the order of backends and people: at most `limit`, those after this person of this backend.
+    /// Who opted out, in the order of backends and people: at most `limit`, those after this person of this backend, or
+    /// from its first person on.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
     fn opted_out<'a>(
         &'a self,
-        after: Option<(&'a BackendName, &'a Address)>,
+        after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>>;
 

@@ -15,6 +15,8 @@ pub struct SignedIn {
     pub session: Digest,
     /// The name of the user.
     pub user: String,
+    /// The hash of what they signed in with: with another password they are signed in no longer.
+    pub proof: Digest,
     /// Since when, in whole microseconds.
     pub since: Timestamp,
     /// Until when, at the longest.
@@ -94,7 +96,8 @@ pub trait Desk: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn sign_out<'a>(&'a self, session: &'a Digest) -> BoxFuture<'a, Result<(), LedgerError>>;
 
-    /// Puts a request on record, or tells what is on record of it. Of two who ask at once, one is the first.
+    /// Puts a request on record, or tells what is on record of it. Of two who ask at once, one is the first. Whoever is
+    /// told that it was made before cannot know whether it was carried out: so it is such that it may be done again.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.
@@ -112,7 +115,7 @@ pub trait Desk: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>>;
 
-    /// Forgets sessions that ended before `now`, and requests and acts of before an instant: at most `limit` of each.
+    /// Forgets sessions that ended by `now`, and requests and acts of before an instant: at most `limit` of each.
     /// Says how many in all.
     ///
     /// # Errors

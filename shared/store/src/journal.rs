@@ -93,7 +93,7 @@ pub struct Logged {
     pub marks: Marks,
     /// When it began, in whole microseconds: the time of the event that began it, as far as that was seen.
     pub begun_at: Timestamp,
-    /// When the document was handed over (a message).
+    /// When the document was handed over (a message), the first time.
     pub released_at: Option<Timestamp>,
     /// The time of the latest event about it.
     pub touched_at: Timestamp,
@@ -119,7 +119,7 @@ pub struct LogFilter {
     /// Those of this person.
     pub person: Option<PersonSought>,
     /// Those in whose words all of these occur: a word is found by its beginning, in any case; of a script that is
-    /// written without blanks, by any part.
+    /// written without blanks, and of pictures, any two neighbours. Where there is no letter, digit or picture, none fit.
     pub words: Option<String>,
     /// Those that stand there.
     pub standing: Option<Standing>,
@@ -182,6 +182,12 @@ pub struct Tally {
     pub kind: String,
     /// How many.
     pub count: u64,
+}
+
+/// The minute of an instant.
+pub(crate) fn minute(at: Timestamp) -> Timestamp {
+    let microseconds = at.as_microsecond();
+    Timestamp::from_microsecond(microseconds - microseconds.rem_euclid(60_000_000)).unwrap_or(at)
 }
 
 /// How long a reply took: from the text to the release of the message that answers it.
@@ -248,7 +254,7 @@ pub trait Journal: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>>;
 
-    /// How many events there were in each minute from then on.
+    /// How many events there were in each minute from then on, that of the instant included; the oldest first.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

@@ -16,8 +16,10 @@ mod consents;
 mod desk;
 mod error;
 mod explanations;
+mod filter;
 mod journal;
 mod ledger;
+mod line;
 mod location;
 mod memory;
 mod outcome;
@@ -25,6 +27,7 @@ mod postgres;
 mod row;
 mod sqlite;
 mod standing;
+mod words;
 
 use std::sync::Arc;
 

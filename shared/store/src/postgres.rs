@@ -6,6 +6,7 @@ mod accounts;
 mod consents;
 mod desk;
 mod explanations;
+mod journal;
 mod memories;
 mod pool;
 mod rows;
@@ -237,7 +238,7 @@ impl Consents for Postgres {
 
     fn opted_out<'a>(
         &'a self,
-        after: Option<(&'a BackendName, &'a Address)>,
+        after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
         Box::pin(self.connections.perform(move |client| consents::opted_out(client, after, limit)))

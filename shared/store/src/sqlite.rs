@@ -2,12 +2,14 @@
 //!
 //! Invariant: one thread owns the connection that writes. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
-//! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait.
+//! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait. A third
+//! one reads the journal.
 
 mod accounts;
 mod consents;
 mod desk;
 mod explanations;
+mod journal;
 mod memories;
 mod rows;
 mod schema;
@@ -31,13 +33,15 @@ use writer::{Role, Writer};
 pub(crate) struct Sqlite {
     writer: Writer,
     reader: Writer,
+    journal_reader: Writer,
 }
 
 impl Sqlite {
     pub(crate) async fn open(path: PathBuf, older: Older) -> Result<Self, OpenError> {
         // The writer first: it brings the schema up to date.
         let writer = Writer::start(path.clone(), Role::Writer, older).await?;
-        Ok(Self { writer, reader: Writer::start(path, Role::Reader, Older::Refuse).await? })
+        let reader = Writer::start(path.clone(), Role::Reader, Older::Refuse).await?;
+        Ok(Self { writer, reader, journal_reader: Writer::start(path, Role::JournalReader, Older::Refuse).await? })
     }
 }
 
@@ -244,10 +248,10 @@ impl Consents for Sqlite {
 
     fn opted_out<'a>(
         &'a self,
-        after: Option<(&'a BackendName, &'a Address)>,
+        after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
-        let after = after.map(|(backend, person)| (backend.clone(), person.clone()));
+        let after = after.map(|(backend, person)| (backend.clone(), person.cloned()));
         Box::pin(self.reader.perform(move |connection| consents::opted_out(connection, after.as_ref(), limit)))
     }
 

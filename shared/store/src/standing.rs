@@ -183,6 +183,23 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Its number in stores: the rank of the lowest mark that means it. Never changed.
+    pub(crate) fn number(self) -> i16 {
+        match self {
+            Self::Waiting => 0,
+            Self::Dead => 2,
+            Self::Failed => 3,
+            Self::Expired => 4,
+            Self::Suppressed => 5,
+            Self::Ignored => 6,
+            Self::Answered => 7,
+            Self::Released => 9,
+            Self::Unconfirmed => 10,
+            Self::Sent => 11,
+            Self::Delivered => 13,
+        }
+    }
+
     /// Whether something is still to come.
     #[must_use]
     pub fn is_open(self) -> bool {

@@ -29,6 +29,7 @@ const BACKEND: &str = "my-tropo-backend";
 /// The ports of a stage, which has a loopback address to itself.
 const SIMULATOR: u16 = 32_300;
 const ADMIN: u16 = 32_400;
+const CONSOLE: u16 = 33_000;
 const INGRESS: u16 = 32_500;
 const EGRESS: u16 = 32_600;
 const ROUTER: u16 = 32_700;
@@ -69,9 +70,14 @@ impl Migrated {
         let project = &config["router"]["rapidsms"][BACKEND];
         let password = project["password"].as_str().unwrap().to_owned();
         let secret = config["backends"][BACKEND]["webhook_secret"].as_str().unwrap().to_owned();
-        for (table, port) in
-            [("simulator", SIMULATOR), ("admin", ADMIN), ("ingress", INGRESS), ("egress", EGRESS), ("router", ROUTER)]
-        {
+        for (table, port) in [
+            ("simulator", SIMULATOR),
+            ("admin", ADMIN),
+            ("ingress", INGRESS),
+            ("egress", EGRESS),
+            ("router", ROUTER),
+            ("console", CONSOLE),
+        ] {
             set(&mut config, &[table, "listen"], place(port).to_string());
         }
         set(&mut config, &["egress", "session_api"], format!("http://{}/1.0/sessions", place(SIMULATOR)));

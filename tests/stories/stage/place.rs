@@ -13,6 +13,7 @@ const ADMIN: u16 = 31_400;
 const BALANCER: u16 = 31_500;
 const PROXY: u16 = 31_600;
 const ROUTER: u16 = 31_700;
+const CONSOLE: u16 = 31_800;
 
 pub(super) fn ingress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
     SocketAddrV4::new(address, INGRESS + replica)
@@ -28,6 +29,10 @@ pub(super) fn egress(address: Ipv4Addr, replica: u16) -> SocketAddrV4 {
 
 pub(super) fn simulator(address: Ipv4Addr) -> SocketAddrV4 {
     SocketAddrV4::new(address, SIMULATOR)
+}
+
+pub(super) fn console(address: Ipv4Addr) -> SocketAddrV4 {
+    SocketAddrV4::new(address, CONSOLE)
 }
 
 /// What stands between Tropo and ingress.

@@ -73,6 +73,7 @@ pub(crate) struct Setup {
     /// What is added to the URL of the bus.
     bus_query: &'static str,
     has_journal: bool,
+    has_console: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -87,6 +88,7 @@ impl Setup {
             is_simulator_apart: bus == Bus::RabbitMq,
             is_balanced: false,
             has_journal: false,
+            has_console: false,
             is_behind_a_proxy: false,
             servers: Servers::Shared,
             bus_query: "",
@@ -115,6 +117,11 @@ impl Setup {
     /// The simulator in a process of its own, so that it outlives the others.
     pub(crate) fn simulator_apart(self) -> Self {
         Self { is_simulator_apart: true, ..self }
+    }
+
+    /// With the console, and the journal that it shows; on the embedded bus both are there always.
+    pub(crate) fn with_console(self) -> Self {
+        Self { has_console: true, ..self.with_journal() }
     }
 
     /// With the journal, which takes the events off their record; on the embedded bus it is there always.
@@ -214,6 +221,9 @@ impl Setup {
         if self.has_journal && self.bus == Bus::RabbitMq {
             processes.push(("journal", 0));
         }
+        if self.has_console && self.bus == Bus::RabbitMq {
+            processes.push(("console", 0));
+        }
         if self.is_simulator_apart {
             processes.push(("simulator", 0));
         }
@@ -251,6 +261,8 @@ impl Setup {
         set(&mut settings, "ingress.spool.path", format!("spool-{replica}"));
         set(&mut settings, "router.listen", place::router(address, replica).to_string());
         set(&mut settings, "egress.listen", place::egress(address, replica).to_string());
+        set(&mut settings, "console.listen", place::console(address).to_string());
+        set(&mut settings, "console.simulator", format!("http://{}", place::simulator(address)));
         set(&mut settings, "simulator.listen", place::simulator(address).to_string());
         // `up` runs a simulator when it has applications.
         if subcommand == "simulator" || !self.is_simulator_apart {

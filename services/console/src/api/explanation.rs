@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use protocol::{Address, BackendName, SessionId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::asked::{Asked, Named};
 use crate::Console;
 use crate::explain::{Explanation, Sought};
 use crate::guard::{Caller, Scope};
@@ -17,7 +18,7 @@ use crate::problem::Problem;
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Latest {
+pub(super) struct Latest {
     /// The number, or name, of the person.
     #[param(value_type = String, example = "+15555550177")]
     person: Address,
@@ -28,22 +29,23 @@ pub(crate) struct Latest {
 
 /// Answers the five questions about a text or a message.
 ///
-/// Numbers and words are masked without the scope `people`.
+/// Scope: `read`; numbers and words are masked without `people`.
 #[utoipa::path(
     get,
     path = "/v1/messages/{id}/explanation",
     tag = "messages",
-    params(("id" = String, Path, description = "The id of a text or message, or of a Tropo session of its conversation.")),
+    params(("id" = String, Path, description = "An id of a text, message or session", max_length = 128)),
     responses(
         (status = OK, body = Explanation),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
-    )
+        (status = "4XX", response = Problem),
+        (status = "5XX", response = Problem),
+    ),
+    security(("token" = ["read"]), ("session" = ["read"])),
 )]
-pub(crate) async fn of_message(
+pub(super) async fn of_message(
     State(console): State<Arc<Console>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Result<Json<Explanation>, Problem> {
     caller.may(Scope::Read)?;
     Ok(Json(console.explanation(&caller, &Sought::Id(sought(&id)?)).await?))
@@ -51,7 +53,7 @@ pub(crate) async fn of_message(
 
 /// Answers the five questions about the latest text or message of a person.
 ///
-/// Numbers and words are masked without the scope `people`.
+/// Scope: `read`; numbers and words are masked without `people`.
 #[utoipa::path(
     get,
     path = "/v1/explanation",
@@ -59,17 +61,18 @@ pub(crate) async fn of_message(
     params(Latest),
     responses(
         (status = OK, body = Explanation),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
-    )
+        (status = "4XX", response = Problem),
+        (status = "5XX", response = Problem),
+    ),
+    security(("token" = ["read"]), ("session" = ["read"])),
 )]
-pub(crate) async fn of_person(
+pub(super) async fn of_person(
     State(console): State<Arc<Console>>,
     caller: Caller,
-    latest: Query<Latest>,
+    Asked(latest): Asked<Latest>,
 ) -> Result<Json<Explanation>, Problem> {
     caller.may(Scope::Read)?;
-    let Query(Latest { person, backend }) = latest;
+    let Latest { person, backend } = latest;
     Ok(Json(console.explanation(&caller, &Sought::Latest(person, backend)).await?))
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::tropo_log::Told;
 use super::{Case, masked, words};
+use crate::shown;
 use crate::simulated::TropoLine;
 
 /// Something that is on record.
@@ -54,7 +55,7 @@ impl Case {
             kind: event.kind.clone(),
             words: words::of_event(&event.kind, &body),
             session_id: event.session_id.clone(),
-            detail: if self.sees_people { body } else { masked::detail(&body) },
+            detail: if self.sees_people { body } else { shown::masked(body) },
         }
     }
 

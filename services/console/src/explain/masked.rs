@@ -1,77 +1,14 @@
-//! What of events and of Tropo's log may be shown to whom: nobody sees secrets, and numbers and words only those who may.
+//! Words of others as they may be shown: without numbers, and of Tropo's log without secrets.
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
 use url::Url;
-
-/// The members of events that say nothing of a person.
-const SHOWN: [&str; 26] = [
-    "application",
-    "asked",
-    "attempt",
-    "attempts",
-    "error",
-    "because",
-    "detail",
-    "expired_at",
-    "expires_at",
-    "handler",
-    "message_id",
-    "network",
-    "outcome",
-    "phase",
-    "queue",
-    "reason",
-    "released_at",
-    "replies",
-    "retry_at",
-    "said",
-    "session_id",
-    "state",
-    "status",
-    "time",
-    "took_us",
-    "kind",
-];
-
-/// The members that are somebody's number, or ours.
-const ADDRESSES: [&str; 2] = ["from", "to"];
-
-/// The members that hold words of others.
-const WORDS: [&str; 3] = ["error", "because", "detail"];
 
 /// Digits as many as this may be somebody's number.
 const NUMBER_DIGITS_MIN: usize = 6;
 
 /// How much of a path leads to a backend: `/tropo/NAME`. What follows may be its secret.
 const PATH_SHOWN: usize = 2;
-
-/// What an event says, without people.
-pub(super) fn detail(body: &Value) -> Value {
-    match body {
-        Value::Object(members) => Value::Object(members.iter().filter_map(member).collect::<Map<_, _>>()),
-        Value::Array(items) => Value::Array(items.iter().map(detail).collect()),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => body.clone(),
-    }
-}
-
-fn member((name, value): (&String, &Value)) -> Option<(String, Value)> {
-    let is = |names: &[&str]| names.contains(&name.as_str());
-    let shown = match value {
-        Value::String(address) if is(&ADDRESSES) => Value::String(ending(address)),
-        Value::String(words) if is(&WORDS) => Value::String(numbers(words)),
-        _ if is(&SHOWN) => detail(value),
-        _ => return None,
-    };
-    Some((name.clone(), shown))
-}
-
-/// The last two characters of an address.
-fn ending(address: &str) -> String {
-    let start = address.char_indices().rev().nth(1).map_or(0, |(index, _)| index);
-    format!("•••{}", address.get(start..).unwrap_or_default())
-}
 
 /// Words in which everything that may be a number is masked.
 pub(super) fn numbers(words: &str) -> String {
@@ -133,23 +70,7 @@ fn address_shown(written: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn what_an_event_says_of_a_person_is_masked() {
-        let body = json!({
-            "session_id": "c2d0aa07b3c94e2d9d1b7d0c6e8f2a10", "from": "+15555550177", "to": "é", "text": "private",
-            "notes": { "language": "private" }, "status": 503,
-            "asked": [{ "application": "stock", "because": "no stock of 15555550177, 12 left", "new": "private" }],
-        });
-        let expected = json!({
-            "session_id": "c2d0aa07b3c94e2d9d1b7d0c6e8f2a10", "from": "•••77", "to": "•••é", "status": 503,
-            "asked": [{ "application": "stock", "because": "no stock of •••, 12 left" }],
-        });
-        assert_eq!(detail(&body), expected);
-    }
 
     #[test]
     fn numbers_are_masked_however_they_are_written() {

@@ -84,7 +84,7 @@ pub(super) fn overall(case: &Case, texting: &[Found; 3], sendings: &[[Found; 2]]
 }
 
 impl Case {
-    /// Words of others, as they may be shown.
+    /// Words of ours and of applications, which name nobody, as they may be shown all the same.
     pub(super) fn quoted(&self, words: &str) -> String {
         if self.sees_people { words.to_owned() } else { super::masked::numbers(words) }
     }
@@ -307,7 +307,9 @@ impl<'a> Record<'a> {
         let result = self.last(Kind::SessionResult.as_str());
         let error = result.and_then(said::<SessionResult>).and_then(|result| result.error);
         let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone())).unwrap_or_default();
-        let detail = if detail.is_empty() { ".".to_owned() } else { format!(": {}", self.case.quoted(&detail)) };
+        // These are Tropo's own words: they may quote anybody.
+        let is_shown = self.case.sees_people && !detail.is_empty();
+        let detail = if is_shown { format!(": {detail}") } else { String::new() };
         let mut evidence = self.shown(&[result, failed]);
         let line = self.told(|story| story.document_refused.or(story.action_failed));
         evidence.extend(line.map(|line| self.case.line(line)));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use protocol::{
-    Address, BackendName, Envelope, Event, EventId, EventType, Head, MessageSend, MessageText, Network, PhoneNumber,
-    SessionId, Timestamp,
+    Address, BackendName, Envelope, Event, EventId, EventType, Head, MessageSend, MessageText, Network, SessionId,
+    Timestamp,
 };
 use serde::Deserialize;
 
@@ -32,29 +32,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Reads and checks a body.
+    /// Reads a body.
     ///
     /// # Errors
-    /// 400 where it is not of the form, 422 where it cannot be sent.
+    /// 400: it is not of the form.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let wanted: Self = serde_json::from_slice(body)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body does not fit: {error}")))?;
-        let unsendable = |told: &str| Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, told));
-        let is_telephone = wanted.network.is_telephone();
-        if is_telephone && !wanted.to.is_dialable() {
-            let told = PhoneNumber::parse(wanted.to.as_str()).err().map(|error| error.to_string());
-            return unsendable(&format!("to: {}", told.unwrap_or_default()));
-        }
-        if !wanted.to.is_reachable() {
-            return unsendable("to: a withheld number cannot be reached");
-        }
-        if is_telephone && wanted.from.as_ref().is_some_and(|from| !from.is_dialable()) {
-            return unsendable("from: not a telephone number or short code; leave it out for the backend's own");
-        }
-        if wanted.text.as_str().trim().is_empty() {
-            return unsendable("text: there is nothing in it");
-        }
-        Ok(wanted)
+        serde_json::from_slice(body)
+            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("the body does not fit: {error}")))
     }
 
     /// What makes it the same message when it is asked for again: the same id, or that of the request, for the same

@@ -82,6 +82,7 @@ impl Meant {
             kind: self.kind.map(|kind| kind.to_string()),
             session: self.session,
             error: self.error,
+            group: None,
             since: self.younger.map(ago).transpose()?.or(self.since),
             until: self.older.map(ago).transpose()?.or(self.until),
         };
@@ -134,6 +135,7 @@ mod tests {
             kind: text("message.send"),
             session: text("s"),
             error: text("token"),
+            group: None,
             since: Some("2026-08-01T10:00:00Z".parse().unwrap()),
             until: Some("2026-08-01T22:00:00Z".parse().unwrap()),
         };

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) fn header(order: &Order) -> String {
     let what = match order.action {
         Action::Look => "",
-        Action::Rehearse | Action::Replay { .. } | Action::Drop => "  OUTCOME",
+        Action::Rehearse | Action::Replay { .. } | Action::Edit { .. } | Action::Drop => "  OUTCOME",
     };
     row(["TIME", "KIND", "BACKEND", "REASON", "ATTEMPTS", "ID"], &format!("ERROR{what}"))
 }
@@ -133,7 +133,7 @@ pub(super) fn done(order: &Order, summary: &Summary) -> String {
     let told = match order.action {
         Action::Look => String::new(),
         Action::Rehearse => format!(": {replayed} can be replayed, {failed} cannot, all are kept"),
-        Action::Replay { .. } => format!(": {replayed} replayed, {kept} kept"),
+        Action::Replay { .. } | Action::Edit { .. } => format!(": {replayed} replayed, {kept} kept"),
         Action::Drop => format!(": {dropped} dropped, {kept} kept"),
     };
     format!("{} seen{told}{}", count(order.place, *seen), unseen(summary))
@@ -143,7 +143,7 @@ pub(super) fn done(order: &Order, summary: &Summary) -> String {
 pub(super) fn until_then(order: &Order, changed: u64) -> String {
     let done = match order.action {
         Action::Look | Action::Rehearse => "looked at",
-        Action::Replay { .. } => "replayed",
+        Action::Replay { .. } | Action::Edit { .. } => "replayed",
         Action::Drop => "dropped",
     };
     format!("{} {done} until then, or some more: the log of `tropomq up` has it", count(order.place, changed))

@@ -64,6 +64,10 @@ impl Places {
         self.at(31_504)
     }
 
+    pub(super) fn console(self) -> SocketAddr {
+        self.at(31_505)
+    }
+
     /// The admin listener of a process.
     pub(super) fn admin(self, ordinal: u16) -> SocketAddr {
         self.at(31_510 + ordinal)
@@ -123,6 +127,7 @@ impl Common {
                 "spool": { "path": spool },
             },
             "router": { "applications": ["echo"], "listen": places.router() },
+            "console": { "listen": places.console() },
             "egress": {
                 "listen": places.egress(),
                 "session_api": format!("http://{}/1.0/sessions", self.sessions),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::Letter;
 
@@ -26,6 +27,8 @@ pub struct Filter {
     pub session: Option<String>,
     /// Those whose chain of causes has these words in it.
     pub error: Option<String>,
+    /// Those of this group ([`Letter::group`]).
+    pub group: Option<Uuid>,
     /// Those from then on.
     pub since: Option<Timestamp>,
     /// Those from before then.
@@ -42,7 +45,7 @@ impl Filter {
     /// Whether a letter is meant.
     #[must_use]
     pub fn fits(&self, letter: &Letter) -> bool {
-        let Self { ids, backend, queue, reason, kind, session, error, since, until } = self;
+        let Self { ids, backend, queue, reason, kind, session, error, group, since, until } = self;
         let same = |wanted: &Option<String>, actual: &Option<String>| wanted.is_none() || wanted == actual;
         (ids.is_empty() || letter.id.as_ref().is_some_and(|id| ids.contains(id)))
             && same(backend, &letter.backend)
@@ -51,6 +54,7 @@ impl Filter {
             && same(kind, &letter.kind)
             && same(session, &letter.session)
             && error.as_ref().is_none_or(|words| letter.error.as_ref().is_some_and(|error| error.contains(words)))
+            && group.is_none_or(|group| group == letter.group())
             && since.is_none_or(|since| letter.time.is_some_and(|time| since <= time))
             && until.is_none_or(|until| letter.time.is_some_and(|time| time < until))
     }
@@ -59,7 +63,7 @@ impl Filter {
 /// As `backend=a reason=failed`, for a log: without the words that are looked for in errors, which may be anything.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ids, backend, queue, reason, kind, session, error, since, until } = self;
+        let Self { ids, backend, queue, reason, kind, session, error, group, since, until } = self;
         let mut parts = Vec::new();
         if !ids.is_empty() {
             parts.push(format!("ids={}", ids.len()));
@@ -70,6 +74,7 @@ impl fmt::Display for Filter {
             parts.extend(value.as_ref().map(|value| format!("{name}={value}")));
         }
         parts.extend(error.as_ref().map(|_| "error=…".to_owned()));
+        parts.extend(group.map(|group| format!("group={group}")));
         parts.extend(since.map(|since| format!("since={since}")));
         parts.extend(until.map(|until| format!("until={until}")));
         f.write_str(if parts.is_empty() { "all" } else { "" })?;
@@ -121,6 +126,9 @@ mod tests {
         check(r#"{"kind":"message.sent"}"#, false);
         check(r#"{"error":"token is"}"#, true);
         check(r#"{"error":"Token"}"#, false);
+        let group = letter().group();
+        check(&format!(r#"{{"group":"{group}"}}"#), true);
+        check(r#"{"group":"0b6fd3a1-6f0e-5d7c-9e0a-2d4b8f1c3a55"}"#, false);
         check(r#"{"since":"2026-08-01T10:00:00Z"}"#, true);
         check(r#"{"since":"2026-08-01T10:00:01Z"}"#, false);
         check(r#"{"until":"2026-08-01T10:00:00Z"}"#, false);

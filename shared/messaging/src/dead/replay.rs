@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::Timestamp;
 use protocol::topology::{DEAD, QueueName, UNROUTED};
 
-use super::{DeadError, Outcome, Place, ready};
-use crate::headers::{DEAD_AT, QUEUE, REPLAYED_AT, ROUTING_KEY};
+use super::{Data, DeadError, Outcome, Place, edit, ready};
+use crate::headers::{DEAD_AT, EDITED_AT, QUEUE, REPLAYED_AT, ROUTING_KEY};
 use crate::{Bus, Delivery, Destination, Environment, Message, Properties, PublishError, observe};
 
 /// What the headers that are ours begin with.
@@ -55,12 +56,41 @@ impl<'a> Replay<'a> {
             self.environment.clock.sleep(Duration::from_secs(1) / rate.get()).await;
         }
         self.begun = true;
+        let properties = alive_again(&delivery.properties, self.environment.now());
+        self.put_back(delivery, destination, properties, delivery.body.clone()).await
+    }
+
+    /// The same, once, and with other data.
+    ///
+    /// # Errors
+    /// The bus did not confirm it.
+    pub(super) async fn publish_edited(&mut self, delivery: &Delivery, data: &Data) -> Result<Outcome, DeadError> {
+        let destination = match self.destination(delivery).await? {
+            Ok(destination) => destination,
+            Err(reason) => return Ok(Outcome::NotReplayable(reason)),
+        };
+        let body = match edit::body(delivery, data) {
+            Ok(body) => body,
+            Err(reason) => return Ok(Outcome::NotReplayable(reason)),
+        };
+        let now = self.environment.now();
+        let mut properties = alive_again(&delivery.properties, now);
+        properties.headers.insert(EDITED_AT.to_owned(), now.to_string());
+        self.put_back(delivery, destination, properties, body).await
+    }
+
+    async fn put_back(
+        &self,
+        delivery: &Delivery,
+        destination: Destination,
+        properties: Properties,
+        body: Bytes,
+    ) -> Result<Outcome, DeadError> {
         let queue = match &destination {
             Destination::Delayed { queue, .. } => queue.clone(),
             Destination::Topic { .. } | Destination::Dead => delivery.queue.clone(),
         };
-        let properties = alive_again(&delivery.properties, self.environment.now());
-        let message = Message { destination, properties, body: delivery.body.clone() };
+        let message = Message { destination, properties, body };
         match self.bus.publish(message).await {
             Ok(()) => {
                 observe::put_back(self.bus.system(), &queue);
@@ -106,12 +136,13 @@ impl<'a> Replay<'a> {
 }
 
 /// As they were, so that it is recognized. Of the headers that tell of its failure none is left, or it would go on from
-/// its last attempt; the routing key stays, because it comes back under the name of its queue.
+/// its last attempt; the routing key stays, because it comes back under the name of its queue, and so does that it is not
+/// what was first published.
 fn alive_again(before: &Properties, now: Timestamp) -> Properties {
     let mut after = before.clone();
     let died: Option<Timestamp> = after.headers.get(DEAD_AT).and_then(|written| written.parse().ok());
     let replayed = died.and_then(|died| died.checked_add(AFTER_DEATH).ok()).map_or(now, |earliest| now.max(earliest));
-    after.headers.retain(|name, _| name == ROUTING_KEY || !name.starts_with(OURS));
+    after.headers.retain(|name, _| [ROUTING_KEY, EDITED_AT].contains(&name.as_str()) || !name.starts_with(OURS));
     after.headers.insert(REPLAYED_AT.to_owned(), replayed.to_string());
     after
 }

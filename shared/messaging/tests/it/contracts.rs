@@ -42,6 +42,8 @@ macro_rules! keeps_every_contract {
                 looking_at_letters_changes_nothing
                 letters_are_seen_in_their_order_however_many
                 a_replayed_letter_is_on_its_queue_alone_and_as_it_was
+                an_edited_letter_is_on_its_queue_and_says_that_it_was_edited
+                a_letter_that_cannot_be_edited_so_stays
                 a_letter_that_dies_again_is_not_replayed_again
                 a_letter_that_cannot_be_replayed_stays
                 only_the_letters_that_are_meant_are_touched

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Head, Kind};
-use crate::{Address, EventId, MessageText, Network, SessionId, Timestamp, topology};
+use crate::{Address, AddressError, EventId, MessageText, Network, SessionId, Timestamp, topology};
 
 /// A person texted us.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -42,6 +42,46 @@ pub struct MessageSend {
     /// When it is no longer worth sending; the backend's time to live after [`super::Head::time`] where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+}
+
+/// Why a message cannot be sent as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    /// On the telephone network it goes to a number.
+    #[error("to: {0}")]
+    To(#[source] AddressError),
+    /// Nobody has that address.
+    #[error("to: a withheld number cannot be reached")]
+    Withheld,
+    /// On the telephone network it comes from a number.
+    #[error("from: not a telephone number or short code; leave it out for the backend's own")]
+    From,
+    /// It says nothing.
+    #[error("text: there is nothing in it")]
+    Blank,
+}
+
+impl MessageSend {
+    /// Whether somebody who asks for it may be told that it will be sent.
+    ///
+    /// # Errors
+    /// [`Unsendable`] says what to mend.
+    pub fn sendable(&self) -> Result<(), Unsendable> {
+        let is_telephone = self.network.is_telephone();
+        if is_telephone && !self.to.is_dialable() {
+            return Err(Unsendable::To(AddressError::NotAPhoneNumber));
+        }
+        if !self.to.is_reachable() {
+            return Err(Unsendable::Withheld);
+        }
+        if is_telephone && self.from.as_ref().is_some_and(|from| !from.is_dialable()) {
+            return Err(Unsendable::From);
+        }
+        if self.text.as_str().trim().is_empty() {
+            return Err(Unsendable::Blank);
+        }
+        Ok(())
+    }
 }
 
 /// Tropo has a session for it. Published as it happens, for those who watch; correctness never rests on it.

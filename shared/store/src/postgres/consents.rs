@@ -152,11 +152,12 @@ pub(super) async fn history(
 
 pub(super) async fn opted_out(
     client: Lent,
-    after: Option<(&BackendName, &Address)>,
+    after: Option<(&BackendName, Option<&Address>)>,
     limit: u32,
 ) -> Result<Vec<Consent>, Failure> {
-    // No backend has an empty name: everybody comes after it.
-    let (backend, person) = after.map_or(("", ""), |(backend, person)| (backend.as_str(), person.as_str()));
+    // No backend and no person has an empty name: everybody comes after it.
+    let (backend, person) =
+        after.map_or(("", ""), |(backend, person)| (backend.as_str(), person.map_or("", Address::as_str)));
     let sql = select!("WHERE choice = 'out' AND (backend, person) > ($1, $2) ORDER BY backend, person LIMIT $3");
     rows(&client, sql, &[&backend, &person, &i64::from(limit)], latest).await
 }

@@ -12,7 +12,7 @@ use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 5] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE];
+const STEPS: [&str; 6] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, DESK];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -135,6 +135,32 @@ const PEOPLE: &str = "
     );
     CREATE INDEX explanations_session ON explanations (session_id);
     CREATE INDEX explanations_told ON explanations (at);
+";
+
+const DESK: &str = "
+    CREATE TABLE desk_sessions (
+        session   bytea PRIMARY KEY, -- the hash of the secret in the cookie
+        user_name text NOT NULL,
+        proof     bytea NOT NULL,
+        since     timestamptz NOT NULL,
+        until     timestamptz NOT NULL
+    );
+    CREATE INDEX desk_sessions_until ON desk_sessions (until);
+    CREATE TABLE desk_requests (
+        key     bytea PRIMARY KEY,
+        content bytea NOT NULL,
+        id      uuid NOT NULL,
+        at      timestamptz NOT NULL
+    );
+    CREATE INDEX desk_requests_at ON desk_requests (at);
+    CREATE TABLE desk_acts (
+        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at     timestamptz NOT NULL,
+        who    text NOT NULL,
+        action text NOT NULL,
+        detail text NOT NULL
+    );
+    CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
 /// The advisory lock under which the schema is brought up to date.

@@ -104,11 +104,12 @@ pub(super) fn history(
 
 pub(super) fn opted_out(
     connection: &Connection,
-    after: Option<&(BackendName, Address)>,
+    after: Option<&(BackendName, Option<Address>)>,
     limit: u32,
 ) -> Result<Vec<Consent>, LedgerError> {
-    // No backend has an empty name: everybody comes after it.
-    let (backend, person) = after.map_or(("", ""), |(backend, person)| (backend.as_str(), person.as_str()));
+    // No backend and no person has an empty name: everybody comes after it.
+    let (backend, person) = after
+        .map_or(("", ""), |(backend, person)| (backend.as_str(), person.as_ref().map_or("", |person| person.as_str())));
     let sql = select!("WHERE choice = 'out' AND (backend, person) > (?1, ?2) ORDER BY backend, person LIMIT ?3");
     read(connection, sql, params![backend, person, limit], latest)
 }

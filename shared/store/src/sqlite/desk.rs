@@ -1,97 +1,128 @@
-//! The journal and the desk, in SQL.
+//! What the console keeps, in SQL. Each operation runs inside a transaction; what writes, in one that holds the write
+//! lock.
 
-use protocol::Timestamp;
+use protocol::{EventId, Timestamp};
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
 
 use super::Sqlite;
+use super::rows::{execute, get, instant, read};
 use crate::LedgerError;
 use crate::desk::{Act, Desk, Digest, NumberedAct, Request, Requested, SignedIn};
-use crate::journal::{
-    EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, Tally,
-};
 use crate::ledger::BoxFuture;
-use protocol::SessionId;
-
-impl Journal for Sqlite {
-    fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = entries;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = filter;
-        let _ = page;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = id;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn events<'a>(&'a self, of: &'a EventsOf) -> BoxFuture<'a, Result<Vec<JournalEvent>, LedgerError>> {
-        let _ = of;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn events_after(&self, number: i64, limit: u32) -> BoxFuture<'_, Result<Vec<Numbered>, LedgerError>> {
-        let _ = number;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn tallies(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Tally>, LedgerError>> {
-        let _ = since;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
-        let _ = since;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-    fn forget_events(&self, before: Timestamp, bytes_max: u64, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        let _ = before;
-        let _ = bytes_max;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
-    }
-}
 
 impl Desk for Sqlite {
     fn sign_in<'a>(&'a self, signed_in: &'a SignedIn) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = signed_in;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let signed_in = signed_in.clone();
+        Box::pin(self.writer.perform(move |connection| sign_in(connection, &signed_in)))
     }
+
     fn signed_in<'a>(
         &'a self,
         session: &'a Digest,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<SignedIn>, LedgerError>> {
-        let _ = session;
-        let _ = now;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let session = *session;
+        Box::pin(self.reader.perform(move |connection| signed_in(connection, session, now)))
     }
+
     fn sign_out<'a>(&'a self, session: &'a Digest) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = session;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let session = *session;
+        let sql = "DELETE FROM desk_sessions WHERE session = ?1";
+        Box::pin(self.writer.perform(move |connection| execute(connection, sql, [session]).map(drop)))
     }
+
     fn request<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Requested, LedgerError>> {
-        let _ = request;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let asked = request.clone();
+        Box::pin(self.writer.perform(move |connection| request_once(connection, &asked)))
     }
+
     fn note_act<'a>(&'a self, act: &'a Act) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = act;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        let act = act.clone();
+        Box::pin(self.writer.perform(move |connection| note_act(connection, &act)))
     }
+
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>> {
-        let _ = before;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.reader.perform(move |connection| acts(connection, before, limit)))
     }
+
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        let _ = now;
-        let _ = before;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.writer.perform(move |connection| forget(connection, now, before, limit)))
     }
+}
+
+fn sign_in(connection: &Connection, signed_in: &SignedIn) -> Result<(), LedgerError> {
+    let SignedIn { session, user, proof, since, until } = signed_in;
+    let sql = "INSERT INTO desk_sessions (session, user, proof, since, until) VALUES (?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT (session) DO NOTHING";
+    let (since, until) = (since.as_microsecond(), until.as_microsecond());
+    execute(connection, sql, params![session, user, proof, since, until]).map(drop)
+}
+
+fn signed_in(connection: &Connection, session: Digest, now: Timestamp) -> Result<Option<SignedIn>, LedgerError> {
+    let sql = "SELECT session, user, proof, since, until FROM desk_sessions WHERE session = ?1 AND ?2 < until";
+    let found = read(connection, sql, params![session, now.as_microsecond()], |row| {
+        Ok(SignedIn {
+            session: get(row, "session")?,
+            user: get(row, "user")?,
+            proof: get(row, "proof")?,
+            since: instant(get(row, "since")?)?,
+            until: instant(get(row, "until")?)?,
+        })
+    });
+    Ok(found?.pop())
+}
+
+fn request_once(connection: &Connection, request: &Request) -> Result<Requested, LedgerError> {
+    let Request { key, content, id, at } = request;
+    let sql = "INSERT INTO desk_requests (key, content, id, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) DO NOTHING";
+    if 0 < execute(connection, sql, params![key, content, id.as_uuid().as_bytes(), at.as_microsecond()])? {
+        return Ok(Requested::First);
+    }
+    let before = read(connection, "SELECT content, id FROM desk_requests WHERE key = ?1", [key], |row| {
+        Ok((get::<Digest>(row, "content")?, EventId::from(Uuid::from_bytes(get(row, "id")?))))
+    });
+    let same = before?.pop().filter(|(known, _)| known == content);
+    Ok(same.map_or(Requested::Other, |(_, id)| Requested::Again(id)))
+}
+
+fn note_act(connection: &Connection, act: &Act) -> Result<(), LedgerError> {
+    let Act { at, who, action, detail } = act;
+    let sql = "INSERT INTO desk_acts (at, who, action, detail) VALUES (?1, ?2, ?3, ?4)";
+    execute(connection, sql, params![at.as_microsecond(), who, action, detail]).map(drop)
+}
+
+fn acts(connection: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<NumberedAct>, LedgerError> {
+    let sql = "SELECT number, at, who, action, detail FROM desk_acts WHERE number < ?1 ORDER BY number DESC LIMIT ?2";
+    read(connection, sql, params![before.unwrap_or(i64::MAX), limit], act)
+}
+
+fn act(row: &Row<'_>) -> Result<NumberedAct, LedgerError> {
+    let at = instant(get(row, "at")?)?;
+    let act = Act { at, who: get(row, "who")?, action: get(row, "action")?, detail: get(row, "detail")? };
+    Ok(NumberedAct { number: get(row, "number")?, act })
+}
+
+fn forget(connection: &Connection, now: Timestamp, before: Timestamp, limit: u32) -> Result<u64, LedgerError> {
+    let statements = [
+        (
+            "DELETE FROM desk_sessions WHERE session IN \
+             (SELECT session FROM desk_sessions WHERE until <= ?1 ORDER BY until LIMIT ?2)",
+            now,
+        ),
+        (
+            "DELETE FROM desk_requests WHERE key IN \
+             (SELECT key FROM desk_requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            before,
+        ),
+        (
+            "DELETE FROM desk_acts WHERE number IN \
+             (SELECT number FROM desk_acts WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            before,
+        ),
+    ];
+    let forgotten = statements.into_iter().try_fold(0, |forgotten, (sql, before)| {
+        Ok::<_, LedgerError>(forgotten + execute(connection, sql, params![before.as_microsecond(), limit])?)
+    });
+    u64::try_from(forgotten?).map_err(LedgerError::corrupt)
 }

@@ -8,7 +8,7 @@ use super::judge;
 use crate::{LedgerError, OpenError};
 
 /// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 5] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE];
+const STEPS: [&str; 7] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -145,6 +145,95 @@ const PEOPLE: &str = "
     ) STRICT;
     CREATE INDEX explanations_session ON explanations (session_id);
     CREATE INDEX explanations_told ON explanations (at);
+";
+
+const JOURNAL: &str = "
+    CREATE TABLE journal_events (
+        number         INTEGER PRIMARY KEY,
+        id             BLOB NOT NULL UNIQUE,
+        kind           TEXT NOT NULL,
+        at             INTEGER NOT NULL, -- microseconds since 1970
+        backend        TEXT NOT NULL,
+        correlation_id TEXT,
+        session_id     TEXT,
+        subject        INTEGER, -- with of_id: the text or message that it is about
+        of_id          BLOB,
+        body           TEXT NOT NULL -- personal
+    ) STRICT;
+    CREATE INDEX journal_events_at ON journal_events (at);
+    CREATE INDEX journal_events_conversation ON journal_events (correlation_id) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_events_session ON journal_events (session_id) WHERE session_id IS NOT NULL;
+    CREATE INDEX journal_events_of ON journal_events (of_id) WHERE of_id IS NOT NULL;
+    CREATE TABLE journal_log (
+        place          INTEGER PRIMARY KEY, -- microseconds since 1970 of its beginning, made unique
+        subject        INTEGER NOT NULL,
+        id             BLOB NOT NULL,
+        backend        TEXT NOT NULL,
+        correlation_id TEXT,
+        session_id     TEXT,
+        session_at     INTEGER,
+        marks          INTEGER NOT NULL,
+        standing       INTEGER, -- by the marks; none: nothing of it was seen yet
+        begun_at       INTEGER NOT NULL,
+        released_at    INTEGER,
+        touched_at     INTEGER NOT NULL,
+        person         TEXT, -- personal; with text and network, or none of them
+        reversed       TEXT, -- the person's address from its end, to be found by its last digits
+        our_number     TEXT,
+        text           TEXT, -- personal
+        network        TEXT,
+        application    TEXT,
+        cause          BLOB
+    ) STRICT;
+    CREATE UNIQUE INDEX journal_log_id ON journal_log (id, subject);
+    CREATE INDEX journal_log_person ON journal_log (reversed) WHERE reversed IS NOT NULL;
+    CREATE INDEX journal_log_conversation ON journal_log (correlation_id) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_log_standing ON journal_log (standing) WHERE standing IS NOT NULL;
+    CREATE INDEX journal_log_backend ON journal_log (backend);
+    CREATE INDEX journal_log_application ON journal_log (application) WHERE application IS NOT NULL;
+    CREATE INDEX journal_log_released ON journal_log (released_at) WHERE released_at IS NOT NULL AND cause IS NOT NULL;
+    -- What lines are found by, under their places. The words come ready made, so it only has to take them apart at blanks.
+    CREATE VIRTUAL TABLE journal_words USING fts5
+        (words, tokenize = 'ascii', content = '', contentless_delete = 1, detail = none);
+    CREATE TABLE journal_tallies (
+        minute  INTEGER NOT NULL, -- microseconds since 1970 of its beginning
+        backend TEXT NOT NULL,
+        kind    TEXT NOT NULL,
+        count   INTEGER NOT NULL,
+        PRIMARY KEY (minute, backend, kind)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE journal_totals ( -- one row
+        last   INTEGER NOT NULL, -- the greatest number that an event ever had
+        events INTEGER NOT NULL,
+        bytes  INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO journal_totals VALUES (0, 0, 0);
+";
+
+const DESK: &str = "
+    CREATE TABLE desk_sessions (
+        session BLOB PRIMARY KEY NOT NULL, -- the hash of the secret in the cookie
+        user    TEXT NOT NULL,
+        proof   BLOB NOT NULL,
+        since   INTEGER NOT NULL, -- microseconds since 1970
+        until   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX desk_sessions_until ON desk_sessions (until);
+    CREATE TABLE desk_requests (
+        key     BLOB PRIMARY KEY NOT NULL,
+        content BLOB NOT NULL,
+        id      BLOB NOT NULL,
+        at      INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX desk_requests_at ON desk_requests (at);
+    CREATE TABLE desk_acts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at     INTEGER NOT NULL,
+        who    TEXT NOT NULL,
+        action TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.

@@ -29,6 +29,8 @@ pub(super) enum Role {
     Writer,
     /// Reads what may take long, beside the writer and without a lock.
     Reader,
+    /// As a reader, for those who look at the journal: who counts does not wait for them.
+    JournalReader,
 }
 
 impl Role {
@@ -36,13 +38,14 @@ impl Role {
         match self {
             Self::Writer => "ledger",
             Self::Reader => "account",
+            Self::JournalReader => "journal",
         }
     }
 
     fn behavior(self) -> TransactionBehavior {
         match self {
             Self::Writer => TransactionBehavior::Immediate,
-            Self::Reader => TransactionBehavior::Deferred,
+            Self::Reader | Self::JournalReader => TransactionBehavior::Deferred,
         }
     }
 }

@@ -114,7 +114,8 @@ async fn who_opted_out_is_listed_page_by_page(place: Place) {
     let mut listed: Vec<Consent> = Vec::new();
     loop {
         let after = listed.last().map(|last| (last.backend.clone(), last.person.clone()));
-        let page = consents.opted_out(after.as_ref().map(|(backend, person)| (backend, person)), 4).await.unwrap();
+        let page =
+            consents.opted_out(after.as_ref().map(|(backend, person)| (backend, Some(person))), 4).await.unwrap();
         assert!(page.len() <= 4);
         if page.is_empty() {
             break;
@@ -122,6 +123,8 @@ async fn who_opted_out_is_listed_page_by_page(place: Place) {
         listed.extend(page);
     }
     assert_eq!(listed, expected);
+    let of_b = consents.opted_out(Some((&backend("b"), None)), 2).await.unwrap();
+    assert_eq!(of_b, expected[5..7]);
 }
 
 async fn to_who_opted_out_nothing_is_released(place: Place) {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use messaging::dead::{self, Action, Detail, Filter, Order, Outcome, Place as At, Summary, Told};
-use messaging::headers::{ATTEMPT, DEAD_AT, ERROR, QUEUE, REASON, REPLAYED_AT, ROUTING_KEY};
+use messaging::headers::{ATTEMPT, DEAD_AT, EDITED_AT, ERROR, QUEUE, REASON, REPLAYED_AT, ROUTING_KEY};
 use messaging::{Destination, Environment, Message};
 use protocol::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +140,73 @@ pub(crate) async fn a_replayed_letter_is_on_its_queue_alone_and_as_it_was(place:
     assert_eq!(taken.body, letter("one", "a").body);
     running.reaches_depth("tropomq.dead", 0).await;
     assert!(running.take_up_to("two", "x").await.is_empty(), "no other queue has a copy");
+    running.close().await;
+}
+
+/// The letter of a message to be sent, with this text.
+fn message_letter(id: &str, text: &str) -> Message {
+    let event = json!({
+        "id": id, "type": "message.send.v1", "backend": "a", "time": "2026-08-01T09:00:00Z",
+        "data": { "to": "+15555550100", "text": text },
+    });
+    Message { body: event.to_string().into(), ..letter("one", id) }
+}
+
+/// The order to have the letter with this id say that.
+fn edit(id: &str, data: &Value) -> Order {
+    let data = serde_json::from_value(data.clone()).unwrap();
+    let filter = Filter { ids: BTreeSet::from([id.to_owned()]), ..Filter::default() };
+    Order { filter, ..order(Action::Edit { data }) }
+}
+
+pub(crate) async fn an_edited_letter_is_on_its_queue_and_says_that_it_was_edited(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    let ids = ["0b6fd3a1-6f0e-5d7c-9e0a-2d4b8f1c3a55", "0b6fd3a1-6f0e-5d7c-9e0a-2d4b8f1c3a56"];
+    running.bury(ids.map(|id| message_letter(id, "wrods")).into()).await;
+    let data = json!({ "to": "+15555550101", "text": "words" });
+    let (told, summary) = running.work(&edit(ids[1], &data)).await;
+    assert_eq!(told, [(ids[1].to_owned(), Outcome::Replayed)]);
+    assert_eq!((summary.replayed, summary.kept), (1, 1));
+    let taken = running.take("one", 1).await.remove(0);
+    let body: Value = serde_json::from_slice(&taken.body).unwrap();
+    assert_eq!((&body["id"], &body["type"], &body["data"]), (&json!(ids[1]), &json!("message.send.v1"), &data));
+    let time = |name: &str| -> Timestamp { taken.header(name).parse().unwrap() };
+    let died: Timestamp = "2026-08-01T10:00:00Z".parse().unwrap();
+    assert!(died < time(EDITED_AT) && died < time(REPLAYED_AT), "it is opened again");
+    assert_eq!(running.look(&order(Action::Look)).await, [ids[0]]);
+    // It dies again, and is replayed: it is still not what was first published.
+    let mut again = message_letter(ids[1], "words");
+    again.properties.headers.insert(EDITED_AT.to_owned(), taken.header(EDITED_AT).to_owned());
+    running.bury(vec![again]).await;
+    running.work(&order(AT_ONCE)).await;
+    let replayed = running.take("one", 2).await;
+    let edited_at = |id| replayed.iter().find(|taken| taken.id() == id).unwrap().header(EDITED_AT);
+    assert_eq!((edited_at(ids[1]), edited_at(ids[0])), (taken.header(EDITED_AT), ""));
+    running.close().await;
+}
+
+pub(crate) async fn a_letter_that_cannot_be_edited_so_stays(place: &impl Place) {
+    let running = Running::open(&place.url(), &[work("one", "x")]).await;
+    let id = "0b6fd3a1-6f0e-5d7c-9e0a-2d4b8f1c3a55";
+    running.bury(vec![message_letter(id, "words"), letter("one", "another")]).await;
+    for (id, data, words) in [
+        (id, json!({ "to": "", "text": "words" }), "to has no valid value"),
+        (id, json!({ "to": "+15555550100", "text": "words", "application": "x" }), "not application"),
+        ("another", json!({}), "cannot be told"),
+    ] {
+        let (told, summary) = running.work(&edit(id, &data)).await;
+        let [(_, Outcome::NotReplayable(reason))] = &told[..] else { panic!("{told:?}") };
+        assert!(reason.contains(words), "{reason}");
+        assert_eq!((summary.failed, summary.replayed), (1, 0));
+    }
+    // Which one is meant must be said.
+    let all = Order { filter: Filter::default(), ..edit(id, &json!({})) };
+    let (sender, mut receiver) = mpsc::channel(4);
+    dead::work(&*running.bus, &Environment::system(), &all, &CancellationToken::new(), sender).await;
+    let Some(Told::Failed { error, .. }) = receiver.recv().await else { panic!("all letters are edited alike") };
+    assert!(error.contains("one letter"), "{error}");
+    assert_eq!(running.look(&order(Action::Look)).await, [id, "another"]);
+    assert!(running.take_up_to("one", "x").await.is_empty());
     running.close().await;
 }
 

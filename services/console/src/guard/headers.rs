@@ -1,0 +1,27 @@
+//! What every answer tells browsers, and what tells us of those that somebody speaks for.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// By which something that stands before the console says for whom it asks.
+pub(super) const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+
+/// What a page may load, and where its forms may go: to the console alone. A style or a script within a page is none of
+/// ours.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Of every answer. What a handler says itself of how long its answer may be kept stands.
+pub(super) fn guard(headers: &mut HeaderMap) {
+    let said = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in said {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

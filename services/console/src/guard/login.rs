@@ -1,0 +1,156 @@
+//! Signing in and out, without a script.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{ConnectInfo, Query, State};
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use maud::html;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use store::SignedIn;
+
+use super::forms::{Form, unreadable};
+use super::sessions::{self, Secret};
+use super::users::PASSWORD_BYTES_MAX;
+use crate::pages::{Page, pieces};
+use crate::problem::Problem;
+use crate::{Console, observe};
+
+/// Where one signs in.
+pub(super) const PATH: &str = "/login";
+
+/// Where a visitor was about to go.
+#[derive(Deserialize)]
+struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+/// What was filled in.
+#[derive(Deserialize)]
+struct Login {
+    user: String,
+    password: SecretString,
+    #[serde(default)]
+    next: String,
+}
+
+/// Of the form that signs out nothing but the proof that it is ours is read.
+#[derive(Debug, Deserialize)]
+struct Logout {}
+
+/// The page where one signs in, and where its form and that of signing out go.
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new().route(PATH, get(show).post(sign_in)).route("/logout", post(sign_out))
+}
+
+/// To the login page, and from there to where somebody was about to go.
+pub(super) fn redirect(method: &Method, to: &Uri) -> Response {
+    let next = to.path_and_query().map(|to| to.as_str()).filter(|_| *method == Method::GET);
+    let next = next.filter(|next| *next != "/").map(|next| utf8_percent_encode(next, NON_ALPHANUMERIC));
+    let query = next.map(|next| format!("?next={next}")).unwrap_or_default();
+    Redirect::to(&format!("{PATH}{query}")).into_response()
+}
+
+async fn show(State(console): State<Arc<Console>>, Query(Next { next }): Query<Next>) -> Response {
+    if console.guard.open.is_some() {
+        return Redirect::to(own_path(&next)).into_response();
+    }
+    page(&console, StatusCode::OK, &next, None)
+}
+
+async fn sign_in(
+    State(console): State<Arc<Console>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    login: Result<axum::Form<Login>, FormRejection>,
+) -> Result<Response, Problem> {
+    let axum::Form(Login { user, password, next }) = match login {
+        Ok(login) => login,
+        Err(refused) => return Ok(unreadable(refused)),
+    };
+    let Console { guard, environment, config, .. } = &*console;
+    let address = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
+    let now = environment.now();
+    if let Err(refused) = guard.attempts.begin(address, &user, now) {
+        observe::login_refused("there were too many attempts");
+        let seconds = refused.retry_after.as_secs() + 1;
+        let mut response = page(&console, StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        return Ok(response);
+    }
+    let can_be = password.expose_secret().len() <= PASSWORD_BYTES_MAX;
+    let looked_at = if can_be { guard.users.sign_in(&user, password).await } else { Ok(None) };
+    let Ok(proof) = looked_at else {
+        let mut response =
+            page(&console, StatusCode::SERVICE_UNAVAILABLE, &next, Some("Too much is asked at once: wait a moment."));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+        return Ok(response);
+    };
+    let Some(proof) = proof else {
+        observe::login_refused("the name or the password is wrong");
+        return Ok(page(&console, StatusCode::UNAUTHORIZED, &next, Some("The name or the password is wrong.")));
+    };
+    guard.attempts.succeeded(address, &user);
+    let desk = &console.database()?.desk;
+    // A browser that signs in again is another session: what was known of the former one is of no use.
+    if let Some(former) = Secret::of_cookie(&headers) {
+        desk.sign_out(&former.digest()).await?;
+    }
+    let secret = Secret::random(&*environment.chance);
+    let until = now.checked_add(config.session_max).unwrap_or(now);
+    let session = secret.digest();
+    desk.sign_in(&SignedIn { session, user, proof, since: now, until }).await?;
+    let mut response = Redirect::to(own_path(&next)).into_response();
+    let cookie = secret.cookie(&headers, config.session_max);
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+async fn sign_out(
+    State(console): State<Arc<Console>>,
+    headers: HeaderMap,
+    Form { visitor, fields: Logout {} }: Form<Logout>,
+) -> Result<Response, Problem> {
+    if let Some(secret) = visitor.caller.session() {
+        console.database()?.desk.sign_out(&secret.digest()).await?;
+    }
+    let mut response = Redirect::to(PATH).into_response();
+    response.headers_mut().extend(sessions::no_cookie(&headers).map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+/// Where to go, if it is a page of ours; else to the first one. A browser takes what begins with `//` or `/\` for another
+/// host's, and leaves out control characters before it looks.
+fn own_path(next: &str) -> &str {
+    let mut chars = next.chars();
+    let is_path = chars.next() == Some('/') && !matches!(chars.next(), Some('/' | '\\'));
+    if is_path && next.bytes().all(|byte| byte.is_ascii_graphic()) { next } else { "/" }
+}
+
+fn page(console: &Console, status: StatusCode, next: &str, trouble: Option<&str>) -> Response {
+    let form = html! {
+        @if let Some(trouble) = trouble { p.said.failed role="alert" { (trouble) } }
+        @if console.config.users.is_empty() {
+            p { "There are no users: " code { "tropomq password" } " makes a password for " code { "console.users" } "." }
+        }
+        form.stack method="post" action=(PATH) {
+            input type="hidden" name="next" value=(own_path(next));
+            (pieces::field("Name", "user", html! {
+                input #user name="user" autocomplete="username" autocapitalize="none" required autofocus;
+            }))
+            (pieces::field("Password", "password", html! {
+                input #password name="password" type="password" autocomplete="current-password" required;
+            }))
+            button type="submit" { "Sign in" }
+        }
+    };
+    Page::for_nobody(console, "Sign in").shows_with(status, &form)
+}

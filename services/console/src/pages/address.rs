@@ -1,0 +1,35 @@
+//! Addresses of pages, with what is asked of them.
+
+use url::form_urlencoded::Serializer;
+
+/// A path with what is given; what is `None` or empty is left out.
+pub(crate) fn with(path: &str, asked: &[(&str, Option<&str>)]) -> String {
+    let mut query = Serializer::new(String::new());
+    let given = asked.iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    given.for_each(|(name, value)| drop(query.append_pair(name, value)));
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// The page of a text, a message or a session.
+pub(crate) fn message(id: impl std::fmt::Display) -> String {
+    format!("/messages/{id}")
+}
+
+/// The page of what went back and forth with a person.
+pub(crate) fn conversation(backend: &str, person: &str) -> String {
+    with("/conversation", &[("backend", Some(backend)), ("person", Some(person))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_is_escaped_and_what_is_not_is_left_out() {
+        let asked = [("q", Some("a&b =+\"<")), ("state", None), ("backend", Some(""))];
+        assert_eq!(with("/messages", &asked), "/messages?q=a%26b+%3D%2B%22%3C");
+        assert_eq!(with("/messages", &[("q", None)]), "/messages");
+        assert_eq!(conversation("a", "+1555"), "/conversation?backend=a&person=%2B1555");
+    }
+}

@@ -1,0 +1,16 @@
+// Writes times as whoever reads them is used to: in their own time zone and language. The title keeps UTC.
+
+const today = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const before = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** Writes the times below an element anew. */
+export const write = (root) => {
+  const day = new Date().toDateString();
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.textContent = (at.toDateString() === day ? today : before).format(at);
+  }
+};
+
+write(document);

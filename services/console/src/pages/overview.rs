@@ -1,0 +1,158 @@
+//! The first page: whether all is well, what goes through, what waits.
+
+mod balance;
+pub(super) mod parts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, Render, html};
+use store::Journal;
+
+use super::chart::{self, Chart};
+use super::layout::{Page, Place};
+use super::pieces::{self, Tone};
+use super::rates;
+use crate::Console;
+use crate::guard::{Caller, Visitor};
+use crate::problem::Problem;
+use crate::status::Status;
+
+/// How far back the charts go.
+const CHARTED: Duration = Duration::from_hours(1);
+
+/// Of how many replies at most it is looked at how long they took.
+const REPLIES_MAX: u32 = 1000;
+
+/// How often the page is fetched again, in seconds.
+const REFRESH_S: u32 = 5;
+
+/// The page.
+pub(super) async fn show(State(console): State<Arc<Console>>, visitor: Visitor) -> Response {
+    let main = main(&console, &visitor.caller).await;
+    Page::new(&console, &visitor, Place::Overview, "Overview").shows(main)
+}
+
+async fn main(console: &Console, caller: &Caller) -> Result<Markup, Problem> {
+    let (status, balance, charts) =
+        tokio::join!(console.status(caller), console.balance(caller, None, None), charts(console));
+    let status = status?;
+    let balance = balance::Balance::of(balance);
+    Ok(html! {
+        div #overview data-refresh=(REFRESH_S) {
+            (verdict(&status, &balance))
+            (figures(&status))
+            @match charts {
+                Ok(charts) => (charts),
+                Err(problem) => (pieces::problem(&problem)),
+            }
+            (parts::backends(&status))
+            (parts::processes(&status))
+            (parts::journal(&status))
+            (balance)
+        }
+    })
+}
+
+/// Whether all is well, and if not, what is not.
+fn verdict(status: &Status, balance: &balance::Balance) -> Markup {
+    let amiss = amiss(status, balance);
+    html! {
+        @if amiss.is_empty() {
+            p.said.done { (pieces::badge(Tone::Good, "all is well", "")) " Every process is ready, and every backend is served." }
+        } @else {
+            div.said.failed {
+                p { (pieces::badge(Tone::Bad, "needs a look", "")) }
+                ul { @for told in amiss { li { (told) } } }
+            }
+        }
+    }
+}
+
+/// What is not as it should be.
+fn amiss(status: &Status, balance: &balance::Balance) -> Vec<Markup> {
+    let mut amiss = Vec::new();
+    for process in status.processes.iter().filter(|process| !process.is_ready) {
+        amiss.push(html! { "The process “" (process.name) "” takes no work: see " a href="#processes" { "Processes" } "." });
+    }
+    for backend in status.backends.iter().filter(|backend| backend.is_served == Some(false)) {
+        amiss.push(html! { "Nobody sends the messages of the backend “" (backend.name) "”: is an egress running?" });
+    }
+    match &status.queues {
+        None => amiss.push(html! { "The bus does not tell what waits: is it running?" }),
+        Some(queues) => {
+            if queues.texts.consumers == 0 {
+                amiss.push(html! { "Nobody handles the texts that come in: is a router running?" });
+            }
+            if queues.journal.consumers == 0 {
+                amiss.push(html! { "Nobody keeps what happens: is a journal running? Until then these pages show nothing new." });
+            }
+            if 0 < queues.dead {
+                amiss.push(html! { (counted(queues.dead, "dead letter")) ": " a href="/dead-letters" { "see why" } "." });
+            }
+            if 0 < queues.unrouted {
+                amiss.push(html! { (counted(queues.unrouted, "message")) " that no queue took: " a href="/dead-letters" { "see them" } "." });
+            }
+        }
+    }
+    if status.journal.is_none() {
+        amiss.push(html! { "The database does not answer: the console's log says why." });
+    }
+    if balance.is_amiss() {
+        amiss.push(html! { "The account does not add up: see " a href="#balance" { "Balance" } "." });
+    }
+    amiss
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The numbers of the last minutes.
+fn figures(status: &Status) -> Markup {
+    let recent = |kind: &str| -> u64 { status.backends.iter().filter_map(|backend| backend.recent.get(kind)).sum() };
+    let waiting = status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
+    let dead = status.queues.as_ref().map(|queues| queues.dead);
+    let replies = status.replies.map(|replies| {
+        let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
+        let [half, most, nearly_all] = [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
+        html! { (half) " s" span.soft { " half · " (most) " s 95 % · " (nearly_all) " s 99 %" } }
+    });
+    let none = || html! { span.soft { "–" } };
+    html! {
+        dl.figures {
+            (figure("Texts, five minutes", recent("message.received")))
+            (figure("Messages sent, five minutes", recent("message.sent")))
+            (figure("Replies handed over within", replies.unwrap_or_else(none)))
+            (figure("Waiting now", waiting.map_or_else(none, |waiting| waiting.render())))
+            (figure("Unconfirmed, five minutes", html! { a href="/messages?state=unconfirmed" { (recent("message.unconfirmed")) } }))
+            (figure("Dead letters", html! { a href="/dead-letters" { (dead.map_or_else(none, |dead| dead.render())) } }))
+        }
+    }
+}
+
+fn figure(name: &str, value: impl Render) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+/// What went through in the last hour, and how long replies took.
+async fn charts(console: &Console) -> Result<Markup, Problem> {
+    let journal: &dyn Journal = &*console.database()?.journal;
+    let now = console.environment.now();
+    let since = now.checked_sub(CHARTED).unwrap_or(now);
+    let (tallies, latencies) = tokio::try_join!(journal.tallies(since), journal.latencies(since, REPLIES_MAX))?;
+    let minutes = rates::minutes(now);
+    let counts = rates::counts(&minutes, &tallies);
+    let waits = rates::waits(&minutes, &latencies);
+    let happened = Chart { id: "rates", title: "What happened", unit: "events a minute", minutes: &minutes, lines: &counts };
+    let took = Chart {
+        id: "waits",
+        title: "Replies",
+        unit: "seconds from the text until the reply is handed to Tropo",
+        minutes: &minutes,
+        lines: &waits,
+    };
+    Ok(html! { div.charts { (happened.draw()) (took.draw()) } })
+}

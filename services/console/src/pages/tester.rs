@@ -1,0 +1,154 @@
+//! The message tester: a text as any number, and what comes back.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use protocol::{Address, BackendName, MessageText, Network};
+use serde::Deserialize;
+
+use super::layout::{Page, Place, Said};
+use super::{address, chat, pieces};
+use crate::Console;
+use crate::api::asked::Asked;
+use crate::guard::{Form, Scope, Visitor};
+use crate::problem::Problem;
+use crate::sending::{TextWanted, Way};
+
+/// The most texts that one form sends.
+const LINES_MAX: usize = 100;
+
+/// A number that belongs to nobody: North America keeps 555-0100 to 555-0199 for examples.
+const SOMEBODY: &str = "+15555550177";
+
+/// What stands in the form.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Draft {
+    backend: String,
+    from: String,
+    text: String,
+    way: String,
+    lines: String,
+    sent: String,
+}
+
+/// The page.
+pub(super) async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    draft: Result<Asked<Draft>, Problem>,
+) -> Response {
+    match draft {
+        Ok(Asked(draft)) => {
+            let said = draft.sent.parse().ok().map(|sent: usize| match sent {
+                1 => Said::Done("The text is on its way: what comes back is shown below.".to_owned()),
+                sent => Said::Done(format!("{sent} texts are on their way: what comes back is shown below.")),
+            });
+            page(&console, &visitor, &draft, said).await
+        }
+        Err(problem) => Page::new(&console, &visitor, Place::Tester, "Message tester").shows(Err(problem)),
+    }
+}
+
+/// Sends what the form says, and leads back to it, ready for the next text.
+pub(super) async fn send(
+    State(console): State<Arc<Console>>,
+    Form { visitor, fields: draft }: Form<Draft>,
+) -> Response {
+    match texted(&console, &visitor, &draft).await {
+        Ok(sent) => {
+            let sent = sent.to_string();
+            let Draft { backend, from, way, lines, .. } = &draft;
+            let asked = [("backend", backend), ("from", from), ("way", way), ("lines", lines), ("sent", &sent)];
+            Redirect::to(&address::with("/tester", &asked.map(|(name, value)| (name, Some(value.as_str()))))).into_response()
+        }
+        Err(problem) => {
+            let said = Said::Failed(problem.detail().to_owned());
+            page(&console, &visitor, &draft, Some(said)).await
+        }
+    }
+}
+
+/// Sends the lines one after the other, so that they come in in their order. Says how many.
+async fn texted(console: &Console, visitor: &Visitor, draft: &Draft) -> Result<usize, Problem> {
+    let Draft { backend, from, text, way, lines, .. } = draft;
+    let backend: BackendName = backend.parse().map_err(|error| field("backend", error))?;
+    let from: Address = from.parse().map_err(|error| field("number", error))?;
+    let way = if way == "simulator" { Way::Simulator } else { Way::Bus };
+    let texts: Vec<&str> = if lines.is_empty() {
+        vec![text]
+    } else {
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+    };
+    if texts.is_empty() {
+        return Err(Problem::unprocessable("text: there is nothing in it"));
+    }
+    if LINES_MAX < texts.len() {
+        return Err(Problem::unprocessable(format!("text: at most {LINES_MAX} lines at once")));
+    }
+    let all: Result<Vec<MessageText>, _> = texts.iter().map(|text| text.parse()).collect();
+    let all = all.map_err(|error| field("text", error))?;
+    let count = all.len();
+    for (place, text) in (1..).zip(all) {
+        let wanted = TextWanted { backend: backend.clone(), from: from.clone(), text, network: Network::sms(), way };
+        let sent = console.text(&visitor.caller, wanted).await;
+        sent.map_err(|problem| if count == 1 { problem } else { problem.after(format!("text {place} of {count}")) })?;
+    }
+    Ok(count)
+}
+
+fn field(name: &str, error: impl std::fmt::Display) -> Problem {
+    Problem::unprocessable(format!("{name}: {error}"))
+}
+
+async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<Said>) -> Response {
+    let page = Page::new(console, visitor, Place::Tester, "Message tester").script("tester.js").says(said);
+    if let Err(problem) = visitor.caller.may(Scope::Send) {
+        return page.shows(Err(problem));
+    }
+    let whose = draft.backend.parse().ok().zip(draft.from.parse().ok());
+    let chat = match whose {
+        Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, None).await,
+        None => Ok(html! {}),
+    };
+    page.above(form(console, visitor, draft)).shows(chat)
+}
+
+fn form(console: &Console, visitor: &Visitor, draft: &Draft) -> Markup {
+    let Draft { backend, from, text, way, lines, .. } = draft;
+    if console.backends.is_empty() {
+        return pieces::empty("There is no backend to text.", "Add one to the configuration: [backends.NAME].");
+    }
+    let names: Vec<(&str, &str)> = console.backends.keys().map(|name| (name.as_str(), name.as_str())).collect();
+    let from = if from.is_empty() { SOMEBODY } else { from };
+    let through_tropo = console.simulated.is_some() && way != "bus";
+    html! {
+        form.tester method="post" action="/tester" {
+            input type="hidden" name="csrf" value=(visitor.csrf);
+            div.row {
+                (pieces::choice("Backend", "backend", &names, backend))
+                (pieces::field("Text as", "from", html! {
+                    input #from name="from" type="tel" value=(from) required autocomplete="off" aria-describedby="from-told";
+                }))
+            }
+            p.soft #from-told { "Any number, with its country code." }
+            (pieces::field("Text", "text", html! {
+                textarea #text name="text" rows="3" required autofocus maxlength="40960" { (text) }
+            }))
+            label.check { input type="checkbox" name="lines" value="yes" checked[!lines.is_empty()]; "Each line is a text of its own" }
+            fieldset.choices {
+                legend { "Way in" }
+                @if console.simulated.is_some() {
+                    label { input type="radio" name="way" value="simulator" checked[through_tropo];
+                        span { "Through the simulated Tropo: all of the way, as a text from a phone. The reply stays in the simulator." } }
+                }
+                label { input type="radio" name="way" value="bus" checked[!through_tropo];
+                    span { "Straight into the bus: past Tropo and ingress. The reply goes out through the backend as it is configured: "
+                        "with the real Tropo to that very number." } }
+            }
+            p { button.main type="submit" { "Send" } }
+        }
+    }
+}

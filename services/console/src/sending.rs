@@ -1,0 +1,214 @@
+//! Messages that somebody wants sent, and texts as any number, for trying.
+//!
+//! Invariant: what is answered with an id is confirmed by the bus. Whoever asks again with the same key gets the same
+//! message, which is sent once.
+
+mod wanted;
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use messaging::{Outgoing, PublishError};
+use protocol::{
+    Address, BackendName, Envelope, Event, EventId, EventType, Head, Kind, MessageReceived, MessageSend, MessageText,
+    Network, SessionId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use store::{Request, Requested};
+use utoipa::ToSchema;
+
+use crate::guard::{Caller, Scope};
+use crate::problem::Problem;
+use crate::simulated::Texting;
+use crate::{Backend, Console};
+pub use wanted::{TextWanted, Wanted, Way};
+
+/// The longest wait for the bus to confirm, whether one message or many.
+const CONFIRM_MAX: Duration = Duration::from_secs(5);
+
+/// The longest wait for all of many.
+const CONFIRM_ALL_MAX: Duration = Duration::from_secs(20);
+
+/// How many of many are on their way to the bus at once.
+const AT_ONCE: usize = 64;
+
+/// How many messages may be asked for at once.
+pub(crate) const BULK_MAX: usize = 1000;
+
+/// The longest `Idempotency-Key`, in bytes.
+const KEY_MAX: usize = 255;
+
+/// A message that is on the bus.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Taken {
+    /// Its id.
+    #[schema(value_type = String, format = Uuid)]
+    pub id: EventId,
+}
+
+/// What became of one of many.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TakenOrNot {
+    /// It is on the bus, with this id.
+    #[schema(value_type = String, format = Uuid)]
+    Id(EventId),
+    /// It is not, or nobody knows.
+    Problem(Problem),
+}
+
+/// A text that is on its way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Texted {
+    /// Its id.
+    #[schema(value_type = String, format = Uuid)]
+    pub id: EventId,
+    /// The session that carries it.
+    #[schema(value_type = String)]
+    pub session_id: SessionId,
+}
+
+impl Console {
+    /// Has a message sent. `key`: whoever asks again with the same gets the same message.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that nobody confirmed it.
+    pub(crate) async fn send(&self, caller: &Caller, wanted: Wanted, key: Option<&str>) -> Result<Taken, Problem> {
+        caller.may(Scope::Send)?;
+        self.backend(&wanted.backend)?;
+        let time = self.environment.now();
+        let data = wanted.message(time);
+        data.sendable().map_err(|error| Problem::unprocessable(error.to_string()))?;
+        let id = self.id_of(caller, &wanted, key).await?;
+        let event_type = EventType { kind: MessageSend::KIND, version: MessageSend::VERSION };
+        let head = Head { id, event_type, backend: wanted.backend, correlation_id: None, causation_id: None, time };
+        self.publish(&Outgoing::new(&Envelope { head, data })).await?;
+        Ok(Taken { id })
+    }
+
+    /// Has many messages sent, and says of each what became of it, in their order. Of each, `key` is told apart by its
+    /// place.
+    ///
+    /// # Errors
+    /// The caller may not, or there are too many: then nothing is sent.
+    pub(crate) async fn send_all(
+        &self,
+        caller: &Caller,
+        wanted: Vec<Value>,
+        key: Option<&str>,
+    ) -> Result<Vec<TakenOrNot>, Problem> {
+        caller.may(Scope::Send)?;
+        if BULK_MAX < wanted.len() {
+            return Err(Problem::unprocessable(format!("messages: at most {BULK_MAX} at once")));
+        }
+        let until = tokio::time::Instant::now() + CONFIRM_ALL_MAX;
+        let sending = wanted.into_iter().enumerate().map(|(place, wanted)| async move {
+            let key = key.map(|key| format!("{key} {place}"));
+            let sending = async {
+                let wanted = Wanted::read(wanted)?;
+                self.send(caller, wanted, key.as_deref()).await
+            };
+            match tokio::time::timeout_at(until, sending).await {
+                Ok(Ok(Taken { id })) => TakenOrNot::Id(id),
+                Ok(Err(problem)) => TakenOrNot::Problem(problem),
+                Err(_) => TakenOrNot::Problem(not_confirmed()),
+            }
+        });
+        Ok(stream::iter(sending).buffered(AT_ONCE).collect().await)
+    }
+
+    /// Texts one of our numbers as anybody.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that nobody took it.
+    pub(crate) async fn text(&self, caller: &Caller, wanted: TextWanted) -> Result<Texted, Problem> {
+        caller.may(Scope::Send)?;
+        let TextWanted { backend, from, text, network, way } = wanted;
+        let number = self.backend(&backend)?.number.clone();
+        if !from.is_reachable() {
+            return Err(Problem::unprocessable("from: a withheld number cannot be answered"));
+        }
+        if text.as_str().trim().is_empty() {
+            return Err(Problem::unprocessable("text: there is nothing in it"));
+        }
+        let session_id = match way {
+            Way::Simulator => {
+                let told = "there is no simulator: set console.simulator, or go straight into the bus";
+                let simulated = self.simulated.as_ref().ok_or_else(|| Problem::unprocessable(told))?;
+                let texted = simulated.text(&from, &Texting { to: number, text, network }).await?;
+                let told = "the simulator has no application with the number of this backend: the text went to a phone";
+                texted.session_id.ok_or_else(|| Problem::unprocessable(told))?
+            }
+            Way::Bus => self.put_on_the_bus(&backend, from, number, text, network).await?,
+        };
+        let id = EventId::of_webhook(&backend, &session_id, Kind::MessageReceived, "");
+        Ok(Texted { id, session_id })
+    }
+
+    /// A text as ingress publishes it, in a session of our own making.
+    async fn put_on_the_bus(
+        &self,
+        backend: &BackendName,
+        from: Address,
+        number: Address,
+        text: MessageText,
+        network: Network,
+    ) -> Result<SessionId, Problem> {
+        let session = format!("console-{}", self.environment.chance.uuid().simple());
+        let session_id: SessionId = session.parse().map_err(|_| Problem::unprocessable("the session has no id"))?;
+        let id = EventId::of_webhook(backend, &session_id, Kind::MessageReceived, "");
+        let data = MessageReceived { session_id: session_id.clone(), from, to: Some(number), text, network };
+        let time = self.environment.now();
+        let text = Envelope::of_webhook(id, backend.clone(), session_id.clone(), time, data);
+        self.publish(&Outgoing::new(&text)).await?;
+        Ok(session_id)
+    }
+
+    /// A backend that is configured.
+    ///
+    /// # Errors
+    /// 422: there is none of this name.
+    pub(crate) fn backend(&self, name: &BackendName) -> Result<&Backend, Problem> {
+        let known = self.backends.get(name);
+        known.ok_or_else(|| Problem::unprocessable(format!("backend: there is no backend {name}")))
+    }
+
+    /// The id of a message: its own, or one that follows from the key, or a fresh one.
+    async fn id_of(&self, caller: &Caller, wanted: &Wanted, key: Option<&str>) -> Result<EventId, Problem> {
+        let fresh = || EventId::from(self.environment.chance.uuid());
+        let Some(key) = key else { return Ok(wanted.id.unwrap_or_else(fresh)) };
+        if !(1..=KEY_MAX).contains(&key.len()) {
+            return Err(Problem::bad_request(format!("Idempotency-Key: must be 1 to {KEY_MAX} characters")));
+        }
+        // A line break stands in no header and in no name.
+        let key = Sha256::digest(format!("{}\n{key}", caller.name)).into();
+        let content = Sha256::digest(wanted.written()).into();
+        let id = wanted.id.unwrap_or_else(fresh);
+        let request = Request { key, content, id, at: self.environment.now() };
+        match self.database()?.desk.request(&request).await? {
+            Requested::First => Ok(id),
+            // It is published once more: whoever asked first may have had no answer because it was not.
+            Requested::Again(id) => Ok(id),
+            Requested::Other => {
+                Err(Problem::unprocessable("Idempotency-Key: another message was asked for with it: take a fresh one"))
+            }
+        }
+    }
+
+    async fn publish(&self, message: &Outgoing) -> Result<(), Problem> {
+        match tokio::time::timeout(CONFIRM_MAX, self.publisher.publish(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error @ (PublishError::Unavailable(_) | PublishError::Refused | PublishError::NoRoom(_)))) => {
+                Err(Problem::not_kept(format!("it is not sent: {error}: ask again"), false))
+            }
+            Ok(Err(PublishError::Unknown(_))) | Err(_) => Err(not_confirmed()),
+        }
+    }
+}
+
+fn not_confirmed() -> Problem {
+    let told = "nobody confirmed it, so it may or may not be sent: ask again with the same id or Idempotency-Key";
+    Problem::not_kept(told, true)
+}

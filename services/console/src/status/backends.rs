@@ -1,0 +1,200 @@
+//! The backends: what they are, whether somebody serves them, how much goes through.
+
+use std::collections::BTreeMap;
+
+use messaging::Depths;
+use protocol::topology::QueueName;
+use protocol::{Address, BackendName, EventId, Kind, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{DEAD_LETTER, EventsOf, Journal, LedgerError, LogFilter, LogPage, Logged, Standing};
+use utoipa::ToSchema;
+
+use super::{WINDOW, Waiting};
+use crate::guard::{Caller, Scope};
+use crate::problem::Problem;
+use crate::{Console, shown};
+
+/// How many people who opted out are told at once, at most.
+const OPT_OUTS_MAX: u32 = 500;
+
+/// A backend, and how it is doing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BackendState {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: BackendName,
+    /// Its number.
+    pub number: String,
+    /// Messages a second; `null`: as fast as it goes.
+    pub rate: Option<f64>,
+    /// What is done with a message whose result does not come: `hold` or `resend`.
+    pub on_unconfirmed: String,
+    /// Whether its webhook has a secret, or is limited to networks.
+    pub is_guarded: bool,
+    /// Where Tropo posts to, without its secret.
+    pub webhook: String,
+    /// Whether some egress takes its messages; `null` while the bus does not tell.
+    pub is_served: Option<bool>,
+    /// The messages that wait for egress; `null` while the bus does not tell.
+    pub backlog: Option<Waiting>,
+    /// How many events of each kind there were in the last five minutes.
+    pub recent: BTreeMap<String, u64>,
+    /// What failed last.
+    pub last_failure: Option<Failure>,
+}
+
+/// Something that failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// The text or message.
+    #[schema(value_type = String, format = Uuid)]
+    pub id: EventId,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Where it stands: `failed` or `dead`.
+    #[schema(value_type = String)]
+    pub state: Standing,
+    /// Why, in one word.
+    pub reason: Option<String>,
+}
+
+/// People who opted out of a backend.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct OptOuts {
+    /// They, in the order of their numbers.
+    pub opted_out: Vec<OptedOut>,
+    /// The `cursor` of the next page; `null`: this is the last.
+    pub next: Option<String>,
+}
+
+/// Somebody who opted out.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct OptedOut {
+    /// The person's number.
+    pub person: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// The word by which, or who did it.
+    pub word: String,
+}
+
+/// What the journal says of a backend.
+#[derive(Default)]
+pub(super) struct Recent {
+    counted: BTreeMap<String, u64>,
+    last_failure: Option<Failure>,
+}
+
+impl Console {
+    /// What happened lately, by backend; nothing while the database is away.
+    pub(super) async fn recent(&self, now: Timestamp) -> BTreeMap<BackendName, Recent> {
+        let Some(opened) = self.database.get() else { return BTreeMap::new() };
+        let reading = recent(&*opened.journal, self.backends.keys(), now);
+        reading.await.unwrap_or_default()
+    }
+
+    /// Each backend that is configured.
+    pub(super) fn backend_states(
+        &self,
+        depths: Option<&Depths>,
+        mut recent: BTreeMap<BackendName, Recent>,
+    ) -> Vec<BackendState> {
+        let state = |(name, backend): (&BackendName, &crate::Backend)| {
+            let Recent { counted, last_failure } = recent.remove(name).unwrap_or_default();
+            let backlog = depths.map(|depths| Waiting::on(depths, [QueueName::lane(name)]));
+            BackendState {
+                name: name.clone(),
+                number: backend.number.as_str().to_owned(),
+                rate: backend.rate,
+                on_unconfirmed: backend.on_unconfirmed.to_owned(),
+                is_guarded: backend.is_guarded,
+                webhook: backend.webhook.clone(),
+                is_served: backlog.map(|backlog| 0 < backlog.consumers),
+                backlog,
+                recent: counted,
+                last_failure,
+            }
+        };
+        self.backends.iter().map(state).collect()
+    }
+
+    /// The backends, and how they are doing.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub(crate) async fn backend_list(&self, caller: &Caller) -> Result<Vec<BackendState>, Problem> {
+        caller.may(Scope::Read)?;
+        let (depths, recent) = tokio::join!(self.depths(), self.recent(self.environment.now()));
+        Ok(self.backend_states(depths.as_ref(), recent))
+    }
+
+    /// Those who opted out of a backend: a page of them.
+    ///
+    /// # Errors
+    /// There is no such backend, the caller may not, or the database does not answer.
+    pub(crate) async fn opt_outs(
+        &self,
+        caller: &Caller,
+        backend: &BackendName,
+        cursor: Option<&str>,
+    ) -> Result<OptOuts, Problem> {
+        caller.may(Scope::People)?;
+        let told = || Problem::not_found(format!("there is no backend {backend}"));
+        self.backends.get(backend).ok_or_else(told)?;
+        let after = cursor.map(str::parse::<Address>).transpose();
+        let after = after.map_err(|_| Problem::bad_request("cursor: not one of ours"))?;
+        let consents = &self.database()?.consents;
+        let mut found = consents.opted_out(Some((backend, after.as_ref())), OPT_OUTS_MAX).await?;
+        let is_full = usize::try_from(OPT_OUTS_MAX).is_ok_and(|max| max <= found.len());
+        found.retain(|consent| consent.backend == *backend);
+        let next = found.last().filter(|_| is_full).map(|last| last.person.as_str().to_owned());
+        let opted_out = found.into_iter().map(|consent| OptedOut {
+            person: shown::person(&consent.person, true),
+            since: consent.since,
+            word: consent.word,
+        });
+        Ok(OptOuts { opted_out: opted_out.collect(), next })
+    }
+}
+
+async fn recent(
+    journal: &dyn Journal,
+    backends: impl Iterator<Item = &BackendName>,
+    now: Timestamp,
+) -> Result<BTreeMap<BackendName, Recent>, LedgerError> {
+    let mut found = BTreeMap::<BackendName, Recent>::new();
+    let since = now.checked_sub(WINDOW).unwrap_or(now);
+    for tally in journal.tallies(since).await? {
+        let counted = &mut found.entry(tally.backend).or_default().counted;
+        *counted.entry(tally.kind).or_default() += tally.count;
+    }
+    for backend in backends {
+        found.entry(backend.clone()).or_default().last_failure = last_failure(journal, backend).await?;
+    }
+    Ok(found)
+}
+
+async fn last_failure(journal: &dyn Journal, backend: &BackendName) -> Result<Option<Failure>, LedgerError> {
+    let mut last: Option<(Standing, Logged)> = None;
+    for standing in [Standing::Failed, Standing::Dead] {
+        let filter = LogFilter { backend: Some(backend.clone()), standing: Some(standing), ..LogFilter::default() };
+        let found = journal.log(&filter, LogPage { before: None, limit: 1 }).await?.pop();
+        if let Some(found) = found
+            && last.as_ref().is_none_or(|(_, last)| last.touched_at < found.touched_at)
+        {
+            last = Some((standing, found));
+        }
+    }
+    let Some((state, logged)) = last else { return Ok(None) };
+    let events = journal.events(&EventsOf::Subject(logged.subject, logged.id)).await?;
+    let is_end = |kind: &str| kind == Kind::MessageFailed.as_str() || kind == DEAD_LETTER;
+    let end = events.iter().rev().find(|event| is_end(&event.kind));
+    let reason = end.and_then(|event| {
+        let data: Value = serde_json::from_str(&event.body).ok()?;
+        data.get("reason")?.as_str().map(str::to_owned)
+    });
+    Ok(Some(Failure { id: logged.id, at: logged.touched_at, state, reason }))
+}
