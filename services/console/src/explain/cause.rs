@@ -51,6 +51,8 @@ pub enum Cause {
     TropoUnavailable,
     /// Tropo's answer could not be understood.
     AnswerUnreadable,
+    /// Our own record of releases could not be read.
+    LedgerAway,
     /// Tropo created a session, and never called back.
     NeverCalledBack,
     /// Tropo called back, and nobody answered.
@@ -88,7 +90,7 @@ pub struct Advice {
 
 impl Cause {
     /// All of them.
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::NotReached,
         Self::WebhookRefused,
         Self::NotText,
@@ -108,6 +110,7 @@ impl Cause {
         Self::TropoThrottles,
         Self::TropoUnavailable,
         Self::AnswerUnreadable,
+        Self::LedgerAway,
         Self::NeverCalledBack,
         Self::CallBackNotReached,
         Self::CallBackRefused,
@@ -147,6 +150,7 @@ impl Cause {
             Self::TropoThrottles => "Tropo asks to wait",
             Self::TropoUnavailable => "Tropo is not working",
             Self::AnswerUnreadable => "Tropo's answer cannot be understood",
+            Self::LedgerAway => "The database is away",
             Self::NeverCalledBack => "Tropo never called back",
             Self::CallBackNotReached => "Tropo's call-back did not reach us",
             Self::CallBackRefused => "We refused Tropo's call-back",
@@ -247,6 +251,10 @@ impl Cause {
             Self::AnswerUnreadable => {
                 &["See that egress.session_api is the address of Tropo's session API, and no page in front of it."]
             }
+            Self::LedgerAway => &[
+                "See that the database at store.url answers: `tropomq status`, and the log of egress.",
+                "Nothing else: nothing is sent without knowing whether it was sent already, and it is tried again.",
+            ],
             Self::NeverCalledBack => &[
                 "Look at the session in Tropo's Application Debugger: it says whether Tropo tried.",
                 "The token has to be the messaging token of the application whose messaging URL is {webhook}: with the token of another one, the call-back goes elsewhere.",

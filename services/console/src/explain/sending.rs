@@ -1,7 +1,6 @@
 //! The questions 4 and 5: how a message went to Tropo, and what Tropo made of it.
 
-use protocol::{FailureReason, Kind, MessageFailed, MessageLaunched, SessionResult, Timestamp};
-use serde::Deserialize;
+use protocol::{DelayedReason, FailureReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, SessionResult};
 use store::{DEAD_LETTER, JournalEvent, Logged, Mark, Subject};
 
 use super::answers::Found;
@@ -14,19 +13,6 @@ use crate::simulated::TropoLine;
 
 /// How long a message may wait for an egress before something may be wrong, in seconds.
 const WAITS_LONG_S: i64 = 60;
-
-/// An attempt that did not hand the message over, and will be made again.
-#[derive(Deserialize)]
-pub(super) struct Delayed {
-    pub(super) attempt: u32,
-    reason: String,
-    #[serde(default)]
-    status: Option<u16>,
-    #[serde(default)]
-    detail: String,
-    #[serde(default)]
-    retry_at: Option<Timestamp>,
-}
 
 /// What is on record of a message.
 struct Record<'a> {
@@ -134,7 +120,7 @@ impl<'a> Record<'a> {
             let because = format!("Tropo created a session, called back, and was given the message.{attempt}");
             return Found::yes(because, evidence);
         }
-        let progress = [Kind::MessageLaunched.as_str(), Delayed::KIND];
+        let progress = [Kind::MessageLaunched.as_str(), Kind::MessageDelayed.as_str()];
         let moved_at = progress.iter().flat_map(|kind| self.all(kind)).map(|event| event.at).max();
         // After a replay, what went before it no longer holds.
         let holds = |event: &&JournalEvent| moved_at.is_none_or(|moved_at| moved_at <= event.at);
@@ -163,7 +149,7 @@ impl<'a> Record<'a> {
         let told = said::<MessageFailed>(failed);
         let detail =
             told.as_ref().map_or_else(String::new, |failed| words::sentence(&self.case.quoted(&failed.detail)));
-        let evidence = self.shown(&[self.last(Delayed::KIND), Some(failed)]);
+        let evidence = self.shown(&[self.last(Kind::MessageDelayed.as_str()), Some(failed)]);
         match told.map(|failed| failed.reason) {
             Some(FailureReason::Unsendable) => {
                 Found::no(format!("It cannot be sent as it is: {detail}"), evidence).for_cause(Cause::Unsendable)
@@ -184,7 +170,7 @@ impl<'a> Record<'a> {
     }
 
     fn expired(&self, expired: Option<&'a JournalEvent>) -> Found {
-        let delayed = self.last(Delayed::KIND);
+        let delayed = self.last(Kind::MessageDelayed.as_str());
         let launched = self.last(Kind::MessageLaunched.as_str());
         let mut evidence = self.shown(&[launched, delayed, expired]);
         if let Some((because, cause)) = self.hindrance(&mut evidence) {
@@ -197,13 +183,13 @@ impl<'a> Record<'a> {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
         let told = told.map_or_else(String::new, |told| format!(" {}", words::sentence(&self.case.quoted(&told))));
         let because = format!("It was given up, and is among the dead letters.{told}");
-        Found::no(because, self.shown(&[self.last(Delayed::KIND), dead])).for_cause(Cause::DeadMessage)
+        Found::no(because, self.shown(&[self.last(Kind::MessageDelayed.as_str()), dead])).for_cause(Cause::DeadMessage)
     }
 
     fn waiting(&self) -> Found {
-        let delayed = self.last(Delayed::KIND);
+        let delayed = self.last(Kind::MessageDelayed.as_str());
         let launched = self.last(Kind::MessageLaunched.as_str());
-        if let Some((event, told)) = delayed.and_then(|event| Some((event, said::<Delayed>(event)?))) {
+        if let Some((event, told)) = delayed.and_then(|event| Some((event, said::<MessageDelayed>(event)?))) {
             let mut evidence = self.shown(&[launched, Some(event)]);
             let again = told.retry_at.filter(|at| self.case.now < *at);
             let again = again.map_or_else(String::new, |at| format!(", in {}", words::duration(self.case.now, at)));
@@ -233,19 +219,19 @@ impl<'a> Record<'a> {
 
     /// What has kept it from being handed over: of the latest attempt.
     fn hindrance(&self, evidence: &mut Vec<Evidence>) -> Option<(String, Cause)> {
-        let Some(delayed) = self.last(Delayed::KIND).and_then(said::<Delayed>) else {
+        let Some(delayed) = self.last(Kind::MessageDelayed.as_str()).and_then(said::<MessageDelayed>) else {
             self.last(Kind::MessageLaunched.as_str())?;
             return Some(self.not_called_back(evidence));
         };
         let status = delayed.status.map_or_else(String::new, |status| format!(" (status {status})"));
-        let (because, cause) = match delayed.reason.as_str() {
-            "no_call_back" => return Some(self.not_called_back(evidence)),
-            "refused" => ("Tropo refuses to create a session", Cause::TokenRefused),
-            "unreachable" => ("Tropo could not be reached", Cause::TropoUnreachable),
-            "throttled" => ("Tropo asked to wait", Cause::TropoThrottles),
-            "unreadable" => ("Tropo's answer could not be understood", Cause::AnswerUnreadable),
-            "ledger" => ("our own record of releases could not be read", Cause::EgressWaits),
-            _ => ("Tropo is not working", Cause::TropoUnavailable),
+        let (because, cause) = match delayed.reason {
+            DelayedReason::NoCallBack => return Some(self.not_called_back(evidence)),
+            DelayedReason::Refused => ("Tropo refuses to create a session", Cause::TokenRefused),
+            DelayedReason::Unreachable => ("Tropo could not be reached", Cause::TropoUnreachable),
+            DelayedReason::Throttled => ("Tropo asked to wait", Cause::TropoThrottles),
+            DelayedReason::Unavailable => ("Tropo is not working", Cause::TropoUnavailable),
+            DelayedReason::Unreadable => ("Tropo's answer could not be understood", Cause::AnswerUnreadable),
+            DelayedReason::Ledger => ("our own record of releases could not be read", Cause::LedgerAway),
         };
         let detail = self.case.quoted(&delayed.detail);
         let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
@@ -352,9 +338,4 @@ impl<'a> Record<'a> {
         let waited = waited.map_or_else(String::new, |waited| format!(", for {waited}"));
         Found::not_yet(format!("Not yet: Tropo has the message, and its result is awaited{waited}."), evidence)
     }
-}
-
-impl Delayed {
-    /// The kind of the event.
-    pub(super) const KIND: &'static str = "message.delayed";
 }

@@ -1,8 +1,8 @@
 //! Events, waits and verdicts in words, which say nothing of a person.
 
 use protocol::{
-    DeliveryReported, IgnoredReason, Kind, MessageFailed, MessageLaunched, MessageRouted, ResultHandler, RoutedOutcome,
-    SessionIgnored, SessionResult, Timestamp,
+    DeliveryReported, IgnoredReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, MessageRouted,
+    ResultHandler, RoutedOutcome, SessionIgnored, SessionResult, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,7 +10,6 @@ use store::{DEAD_LETTER, Subject};
 
 use super::answers::Found;
 use super::cause::Advice;
-use super::sending::Delayed;
 use super::{Answer, Case, Outcome, masked};
 
 /// An event in a sentence.
@@ -21,10 +20,6 @@ pub(super) fn of_event(kind: &str, body: &Value) -> String {
             let queue = body.get("queue").and_then(Value::as_str).unwrap_or("its queue");
             format!("It became a dead letter of {queue}")
         }
-        Err(_) if kind == Delayed::KIND => match said::<Delayed>(body) {
-            Some(delayed) => format!("Attempt {} did not hand the message over", delayed.attempt),
-            None => "An attempt did not hand the message over".to_owned(),
-        },
         Err(_) => format!("{kind}, of a newer version"),
     }
 }
@@ -38,6 +33,10 @@ fn of_kind(kind: Kind, body: &Value) -> String {
         Kind::MessageLaunched => match said::<MessageLaunched>(body) {
             Some(launched) => return format!("Tropo created a session, on attempt {}", launched.attempt),
             None => "Tropo created a session",
+        },
+        Kind::MessageDelayed => match said::<MessageDelayed>(body) {
+            Some(delayed) => return format!("Attempt {} did not hand the message over", delayed.attempt),
+            None => "An attempt did not hand the message over",
         },
         Kind::MessageReleased => "Tropo called back, and was given the message",
         Kind::MessageSent => "Tropo sent the message",

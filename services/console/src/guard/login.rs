@@ -82,7 +82,8 @@ async fn sign_in(
     if let Err(refused) = guard.attempts.begin(address, &user, now) {
         observe::login_refused("there were too many attempts");
         let seconds = refused.retry_after.as_secs() + 1;
-        let mut response = page(&console, StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
+        let mut response =
+            page(&console, StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(response);
     }

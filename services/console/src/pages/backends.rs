@@ -38,8 +38,18 @@ async fn main(console: &Console, caller: &Caller) -> Result<Markup, Problem> {
 }
 
 fn backend(backend: &BackendState, caller: &Caller) -> Markup {
-    let BackendState { name, number, rate, on_unconfirmed, is_guarded, webhook, is_served, backlog, recent, last_failure } =
-        backend;
+    let BackendState {
+        name,
+        number,
+        rate,
+        on_unconfirmed,
+        is_guarded,
+        webhook,
+        is_served,
+        backlog,
+        recent,
+        last_failure,
+    } = backend;
     html! {
         section.card {
             h2 { (name) }

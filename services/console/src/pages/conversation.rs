@@ -32,7 +32,9 @@ pub(super) async fn show(
     whose: Result<Asked<Whose>, Problem>,
 ) -> Response {
     let (title, main) = match whose {
-        Ok(Asked(whose)) => (format!("Conversation with {}", whose.person.as_str()), main(&console, &visitor, whose).await),
+        Ok(Asked(whose)) => {
+            (format!("Conversation with {}", whose.person.as_str()), main(&console, &visitor, whose).await)
+        }
         Err(problem) => ("Conversation".to_owned(), Err(problem)),
     };
     Page::new(&console, &visitor, Place::Messages, &title).shows(main)

@@ -67,7 +67,8 @@ async fn events(console: &Console, caller: &Caller, shown: &Shown) -> Result<Mar
     let found = journal.events_after(after, LATEST).await?;
     let read_up_to = found.last().map_or(after.max(last), |last| last.number);
     let missed = shown.after.filter(|after| *after < earliest).map(|after| earliest - after);
-    let rows: Vec<Markup> = found.into_iter().rev().filter(|event| shown.has(event)).map(|event| row(event, caller)).collect();
+    let rows: Vec<Markup> =
+        found.into_iter().rev().filter(|event| shown.has(event)).map(|event| row(event, caller)).collect();
     let pulse = address::with("/pulse", &[("backend", Some(&shown.backend))]);
     Ok(html! {
         div #live data-pulse=(pulse) data-own data-number=(read_up_to) data-missed=[missed] data-max=(LATEST) {

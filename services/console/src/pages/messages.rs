@@ -7,9 +7,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 use store::Standing;
 
+use super::address;
 use super::layout::{Page, Place};
 use super::pieces::{self, Column};
-use super::address;
 use crate::api::asked::Asked;
 use crate::guard::{Caller, Scope, Visitor};
 use crate::log::Query;
@@ -128,7 +128,8 @@ fn form(console: &Console, caller: &Caller, query: &Query) -> Markup {
     let value = |value: &Option<String>| value.clone().unwrap_or_default();
     let backends: Vec<&str> = console.backends.keys().map(protocol::BackendName::as_str).collect();
     let any = ("", "any");
-    let backends: Vec<(&str, &str)> = std::iter::once(any).chain(backends.into_iter().map(|name| (name, name))).collect();
+    let backends: Vec<(&str, &str)> =
+        std::iter::once(any).chain(backends.into_iter().map(|name| (name, name))).collect();
     let states = STANDINGS.into_iter().map(|standing| pieces::standing_words(standing).0);
     let states: Vec<(&str, &str)> = std::iter::once(any).chain(states.map(|word| (word, word))).collect();
     let ways = [any, ("in", "texts to us"), ("out", "messages from us")];

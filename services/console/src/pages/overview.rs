@@ -75,7 +75,9 @@ fn verdict(status: &Status, balance: &balance::Balance) -> Markup {
 fn amiss(status: &Status, balance: &balance::Balance) -> Vec<Markup> {
     let mut amiss = Vec::new();
     for process in status.processes.iter().filter(|process| !process.is_ready) {
-        amiss.push(html! { "The process “" (process.name) "” takes no work: see " a href="#processes" { "Processes" } "." });
+        amiss.push(
+            html! { "The process “" (process.name) "” takes no work: see " a href="#processes" { "Processes" } "." },
+        );
     }
     for backend in status.backends.iter().filter(|backend| backend.is_served == Some(false)) {
         amiss.push(html! { "Nobody sends the messages of the backend “" (backend.name) "”: is an egress running?" });
@@ -90,7 +92,9 @@ fn amiss(status: &Status, balance: &balance::Balance) -> Vec<Markup> {
                 amiss.push(html! { "Nobody keeps what happens: is a journal running? Until then these pages show nothing new." });
             }
             if 0 < queues.dead {
-                amiss.push(html! { (counted(queues.dead, "dead letter")) ": " a href="/dead-letters" { "see why" } "." });
+                amiss.push(
+                    html! { (counted(queues.dead, "dead letter")) ": " a href="/dead-letters" { "see why" } "." },
+                );
             }
             if 0 < queues.unrouted {
                 amiss.push(html! { (counted(queues.unrouted, "message")) " that no queue took: " a href="/dead-letters" { "see them" } "." });
@@ -113,11 +117,13 @@ fn counted(count: u64, what: &str) -> String {
 /// The numbers of the last minutes.
 fn figures(status: &Status) -> Markup {
     let recent = |kind: &str| -> u64 { status.backends.iter().filter_map(|backend| backend.recent.get(kind)).sum() };
-    let waiting = status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
+    let waiting =
+        status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
     let dead = status.queues.as_ref().map(|queues| queues.dead);
     let replies = status.replies.map(|replies| {
         let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
-        let [half, most, nearly_all] = [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
+        let [half, most, nearly_all] =
+            [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
         html! { (half) " s" span.soft { " half · " (most) " s 95 % · " (nearly_all) " s 99 %" } }
     });
     let none = || html! { span.soft { "–" } };
@@ -146,7 +152,8 @@ async fn charts(console: &Console) -> Result<Markup, Problem> {
     let minutes = rates::minutes(now);
     let counts = rates::counts(&minutes, &tallies);
     let waits = rates::waits(&minutes, &latencies);
-    let happened = Chart { id: "rates", title: "What happened", unit: "events a minute", minutes: &minutes, lines: &counts };
+    let happened =
+        Chart { id: "rates", title: "What happened", unit: "events a minute", minutes: &minutes, lines: &counts };
     let took = Chart {
         id: "waits",
         title: "Replies",

@@ -68,9 +68,8 @@ pub(super) fn wait_shares(latencies: &[Latency]) -> Vec<(&'static str, Option<f6
 
 /// How many events of some kinds a backend had since an instant.
 pub(super) fn of_backend(tallies: &[Tally], backend: &BackendName, since: Timestamp, kinds: &[&str]) -> u64 {
-    let is_meant = |tally: &&Tally| {
-        tally.backend == *backend && since <= tally.minute && kinds.contains(&tally.kind.as_str())
-    };
+    let is_meant =
+        |tally: &&Tally| tally.backend == *backend && since <= tally.minute && kinds.contains(&tally.kind.as_str());
     tallies.iter().filter(is_meant).map(|tally| tally.count).sum()
 }
 

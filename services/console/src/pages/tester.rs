@@ -62,7 +62,8 @@ pub(super) async fn send(
             let sent = sent.to_string();
             let Draft { backend, from, way, lines, .. } = &draft;
             let asked = [("backend", backend), ("from", from), ("way", way), ("lines", lines), ("sent", &sent)];
-            Redirect::to(&address::with("/tester", &asked.map(|(name, value)| (name, Some(value.as_str()))))).into_response()
+            Redirect::to(&address::with("/tester", &asked.map(|(name, value)| (name, Some(value.as_str())))))
+                .into_response()
         }
         Err(problem) => {
             let said = Said::Failed(problem.detail().to_owned());

@@ -3,7 +3,8 @@ use super::*;
 #[track_caller]
 fn check_scale(highest: f64, expected: &[f64]) {
     let lines = scale(highest);
-    let same = lines.len() == expected.len() && lines.iter().zip(expected).all(|(is, should)| (is - should).abs() < 1e-9);
+    let same =
+        lines.len() == expected.len() && lines.iter().zip(expected).all(|(is, should)| (is - should).abs() < 1e-9);
     assert!(same, "{highest}: {lines:?}");
 }
 

@@ -7,14 +7,8 @@ use crate::status::{BackendState, Process, Status, Waiting};
 
 /// The backends, shortly: their own page says more.
 pub(super) fn backends(status: &Status) -> Markup {
-    let columns = [
-        Column("Backend"),
-        Column("State"),
-        Column("Waiting"),
-        Column("Texts"),
-        Column("Sent"),
-        Column("Went wrong"),
-    ];
+    let columns =
+        [Column("Backend"), Column("State"), Column("Waiting"), Column("Texts"), Column("Sent"), Column("Went wrong")];
     let rows: Vec<Vec<Markup>> = status.backends.iter().map(backend).collect();
     html! {
         h2 { a href="/backends" { "Backends" } span.soft { ", the last five minutes" } }
