@@ -2,7 +2,8 @@
 
 #![expect(unused_qualifications, reason = "as utoipa writes what it derives")]
 
-mod asked;
+mod acts;
+pub(crate) mod asked;
 mod dead_letters;
 mod document;
 mod events;
@@ -41,6 +42,7 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(state::applications))
         .routes(routes!(state::balance))
         .routes(routes!(state::configuration))
+        .routes(routes!(acts::list))
         .routes(routes!(simulated::phones))
         .routes(routes!(simulated::received))
         .routes(routes!(simulated::debugger))

@@ -3,15 +3,17 @@
 //! Invariant: who watches gets each event once, in the order of the numbers. What is passed on says from which number on it
 //! is complete; whoever has read less than that reads on in the journal itself.
 
+mod pulse;
 mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use store::{LedgerError, Numbered};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use crate::problem::Problem;
 use crate::{Console, observe};
 pub(crate) use stream::{KEEP_ALIVE, Wish};
 
@@ -45,6 +47,17 @@ impl Default for Feed {
     fn default() -> Self {
         let places = Arc::new(Semaphore::new(WATCHERS_MAX));
         Self { new: broadcast::Sender::new(BATCHES_MAX), places, over: CancellationToken::new() }
+    }
+}
+
+impl Feed {
+    /// A place among those who watch.
+    ///
+    /// # Errors
+    /// Too many do.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map_err(|_| Problem::unavailable("too many watch at once: come again later"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages: rendered here, complete without a script; the scripts only keep them current.
 
+mod acts;
 mod address;
 mod assets;
 mod backends;
@@ -8,11 +9,11 @@ mod chat;
 mod configuration;
 mod conversation;
 mod kinds;
-mod layout;
+pub(crate) mod layout;
 mod live;
 mod messages;
 mod overview;
-mod pieces;
+pub(crate) mod pieces;
 mod pulse;
 mod rates;
 mod refusals;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/backends", get(backends::show))
         .route("/backends/{name}/opt-outs", get(backends::opt_outs))
         .route("/configuration", get(configuration::show))
+        .route("/acts", get(acts::show))
         .route("/pulse", get(pulse::follow))
         .merge(assets::routes())
 }

@@ -56,6 +56,11 @@ impl Problem {
         Self::of(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
     }
 
+    /// The same, after what it is about.
+    pub(crate) fn after(self, about: impl std::fmt::Display) -> Self {
+        Self { detail: format!("{about}: {}", self.detail), ..self }
+    }
+
     /// What was asked for is understood, and cannot be.
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Self {
         Self::of(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request cannot be carried out", detail)
@@ -133,13 +138,15 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(&self)).into_response();
         let written_as = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, written_as);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, AGAIN_AFTER_S);
-        }
         if self.status == StatusCode::UNAUTHORIZED {
             let by_token = HeaderValue::from_static("Bearer realm=\"tropomq\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, by_token);
         }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, AGAIN_AFTER_S);
+        }
+        // For whoever shows it to people.
+        response.extensions_mut().insert(self);
         response
     }
 }

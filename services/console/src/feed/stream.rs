@@ -25,10 +25,10 @@ use crate::{Console, observe};
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long a stream goes on. Who comes again is asked again who they are.
-const LIFE_MAX: Duration = Duration::from_mins(15);
+pub(super) const LIFE_MAX: Duration = Duration::from_mins(15);
 
 /// When a browser comes again after it was cut off.
-const COME_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// How far somebody may be behind: what is older is not read for them any more.
 const BEHIND_MAX: i64 = 10_000;
@@ -55,7 +55,7 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    fn is_for(&self, event: &JournalEvent) -> bool {
+    pub(super) fn is_for(&self, event: &JournalEvent) -> bool {
         let Self { backend, kinds, session } = self;
         let is_of = |id: &SessionId| event.session_id.as_ref() == Some(id) || event.correlation_id.as_ref() == Some(id);
         backend.as_ref().is_none_or(|backend| *backend == event.backend)
@@ -93,8 +93,7 @@ impl Console {
         wish: Wish,
         after: Option<i64>,
     ) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Problem> {
-        let place = Arc::clone(&self.feed.places).try_acquire_owned();
-        let place = place.map_err(|_| Problem::unavailable("too many watch at once: come again later"))?;
+        let place = self.feed.place()?;
         // First: what comes from now on is not missed while the journal is read.
         let new = self.feed.new.subscribe();
         let last = self.database()?.journal.last_number().await?;

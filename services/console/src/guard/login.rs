@@ -19,7 +19,8 @@ use store::SignedIn;
 use super::forms::{Form, unreadable};
 use super::sessions::{self, Secret};
 use super::users::PASSWORD_BYTES_MAX;
-use crate::pages::{Page, pieces};
+use crate::pages::layout::Page;
+use crate::pages::pieces;
 use crate::problem::Problem;
 use crate::{Console, observe};
 

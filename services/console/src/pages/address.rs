@@ -4,10 +4,8 @@ use url::form_urlencoded::Serializer;
 
 /// A path with what is given; what is `None` or empty is left out.
 pub(crate) fn with(path: &str, asked: &[(&str, Option<&str>)]) -> String {
-    let mut query = Serializer::new(String::new());
     let given = asked.iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
-    given.for_each(|(name, value)| drop(query.append_pair(name, value)));
-    let query = query.finish();
+    let query = Serializer::new(String::new()).extend_pairs(given).finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 

@@ -10,7 +10,7 @@ pub(crate) fn told(kind: &str) -> (&str, Tone) {
     if kind == DEAD_LETTER {
         return ("dead letter", Tone::Bad);
     }
-    kind.parse().map_or((kind, Tone::Plain), words)
+    kind.parse().map_or((kind, Tone::Plain), |known| words(known))
 }
 
 /// All of them, with what they are called.

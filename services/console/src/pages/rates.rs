@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{BackendName, Timestamp};
+use protocol::Timestamp;
 use store::{DEAD_LETTER, Latency, Tally};
 
 use super::chart::Line;
@@ -57,20 +57,6 @@ pub(super) fn waits(minutes: &[Timestamp], latencies: &[Latency]) -> Vec<Line> {
         Line { name, values: minutes.iter().map(wait).collect() }
     };
     SHARES.into_iter().map(line).collect()
-}
-
-/// The waits within which the shares of all these replies were handed over, by their names.
-pub(super) fn wait_shares(latencies: &[Latency]) -> Vec<(&'static str, Option<f64>)> {
-    let mut waits: Vec<f64> = latencies.iter().map(seconds).collect();
-    waits.sort_by(f64::total_cmp);
-    SHARES.into_iter().map(|(name, share)| (name, within(&waits, share))).collect()
-}
-
-/// How many events of some kinds a backend had since an instant.
-pub(super) fn of_backend(tallies: &[Tally], backend: &BackendName, since: Timestamp, kinds: &[&str]) -> u64 {
-    let is_meant =
-        |tally: &&Tally| tally.backend == *backend && since <= tally.minute && kinds.contains(&tally.kind.as_str());
-    tallies.iter().filter(is_meant).map(|tally| tally.count).sum()
 }
 
 fn seconds(latency: &Latency) -> f64 {

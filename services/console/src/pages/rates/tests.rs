@@ -65,18 +65,8 @@ fn waits_stand_in_the_minute_of_the_release() {
 
 #[test]
 fn clocks_that_disagree_make_no_wait_of_less_than_nothing() {
-    let shares = wait_shares(&[latency(60, 59)]);
-    assert!(shares.iter().all(|(_, wait)| *wait == Some(0.0)), "{shares:?}");
-    assert!(wait_shares(&[]).iter().all(|(_, wait)| wait.is_none()));
-}
-
-#[test]
-fn events_of_a_backend_are_counted_from_an_instant_on() {
-    let tallies = [tally(1, "message.sent", 2), tally(2, "message.sent", 3), tally(2, "message.failed", 1)];
-    let count = |backend: &str, since, kinds: &[&str]| {
-        of_backend(&tallies, &backend.parse().expect("a name"), at(since), kinds)
-    };
-    assert_eq!(count("clinic", 0, &["message.sent"]), 5);
-    assert_eq!(count("clinic", 61, &["message.sent", "message.failed"]), 4);
-    assert_eq!(count("other", 0, &["message.sent"]), 0);
+    let lines = waits(&[at(0)], &[latency(60, 59)]);
+    assert!(lines.iter().all(|line| line.values == [Some(0.0)]));
+    let lines = waits(&[at(0)], &[]);
+    assert!(lines.iter().all(|line| line.values == [None]));
 }
