@@ -26,7 +26,7 @@ fn words(kind: Kind) -> (&'static str, Tone) {
         Kind::MessageRouted => ("applications answered", Tone::Plain),
         Kind::MessageSend => ("message wanted", Tone::Plain),
         Kind::MessageLaunched => ("Tropo has a session", Tone::Open),
-        Kind::MessageDelayed => ("to be tried again", Tone::Doubtful),
+        Kind::MessageDelayed => ("not yet: tried again", Tone::Doubtful),
         Kind::MessageReleased => ("handed to Tropo", Tone::Open),
         Kind::MessageSent => ("sent", Tone::Good),
         Kind::MessageDelivered => ("delivered", Tone::Good),
