@@ -86,6 +86,8 @@ impl<'a> Books<'a> {
             let part = match kind {
                 // Where a message is sent again, each session that holds it is told of.
                 Kind::MessageReleased | Kind::MessageUnconfirmed => format!("{:?}", event.data.get("session_id")),
+                // Each attempt is one as well, and the next may come to the very same.
+                Kind::MessageDelayed => format!("{} {}", head.time, event.data),
                 Kind::MessageLaunched | Kind::DeliveryReported | Kind::SessionResult => event.data.to_string(),
                 _ => String::new(),
             };

@@ -306,7 +306,7 @@ impl SessionApi for SessionClient {
             tropo.world.travel().await;
             launch::judge(status, None, &body, environment.now()).map_err(|refusal: Refusal| {
                 tropo.world.note(format_args!("egress hears of Tropo: {refusal}"));
-                ClientError::Refused(refusal)
+                ClientError::Refused { status, refusal }
             })
         })
     }

@@ -49,7 +49,13 @@ pub enum ClientError {
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// An answer came, and it was no.
     #[error("Tropo refused to create a session")]
-    Refused(#[source] Refusal),
+    Refused {
+        /// The status of the answer.
+        status: u16,
+        /// What it means.
+        #[source]
+        refusal: Refusal,
+    },
 }
 
 /// Whether the address is this machine or a neighbour by its bare name, such as a container of the same stack: what a
@@ -113,7 +119,7 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         let verdict = launch::judge(status, retry_after.as_deref(), &body, environment.now());
-        verdict.map_err(|refusal| ClientError::Refused(refusal.without(token.expose_secret())))
+        verdict.map_err(|refusal| ClientError::Refused { status, refusal: refusal.without(token.expose_secret()) })
     }
 }
 

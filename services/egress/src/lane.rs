@@ -7,16 +7,15 @@ use std::time::Duration;
 use messaging::{Context, Disposition, Handler, Outgoing, Settle, trace};
 use protocol::{
     BackendName, Envelope, Event, EventId, FailureReason, Head, MessageExpired, MessageFailed, MessageLaunched,
-    MessageReleased, MessageSend, Timestamp,
+    MessageReleased, MessageSend, SessionId, Timestamp,
 };
 use store::{LedgerError, Record, Release, Why};
 use tropo::launch::{Launched, Refusal};
 use tropo::ticket::Ticket;
 
-use crate::end;
 use crate::pace::Pace;
 use crate::pending::Ended;
-use crate::{Backend, ClientError, Egress, OnUnconfirmed, observe, patience};
+use crate::{Backend, ClientError, Egress, OnUnconfirmed, delay, end, observe, patience};
 
 /// How far the clocks of two replicas may be apart. A message is given up only when no ticket of it can be valid by
 /// any replica's clock.
@@ -62,6 +61,8 @@ pub enum SendError {
     NoCallBack {
         /// How long it was waited for.
         timeout: Duration,
+        /// The session, where Tropo named it.
+        session_id: Option<SessionId>,
     },
     /// Tropo will never take it as things are: the token is wrong, say.
     #[error("Tropo rejected the message for good: {detail}")]
@@ -95,7 +96,7 @@ impl Settle for SendError {
             Self::Ledger(LedgerError::Unavailable(_) | LedgerError::Denied(_) | LedgerError::Corrupt(_))
             | Self::NoCallBack { .. } => Disposition::Retry { after: None },
             Self::Client(ClientError::Build(_) | ClientError::Unreachable(_)) => Disposition::Retry { after: None },
-            Self::Client(ClientError::Refused(refusal)) => match refusal {
+            Self::Client(ClientError::Refused { refusal, .. }) => match refusal {
                 Refusal::Throttled { retry_after } => Disposition::Retry { after: *retry_after },
                 Refusal::Unavailable { .. } | Refusal::Unreadable => Disposition::Retry { after: None },
                 Refusal::Rejected { .. } => Disposition::Retry { after: Some(REFUSED_WAIT) },
@@ -119,51 +120,10 @@ impl Handler for Lane {
 
     async fn handle(&self, command: Envelope<MessageSend>, context: &Context) -> Result<Vec<Outgoing>, SendError> {
         let Envelope { head, data } = command;
-        if head.backend != self.name {
-            return Err(SendError::OtherBackend { found: head.backend, lane: self.name.clone() });
-        }
-        // Before anything else is waited for: the order of the queue is the order of the turns.
-        let _turn = match &self.pace {
-            Some(pace) => Some(pace.people.turn(&data.to).await),
-            None => None,
-        };
-        let expires_at = self.expires_at(&head, &data, context);
-        match self.known(&head, context).await? {
-            Some(Record::Released(release)) => return Ok(vec![released(&head, &release)]),
-            Some(Record::GivenUp(given_up)) => return end::of(&head, &given_up, expires_at),
-            Some(Record::Open) | None => {}
-        }
-        let attempts_before = context.attempt.saturating_sub(1);
-        if !self.is_permitted(&head, &data, context).await? {
-            return self.give_up(&head, Why::OptedOut, attempts_before, expires_at, context).await;
-        }
-        if let Some(pace) = &self.pace {
-            pace.wait(&context.environment).await;
-        }
-        let now = context.environment.now();
-        if let Some(detail) = unsendable(&data) {
-            return Ok(vec![Outgoing::new(&failed(&head, now, detail))]);
-        }
-        if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
-            return self.give_up(&head, Why::Expired, attempts_before, expires_at, context).await;
-        }
-        let ticket = self.ticket(&head, data, expires_at, context);
-        if TICKET_BYTES_MAX < ticket.len() {
-            return Ok(vec![Outgoing::new(&failed(&head, now, "the text is too long with its escapes"))]);
-        }
-        match self.launch_and_wait(&head, ticket, context).await {
-            // Unless everything is refused: then it waits.
-            Err(SendError::Client(ClientError::Refused(refusal @ Refusal::Rejected { .. })))
-                if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX =>
-            {
-                let why = Why::Refused { detail: refusal.to_string() };
-                self.give_up(&head, why, context.attempt, expires_at, context).await
-            }
-            launched => match launched? {
-                Ended::Released(release) => Ok(vec![released(&head, &release)]),
-                Ended::GivenUp(given_up) => end::of(&head, &given_up, expires_at),
-            },
-        }
+        let attempted = self.attempt(&head, data, context).await;
+        let delayed = attempted.as_ref().err().and_then(|error| delay::of(&head, error, context));
+        delayed.into_iter().for_each(|delayed| context.progress(delayed));
+        attempted
     }
 }
 
@@ -171,6 +131,54 @@ impl Lane {
     pub(crate) fn new(egress: Arc<Egress>, name: BackendName, backend: Backend) -> Self {
         let pace = backend.rate.map(Pace::new);
         Self { egress, name, backend, pace, refusals: AtomicU32::new(0) }
+    }
+
+    async fn attempt(&self, head: &Head, data: MessageSend, context: &Context) -> Result<Vec<Outgoing>, SendError> {
+        if head.backend != self.name {
+            return Err(SendError::OtherBackend { found: head.backend.clone(), lane: self.name.clone() });
+        }
+        // Before anything else is waited for: the order of the queue is the order of the turns.
+        let _turn = match &self.pace {
+            Some(pace) => Some(pace.people.turn(&data.to).await),
+            None => None,
+        };
+        let expires_at = self.expires_at(head, &data, context);
+        match self.known(head, context).await? {
+            Some(Record::Released(release)) => return Ok(vec![released(head, &release)]),
+            Some(Record::GivenUp(given_up)) => return end::of(head, &given_up, expires_at),
+            Some(Record::Open) | None => {}
+        }
+        let attempts_before = context.attempt.saturating_sub(1);
+        if !self.is_permitted(head, &data, context).await? {
+            return self.give_up(head, Why::OptedOut, attempts_before, expires_at, context).await;
+        }
+        if let Some(pace) = &self.pace {
+            pace.wait(&context.environment).await;
+        }
+        let now = context.environment.now();
+        if let Some(detail) = unsendable(&data) {
+            return Ok(vec![Outgoing::new(&failed(head, now, detail))]);
+        }
+        if expires_at.saturating_add(CLOCK_SKEW_MAX).is_ok_and(|given_up_at| given_up_at <= now) {
+            return self.give_up(head, Why::Expired, attempts_before, expires_at, context).await;
+        }
+        let ticket = self.ticket(head, data, expires_at, context);
+        if TICKET_BYTES_MAX < ticket.len() {
+            return Ok(vec![Outgoing::new(&failed(head, now, "the text is too long with its escapes"))]);
+        }
+        match self.launch_and_wait(head, ticket, context).await {
+            // Unless everything is refused: then it waits.
+            Err(SendError::Client(ClientError::Refused { refusal: refusal @ Refusal::Rejected { .. }, .. }))
+                if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX =>
+            {
+                let why = Why::Refused { detail: refusal.to_string() };
+                self.give_up(head, why, context.attempt, expires_at, context).await
+            }
+            launched => match launched? {
+                Ended::Released(release) => Ok(vec![released(head, &release)]),
+                Ended::GivenUp(given_up) => end::of(head, &given_up, expires_at),
+            },
+        }
     }
 
     /// How the wait of a message ends, by what is on record.
@@ -227,11 +235,16 @@ impl Lane {
         let environment = &context.environment;
         // Before the session is created: its call-back may come before the create reply.
         let mut wait = self.egress.pending.wait_for(head.id);
+        let mut session_id = None;
         // A copy of the same message, after a lost connection say, has a session on its way already: one is enough.
         if !wait.joined {
+            let asked_at = environment.now();
             let created = self.egress.session_api.create(&self.backend.messaging_token, ticket, environment).await;
             match created {
-                Ok(launched) => self.launched(head, launched, context),
+                Ok(launched) => {
+                    session_id.clone_from(&launched.session_id);
+                    self.launched(head, launched, asked_at, context);
+                }
                 // Whatever the create reply says, a session that called back has the message, here or elsewhere.
                 Err(error) => {
                     return match wait.now() {
@@ -245,17 +258,19 @@ impl Lane {
         match wait.within(timeout, environment).await {
             Some(ended) => Ok(ended),
             // The call-back may have come to another replica a moment ago.
-            None => self.find(head).await?.ok_or(SendError::NoCallBack { timeout }),
+            None => self.find(head).await?.ok_or(SendError::NoCallBack { timeout, session_id }),
         }
     }
 
-    fn launched(&self, head: &Head, launched: Launched, context: &Context) {
+    fn launched(&self, head: &Head, launched: Launched, asked_at: Timestamp, context: &Context) {
         observe::launched(head, context.attempt);
         self.refusals.store(0, Ordering::Relaxed);
         let Some(session_id) = launched.session_id else { return };
-        let attempt = context.attempt;
-        let data = MessageLaunched { message_id: head.id, session_id: session_id.clone(), attempt };
-        let mut event = Envelope::caused_by(head, attempt, context.environment.now(), data);
+        let (attempt, now) = (context.attempt, context.environment.now());
+        // A clock that was set back meanwhile tells nothing.
+        let took_us = u64::try_from(now.duration_since(asked_at).as_micros()).ok();
+        let data = MessageLaunched { message_id: head.id, session_id: session_id.clone(), attempt, took_us };
+        let mut event = Envelope::caused_by(head, attempt, now, data);
         // Of this very session: the same attempt may create another after a crash.
         event.head.id = EventId::of_webhook(&self.name, &session_id, MessageLaunched::KIND, "");
         context.progress(Outgoing::new(&event.correlated(&session_id)));

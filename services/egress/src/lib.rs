@@ -24,6 +24,7 @@
 mod callback;
 mod client;
 mod config;
+mod delay;
 mod document;
 mod end;
 mod lane;

@@ -1,10 +1,10 @@
-//! Writes facts and explanations to the database, many at a time.
+//! Writes what is noted to the database, many notes at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging::Environment;
-use store::{Accounts, Explanation, Explanations, Fact};
+use messaging::{BoxFuture, Environment};
+use store::{Explanation, Fact, JournalEntry, LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::facts::Noted;
@@ -25,22 +25,58 @@ pub(crate) struct Note {
     pub(crate) kept: oneshot::Sender<()>,
 }
 
+/// What a group of notes says.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) explanations: Vec<Explanation>,
+    pub(crate) entries: Vec<JournalEntry>,
+}
+
+impl Group {
+    fn of(notes: &[Note]) -> Self {
+        let mut group = Self::default();
+        for Note { noted, .. } in notes {
+            let Noted { facts, explanation, entry } = noted.clone();
+            group.facts.extend(facts.into_iter().flatten());
+            group.explanations.extend(explanation);
+            group.entries.extend(entry);
+        }
+        group
+    }
+}
+
+/// Where groups are put on record. What is there already changes nothing.
+pub(crate) trait Record: Send + Sync {
+    /// Returns once all of it is on record.
+    fn write<'a>(&'a self, group: &'a Group) -> BoxFuture<'a, Result<(), LedgerError>>;
+}
+
+impl Record for Opened {
+    fn write<'a>(&'a self, group: &'a Group) -> BoxFuture<'a, Result<(), LedgerError>> {
+        let Group { facts, explanations, entries } = group;
+        // Side by side: SQLite writes them in one transaction.
+        Box::pin(async {
+            tokio::try_join!(
+                self.accounts.record(facts),
+                self.explanations.keep(explanations),
+                self.journal.keep_events(entries)
+            )
+            .map(drop)
+        })
+    }
+}
+
 /// Writes what the witnesses of one process note.
 pub struct Keeper {
     notes: mpsc::Receiver<Note>,
-    accounts: Arc<dyn Accounts>,
-    explanations: Arc<dyn Explanations>,
+    record: Arc<dyn Record>,
     environment: Environment,
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        notes: mpsc::Receiver<Note>,
-        accounts: Arc<dyn Accounts>,
-        explanations: Arc<dyn Explanations>,
-        environment: Environment,
-    ) -> Self {
-        Self { notes, accounts, explanations, environment }
+    pub(crate) fn new(notes: mpsc::Receiver<Note>, record: Arc<dyn Record>, environment: Environment) -> Self {
+        Self { notes, record, environment }
     }
 
     /// Writes until the witnesses are gone.
@@ -75,13 +111,12 @@ impl Keeper {
     /// Writes a group, however long the database is away, unless nobody waits for it any more.
     ///
     /// What is given back then comes again, and is written then.
-    async fn write(&self, group: &[Note]) {
-        let facts: Vec<Fact> = group.iter().flat_map(|note| note.noted.facts.iter().cloned()).collect();
-        let explanations: Vec<Explanation> = group.iter().filter_map(|note| note.noted.explanation.clone()).collect();
-        while group.iter().any(|note| !note.kept.is_closed()) {
-            // Side by side: SQLite writes both in one transaction.
-            match tokio::try_join!(self.accounts.record(&facts), self.explanations.keep(&explanations)) {
-                Ok(((), ())) => return,
+    async fn write(&self, notes: &[Note]) {
+        let group = Group::of(notes);
+        while notes.iter().any(|note| !note.kept.is_closed()) {
+            observe::lag(&group.entries, self.environment.now());
+            match self.record.write(&group).await {
+                Ok(()) => return,
                 Err(error) => observe::not_recorded(&error),
             }
             self.environment.clock.sleep(TRY_AGAIN_AFTER).await;

@@ -1,20 +1,23 @@
-//! Keeps account of every text and every message, and finds what is missing; and keeps why texts were answered as they
-//! were.
+//! Keeps every event, and account of every text and every message; finds what is missing; and keeps why texts were
+//! answered as they were.
 //!
 //! ```text
-//! journal.events ──► Events ──┐ facts, and explanations (to store::Explanations)
-//! journal.dead   ──► Dead   ──┴─► Keeper ──► store::Accounts ──► the account ──┐
-//! router's queues, the lanes, the waiting levels ─► depths ────────────────────┴─► balance: what is where it can be
+//! journal.events ──► Events ──┐            ┌─► store::Journal: every event, and the log of texts and messages
+//! journal.dead   ──► Dead   ──┴─► Keeper ──┼─► store::Explanations
+//!                                          └─► store::Accounts ──► the account ──┐
+//! router's queues, the lanes, the waiting levels ─► depths ──────────────────────┴─► balance: what is where it can be
 //! ```
 //!
-//! Invariant: a fact is recorded before its event is acknowledged, and recording it again changes nothing. So every
-//! event counts once, in whatever order and however often it comes.
+//! Invariant: an event is on record, with what it says, before it is acknowledged, and recording it again changes
+//! nothing. So every event is kept and counts once, in whatever order and however often it comes.
 
 pub mod balance;
 mod config;
+mod entry;
 mod facts;
 mod keeper;
 mod observe;
+mod told;
 pub mod words;
 
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use std::time::Duration;
 
 use messaging::{BoxFuture, Context, Delivery, Environment, Witness};
 use protocol::Timestamp;
-use store::{Accounts, LedgerError, Opened};
+use store::{LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -58,16 +61,17 @@ struct Notes(mpsc::Sender<Note>);
 /// The witnesses of the two records, and the keeper that writes what they note. It runs for as long as they are there.
 #[must_use]
 pub fn witnesses(database: &Opened, environment: Environment) -> (Events, Dead, Keeper) {
-    let (accounts, explanations) = (Arc::clone(&database.accounts), Arc::clone(&database.explanations));
     let (notes, noted) = mpsc::channel(NOTES_MAX);
     let notes = Notes(notes);
-    (Events(notes.clone()), Dead(notes), Keeper::new(noted, accounts, explanations, environment))
+    (Events(notes.clone()), Dead(notes), Keeper::new(noted, Arc::new(database.clone()), environment))
 }
 
 impl Notes {
     /// Returns once it is on record.
-    async fn keep(&self, delivery: &Delivery, noted: Option<Noted>) {
-        let Some(noted) = noted else { return observe::unreadable(delivery) };
+    async fn keep(&self, delivery: &Delivery, noted: Noted) {
+        if noted.facts.is_none() {
+            observe::unreadable(delivery);
+        }
         if noted == Noted::default() {
             return;
         }
@@ -94,13 +98,17 @@ impl Witness for Dead {
     }
 }
 
-/// Tells the account as metrics, until shutdown is requested.
-pub async fn tell(accounts: Arc<dyn Accounts>, environment: Environment, shutdown: CancellationToken) {
+/// Tells the account, and how much is kept, as metrics, until shutdown is requested.
+pub async fn tell(database: Opened, environment: Environment, shutdown: CancellationToken) {
+    let Opened { accounts, journal, .. } = database;
     loop {
         let began = Instant::now();
         // What is old in it is no part of the metrics.
-        match accounts.account(Timestamp::UNIX_EPOCH).await {
-            Ok(account) => observe::account(&account),
+        match tokio::try_join!(accounts.account(Timestamp::UNIX_EPOCH), journal.size()) {
+            Ok((account, size)) => {
+                observe::account(&account);
+                observe::size(&size, environment.now());
+            }
             Err(error) => observe::not_drawn(&error),
         }
         let rest = began.elapsed().saturating_mul(REST).max(TELL_EVERY);
@@ -110,34 +118,52 @@ pub async fn tell(accounts: Arc<dyn Accounts>, environment: Environment, shutdow
     }
 }
 
-/// How long entries are remembered after something was seen of them last, once they ended.
+/// For how long, and how much, is remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
-    /// Most of them, and explanations after they were told.
+    /// How long events and explanations are, and most entries of the account after something was seen of them last, once
+    /// they ended.
     pub usual: Duration,
-    /// Those that a replay may still give another end: for as long as one may be sent.
+    /// The same, of entries that a replay may still give another end: for as long as one may be sent.
     pub replayable: Duration,
+    /// How many bytes of events.
+    pub bytes_max: u64,
 }
 
-/// Forgets what ended long ago, until shutdown is requested: it goes on counting. And forgets why it was answered so.
+/// Forgets events that are old or too many, and why texts were answered as they were; and what ended long ago, which goes
+/// on counting. Until shutdown is requested.
 pub async fn forget(database: Opened, retention: Retention, environment: Environment, shutdown: CancellationToken) {
-    let Opened { accounts, explanations, .. } = database;
+    let Opened { accounts, explanations, journal, .. } = database;
     while shutdown.run_until_cancelled(environment.clock.sleep(FORGET_EVERY)).await.is_some() {
         let now = environment.now();
-        let Retention { usual, replayable } = retention;
+        let Retention { usual, replayable, bytes_max } = retention;
         let (Ok(usual), Ok(replayable)) = (now.checked_sub(usual), now.checked_sub(replayable)) else { continue };
         forget_all(&shutdown, || accounts.forget(usual, replayable, FORGET_MAX)).await;
         forget_all(&shutdown, || explanations.forget(usual, FORGET_MAX)).await;
+        let forgotten = forget_all(&shutdown, || journal.forget_events(usual, bytes_max, FORGET_MAX)).await;
+        observe::forgotten(forgotten);
     }
 }
 
-/// Forgets batch after batch: as long as one is full, there is more.
-async fn forget_all<'a>(shutdown: &CancellationToken, forget: impl Fn() -> BoxFuture<'a, Result<u64, LedgerError>>) {
+/// Forgets batch after batch: as long as one is full, there is more. Says how many were forgotten.
+async fn forget_all<'a>(
+    shutdown: &CancellationToken,
+    forget: impl Fn() -> BoxFuture<'a, Result<u64, LedgerError>>,
+) -> u64 {
+    let mut all = 0;
     while !shutdown.is_cancelled() {
         match forget().await {
-            Ok(forgotten) if u64::from(FORGET_MAX) <= forgotten => {}
-            Ok(_) => return,
-            Err(error) => return observe::not_drawn(&error),
+            Ok(forgotten) => {
+                all += forgotten;
+                if forgotten < u64::from(FORGET_MAX) {
+                    break;
+                }
+            }
+            Err(error) => {
+                observe::not_drawn(&error);
+                break;
+            }
         }
     }
+    all
 }

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use messaging::Delivery;
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::{KeyValue, global};
-use protocol::{BackendName, chain};
-use store::{Account, BackendAccount, LedgerError, Standings};
+use protocol::{BackendName, Timestamp, chain};
+use store::{Account, BackendAccount, JournalEntry, JournalSize, LedgerError, Standings};
 use tracing::warn;
 
 use crate::words;
@@ -16,6 +16,11 @@ struct Metrics {
     messages: Gauge<u64>,
     sessions: Gauge<u64>,
     unreadable: Counter<u64>,
+    lag: Gauge<f64>,
+    events: Gauge<u64>,
+    bytes: Gauge<u64>,
+    reach: Gauge<f64>,
+    forgotten: Counter<u64>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -38,6 +43,26 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .with_description(
                 "Events and dead letters that cannot be accounted for, because nothing tells what they are",
             )
+            .build(),
+        lag: meter
+            .f64_gauge("tropomq.journal.lag")
+            .with_unit("s")
+            .with_description("How long ago what is being kept, or was last, happened")
+            .build(),
+        events: meter.u64_gauge("tropomq.journal.events").with_description("Events that are kept").build(),
+        bytes: meter
+            .u64_gauge("tropomq.journal.size")
+            .with_unit("By")
+            .with_description("How many bytes they have")
+            .build(),
+        reach: meter
+            .f64_gauge("tropomq.journal.reach")
+            .with_unit("s")
+            .with_description("How long ago the oldest of them happened")
+            .build(),
+        forgotten: meter
+            .u64_counter("tropomq.journal.forgotten.events")
+            .with_description("Events that were old, or too many, and are forgotten")
             .build(),
     }
 });
@@ -68,6 +93,29 @@ fn labels(backend: &BackendName, state: &'static str) -> [KeyValue; 2] {
     [KeyValue::new("tropomq.backend", backend.as_str().to_owned()), KeyValue::new("tropomq.state", state)]
 }
 
+/// How much is kept.
+pub(crate) fn size(size: &JournalSize, now: Timestamp) {
+    METRICS.events.record(size.events, &[]);
+    METRICS.bytes.record(size.bytes, &[]);
+    METRICS.reach.record(size.oldest.map_or(0.0, |oldest| seconds_since(oldest, now)), &[]);
+}
+
+/// Events are about to be kept.
+pub(crate) fn lag(entries: &[JournalEntry], now: Timestamp) {
+    if let Some(oldest) = entries.iter().map(|entry| entry.event.at).min() {
+        METRICS.lag.record(seconds_since(oldest, now), &[]);
+    }
+}
+
+/// Events are forgotten.
+pub(crate) fn forgotten(count: u64) {
+    METRICS.forgotten.add(count, &[]);
+}
+
+fn seconds_since(at: Timestamp, now: Timestamp) -> f64 {
+    now.duration_since(at).as_secs_f64().max(0.0)
+}
+
 /// Something that is neither an event nor tells by its properties which it is.
 pub(crate) fn unreadable(delivery: &Delivery) {
     METRICS.unreadable.add(1, &[KeyValue::new("messaging.destination.name", delivery.queue.to_string())]);
@@ -77,10 +125,10 @@ pub(crate) fn unreadable(delivery: &Delivery) {
 
 /// The database did not take what was noted.
 pub(crate) fn not_recorded(error: &LedgerError) {
-    warn!("the account waits: {}; trying again", chain(error));
+    warn!("the journal waits: {}; trying again", chain(error));
 }
 
-/// The account could not be drawn, or the old not be forgotten.
+/// The account could not be drawn, nor what is kept be counted, or the old not be forgotten.
 pub(crate) fn not_drawn(error: &LedgerError) {
-    warn!("the account's metrics are late: {}", chain(error));
+    warn!("the journal's metrics are late: {}", chain(error));
 }

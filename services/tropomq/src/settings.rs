@@ -28,6 +28,9 @@ pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 /// The shortest wait that makes sense anywhere.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
+/// The least that the journal keeps.
+const JOURNAL_BYTES_MIN: usize = 16 << 20;
+
 /// The file that is read where none is named and this one exists.
 pub(crate) const USUAL_FILE: &str = "tropomq.toml";
 
@@ -217,6 +220,10 @@ impl Settings {
             let told = "must be at least 168h: an event may wait for the journal for seven days, and about what is \
                         forgotten by then it would count twice";
             return Err(ConfigError::of_key("journal.retention", told));
+        }
+        if self.journal.bytes_max < JOURNAL_BYTES_MIN {
+            let told = "must be at least 16MiB: of what is forgotten sooner nobody would ever know what became of it";
+            return Err(ConfigError::of_key("journal.bytes_max", told));
         }
         if self.router.retention < JOURNAL_AGE_MAX {
             let told =

@@ -13,8 +13,9 @@ use serde_json::error::Category;
 
 use crate::{BackendName, EventId, SessionId, Timestamp};
 pub use message::{
-    FailureReason, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageReceived, MessageReleased,
-    MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, SuppressedReason, Unsendable,
+    DelayedReason, FailureReason, MessageDelayed, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched,
+    MessageReceived, MessageReleased, MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed,
+    SuppressedReason, Unsendable,
 };
 pub use routing::{AskedApplication, MessageOffered, MessageRouted, Phase, RoutedOutcome, SaidWord};
 pub use session::{DeliveryReported, IgnoredReason, ResultHandler, SessionIgnored, SessionResult};
@@ -33,6 +34,8 @@ pub enum Kind {
     MessageSend,
     /// `message.launched`: Tropo has a session for it.
     MessageLaunched,
+    /// `message.delayed`: an attempt to send it came to nothing, and another will be made.
+    MessageDelayed,
     /// `message.released`: the document was handed to that session.
     MessageReleased,
     /// `message.sent`: Tropo reported that it took the message.
@@ -57,12 +60,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of a conversation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MessageReceived,
         Self::MessageRouted,
         Self::MessageOffered,
         Self::MessageSend,
         Self::MessageLaunched,
+        Self::MessageDelayed,
         Self::MessageReleased,
         Self::SessionResult,
         Self::MessageSent,
@@ -84,6 +88,7 @@ impl Kind {
             Self::MessageRouted => "message.routed",
             Self::MessageSend => "message.send",
             Self::MessageLaunched => "message.launched",
+            Self::MessageDelayed => "message.delayed",
             Self::MessageReleased => "message.released",
             Self::MessageSent => "message.sent",
             Self::MessageDelivered => "message.delivered",

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::{BackendName, Kind, SessionId};
+use crate::{BackendName, Kind, SessionId, Timestamp};
 
 /// The namespace under which the ids of webhooks are derived.
 const WEBHOOKS: Uuid = Uuid::from_u128(0x6a1f_3c52_9d0b_4e0e_8f43_7b1d_5c0a_21e7);
@@ -53,6 +53,14 @@ impl EventId {
     pub fn derive_part(self, kind: Kind, part: &str) -> Self {
         // The colon keeps it apart from whatever is counted.
         Self(Uuid::new_v5(&self.0, format!("{kind}: {part}").as_bytes()))
+    }
+
+    /// The id of the record that this message was given up then. One that is replayed may be given up again.
+    #[must_use]
+    pub fn of_death(self, at: Option<Timestamp>) -> Self {
+        let at = at.map(|at| at.to_string()).unwrap_or_default();
+        // No kind is spelled so.
+        Self(Uuid::new_v5(&self.0, format!("dead_letter {at}").as_bytes()))
     }
 
     /// The id as a UUID, for stores.
@@ -138,6 +146,9 @@ mod tests {
             cause.derive_part(Kind::MessageSend, "0"),
             cause.derive_part(Kind::MessageSend, ""),
             cause.derive_part(Kind::MessageSent, "0"),
+            cause.of_death(None),
+            cause.of_death(Some(Timestamp::UNIX_EPOCH)),
+            cause.of_death(Some(Timestamp::MAX)),
             webhook("s2", "").derive(Kind::MessageSend, 0),
             of_application("survey", "1"),
             of_application("survey", "2"),

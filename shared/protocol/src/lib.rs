@@ -20,10 +20,11 @@ pub use address::{Address, AddressError, PhoneNumber, ShortCode};
 pub use backend::{BackendName, BackendNameError};
 pub use chain::chain;
 pub use event::{
-    AskedApplication, DeliveryReported, Envelope, EnvelopeError, Event, EventType, FailureReason, Head, IgnoredReason,
-    Kind, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched, MessageOffered, MessageReceived,
-    MessageReleased, MessageRouted, MessageSend, MessageSent, MessageSuppressed, MessageUnconfirmed, Phase,
-    ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason, UnknownKind, Unsendable,
+    AskedApplication, DelayedReason, DeliveryReported, Envelope, EnvelopeError, Event, EventType, FailureReason, Head,
+    IgnoredReason, Kind, MessageDelayed, MessageDelivered, MessageExpired, MessageFailed, MessageLaunched,
+    MessageOffered, MessageReceived, MessageReleased, MessageRouted, MessageSend, MessageSent, MessageSuppressed,
+    MessageUnconfirmed, Phase, ResultHandler, RoutedOutcome, SaidWord, SessionIgnored, SessionResult, SuppressedReason,
+    UnknownKind, Unsendable,
 };
 pub use id::EventId;
 pub use network::{Network, NetworkError};

@@ -25,6 +25,7 @@ fn words(kind: Kind) -> (&'static str, Tone) {
         Kind::MessageOffered => ("text offered to an application", Tone::Plain),
         Kind::MessageRouted => ("applications answered", Tone::Plain),
         Kind::MessageSend => ("message wanted", Tone::Plain),
+        Kind::MessageDelayed => ("not yet: tried again", Tone::Doubtful),
         Kind::MessageLaunched => ("Tropo has a session", Tone::Open),
         Kind::MessageReleased => ("handed to Tropo", Tone::Open),
         Kind::MessageSent => ("sent", Tone::Good),

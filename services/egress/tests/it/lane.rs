@@ -1,11 +1,15 @@
 //! One attempt to get a message to Tropo.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use egress::{OnUnconfirmed, SendError};
-use messaging::{BoxFuture, Clock, Disposition, Environment, Settle};
-use protocol::{FailureReason, Kind, MessageExpired, MessageFailed, MessageLaunched, MessageReleased, Timestamp};
+use messaging::{BoxFuture, Clock, Disposition, Environment, Outgoing, Settle};
+use protocol::{
+    DelayedReason, Envelope, FailureReason, Kind, MessageDelayed, MessageExpired, MessageFailed, MessageLaunched,
+    MessageReleased, Timestamp,
+};
 use store::Claim;
 use tokio::sync::watch;
 
@@ -35,27 +39,47 @@ fn check_disposition(error: &SendError, expected: Disposition) {
     assert_eq!(error.disposition(), expected, "{error:?}");
 }
 
-/// What becomes of a message when a create request is answered so.
-async fn check(reply: Reply, expected: Disposition) -> SendError {
+/// What becomes of a message when a create request is answered so, and what is told of that meanwhile.
+async fn check(reply: Reply, expected: Disposition) -> (SendError, Vec<Outgoing>) {
     let stage = Stage::waiting(reply, IMPATIENT).await;
     let (result, progress) = stage.handle(&stage.lane(), stage.command()).await;
     let error = result.unwrap_err();
     check_disposition(&error, expected);
-    assert_eq!(progress.len(), 0, "no session is known");
-    assert!(!format!("{error:?} {error}").contains("the-messaging-token"));
-    error
+    assert!(!format!("{error:?} {error} {progress:?}").contains("the-messaging-token"));
+    (error, progress)
+}
+
+/// The same, for an answer after which it is tried again.
+async fn check_delayed(reply: Reply, reason: DelayedReason, status: Option<u16>, after: Option<Duration>) {
+    let (error, progress) = check(reply, Disposition::Retry { after }).await;
+    let Envelope { head, data } = only::<MessageDelayed>(&progress);
+    assert_eq!((data.reason, data.status, data.attempt), (reason, status, 1));
+    assert_eq!(data.retry_at, after.map(|after| head.time.checked_add(after).unwrap()));
+    assert_eq!((head.causation_id, head.correlation_id), (Some(data.message_id), Some(session("session-a"))));
+    assert!(data.detail.starts_with(&error.to_string()) && !data.detail.contains("127.0.0.1:"), "{}", data.detail);
 }
 
 #[tokio::test]
-async fn temporary_refusals_are_tried_again() {
-    let soon = Disposition::Retry { after: None };
-    check(Reply::With(500, vec![], "oops"), soon).await;
-    check(Reply::With(503, vec![], ""), soon).await;
-    check(Reply::With(302, vec![("location", "/elsewhere")], ""), soon).await;
-    check(Reply::With(200, vec![], "<html>maintenance</html>"), soon).await;
-    check(Reply::Never, soon).await;
-    let asked = Disposition::Retry { after: Some(Duration::from_secs(17)) };
-    check(Reply::With(429, vec![("retry-after", "17")], ""), asked).await;
+async fn temporary_refusals_are_told_and_tried_again() {
+    use DelayedReason::{Throttled, Unavailable, Unreachable, Unreadable};
+    check_delayed(Reply::With(500, vec![], "oops"), Unavailable, Some(500), None).await;
+    check_delayed(Reply::With(503, vec![], ""), Unavailable, Some(503), None).await;
+    check_delayed(Reply::With(302, vec![("location", "/elsewhere")], ""), Unavailable, Some(302), None).await;
+    check_delayed(Reply::With(200, vec![], "<html>maintenance</html>"), Unreadable, Some(200), None).await;
+    check_delayed(Reply::Never, Unreachable, None, None).await;
+    let asked = Some(Duration::from_secs(17));
+    check_delayed(Reply::With(429, vec![("retry-after", "17")], ""), Throttled, Some(429), asked).await;
+}
+
+#[tokio::test]
+async fn each_attempt_that_comes_to_nothing_is_told_once() {
+    let stage = Stage::new(Reply::With(500, vec![], "")).await;
+    let mut told = BTreeSet::new();
+    for _ in 0..3 {
+        let (_, progress) = stage.handle(&stage.lane(), stage.command()).await;
+        told.insert(only::<MessageDelayed>(&progress).head.id);
+    }
+    assert_eq!(told.len(), 3, "the same attempt, after a crash say, is another event");
 }
 
 #[tokio::test]
@@ -69,7 +93,8 @@ async fn a_refused_token_is_told_and_dead_in_every_form_of_reply() {
         Reply::With(403, vec![], "{}"),
         Reply::With(404, vec![], "not here"),
     ] {
-        let error = check(reply, Disposition::DeadLetter).await;
+        let (error, progress) = check(reply, Disposition::DeadLetter).await;
+        assert_eq!(progress.len(), 0, "no session is known, and there is no other attempt");
         let failed = only::<MessageFailed>(&error.outgoing());
         assert_eq!(failed.data.reason, FailureReason::Refused);
         assert_eq!(failed.head.correlation_id, Some(session("session-a")));
@@ -90,10 +115,13 @@ async fn when_everything_is_refused_the_backlog_waits() {
         check_disposition(&result.unwrap_err(), Disposition::DeadLetter);
     }
     for index in 5..8 {
-        let (result, _) = stage.handle(&lane, command(index)).await;
+        let (result, progress) = stage.handle(&lane, command(index)).await;
         let error = result.unwrap_err();
         check_disposition(&error, Disposition::Retry { after: Some(Duration::from_mins(1)) });
         assert_eq!(error.outgoing().len(), 0, "it is not failed yet");
+        let delayed = only::<MessageDelayed>(&progress).data;
+        assert_eq!((delayed.reason, delayed.status), (DelayedReason::Refused, Some(403)));
+        assert!(delayed.retry_at.is_some());
     }
 }
 
@@ -102,9 +130,14 @@ async fn a_session_that_does_not_call_back_is_created_again_later() {
     let stage = Stage::waiting(Reply::created(), IMPATIENT).await;
     let (result, progress) = stage.handle(&stage.lane(), stage.command()).await;
     check_disposition(&result.unwrap_err(), Disposition::Retry { after: None });
-    let launched = only::<MessageLaunched>(&progress);
+    let launched = only::<MessageLaunched>(&progress[..1]);
     assert_eq!((launched.data.session_id, launched.data.attempt), (session("session-b"), 1));
     assert_eq!(launched.head.correlation_id, Some(session("session-a")));
+    assert!(launched.data.took_us.is_some_and(|took_us| 0 < took_us), "{:?}", launched.data.took_us);
+    let delayed = only::<MessageDelayed>(&progress[1..]).data;
+    assert_eq!((delayed.reason, delayed.status), (DelayedReason::NoCallBack, None));
+    assert_eq!((delayed.session_id, delayed.retry_at), (Some(session("session-b")), None));
+    assert_eq!(delayed.detail, "the session did not call back within 1s");
 }
 
 /// A clock in whose time a wait is over once the next has begun, and the last at once.

@@ -1,7 +1,8 @@
-use messaging::{BoxFuture, Outgoing, Settler};
+use messaging::headers::ROUTING_KEY;
+use messaging::{BoxFuture, Outgoing, Properties, Settler};
 use protocol::{
-    FailureReason, Head, IgnoredReason, MessageFailed, MessageReceived, MessageRouted, MessageSend, MessageSent,
-    Network, RoutedOutcome, SessionIgnored, SessionResult,
+    BackendName, Envelope, FailureReason, Head, IgnoredReason, MessageFailed, MessageReceived, MessageRouted,
+    MessageSend, MessageSent, Network, RoutedOutcome, SessionId, SessionIgnored, SessionResult,
 };
 
 use super::*;
@@ -61,9 +62,11 @@ fn answer(cause: &Head) -> Envelope<MessageSend> {
 /// The event says this: of what, and which mark.
 #[track_caller]
 fn check(event: &Outgoing, expected: &[(Subject, EventId, Mark)]) {
-    let facts = of_event(&delivery(event), now()).unwrap().facts;
+    let Noted { facts, entry, .. } = of_event(&delivery(event), now());
+    let facts = facts.unwrap();
     let said: Vec<_> = facts.iter().map(|fact| (fact.subject, fact.id, fact.mark)).collect();
     assert_eq!(said, expected);
+    assert_eq!(entry.unwrap().marks, expected, "the log says the same");
     assert!(facts.iter().all(|fact| fact.backend.as_str() == "b"));
 }
 
@@ -116,7 +119,7 @@ fn a_dead_letter_is_a_text_or_a_message_by_the_queue_that_gave_it_up() {
     let dead = |queue: &str, event: &Outgoing| {
         let mut dead = delivery(event);
         dead.properties.headers.insert(QUEUE.to_owned(), queue.to_owned());
-        let facts = of_dead_letter(&dead, now()).unwrap().facts;
+        let facts = of_dead_letter(&dead, now()).facts.unwrap();
         facts.iter().map(|fact| (fact.subject, fact.id, fact.mark)).collect::<Vec<_>>()
     };
     let (received, command) = (Outgoing::new(&text), Outgoing::new(&answer(&text.head)));
@@ -127,7 +130,7 @@ fn a_dead_letter_is_a_text_or_a_message_by_the_queue_that_gave_it_up() {
     assert_eq!(dead("egress.message.send.b", &command), [(Subject::Message, message, Mark::Dead)]);
     assert_eq!(dead("egress.session.result", &command), []);
     assert_eq!(dead("another.application", &received), []);
-    assert_eq!(of_dead_letter(&delivery(&received), now()), None);
+    assert_eq!(of_dead_letter(&delivery(&received), now()).facts, None);
 }
 
 /// A command that nobody can read is dead, and was begun: both are known by its properties.
@@ -135,15 +138,15 @@ fn a_dead_letter_is_a_text_or_a_message_by_the_queue_that_gave_it_up() {
 fn what_has_no_readable_body_is_known_by_its_properties() {
     let mut broken = delivery(&Outgoing::new(&answer(&text().head)));
     broken.body = bytes::Bytes::from_static(b"{");
-    let begun = of_event(&broken, now()).unwrap().facts;
+    let begun = of_event(&broken, now()).facts.unwrap();
     broken.routing_key = "egress.message.send.b".to_owned();
     broken.properties.headers.insert(ROUTING_KEY.to_owned(), "message.send.b".to_owned());
     broken.properties.headers.insert(QUEUE.to_owned(), "egress.message.send.b".to_owned());
-    let dead = of_dead_letter(&broken, now()).unwrap().facts;
+    let dead = of_dead_letter(&broken, now()).facts.unwrap();
     assert_eq!((begun[0].id, begun[0].mark, dead[0].mark), (dead[0].id, Mark::Begun, Mark::Dead));
     assert_eq!(begun[0].backend, dead[0].backend);
     broken.properties.message_id = None;
-    assert_eq!(of_event(&broken, now()), None);
+    assert_eq!(of_event(&broken, now()), Noted::default());
 }
 
 fn routed(outcome: RoutedOutcome) -> MessageRouted {
@@ -157,15 +160,16 @@ fn why_a_text_was_answered_so_is_an_explanation_and_no_fact() {
     let text = text();
     let event = Envelope::caused_by(&text.head, 1, now(), routed(RoutedOutcome::GivenUp));
     let mut delivery = delivery(&Outgoing::new(&event));
-    let Noted { facts, explanation } = of_event(&delivery, Timestamp::UNIX_EPOCH).unwrap();
-    assert_eq!(facts, []);
+    let Noted { facts, explanation, .. } = of_event(&delivery, Timestamp::UNIX_EPOCH);
+    assert_eq!(facts, Some(Vec::new()));
     let explanation = explanation.unwrap();
     assert_eq!((explanation.id, explanation.text), (event.head.id, text.head.id));
     assert_eq!((explanation.session_id.as_str(), explanation.backend.as_str()), ("s1", "b"));
     assert_eq!(explanation.at, now(), "when it was told, and not when it was seen");
     assert_eq!(serde_json::from_str::<MessageRouted>(&explanation.body).unwrap(), event.data);
     delivery.body = bytes::Bytes::from_static(b"{");
-    assert_eq!(of_event(&delivery, now()), None, "without a body it says nothing");
+    let Noted { facts, explanation, .. } = of_event(&delivery, now());
+    assert_eq!((facts, explanation), (None, None), "without a body it says nothing");
 }
 
 /// While versions are mixed, what a newer router says is kept as it is.
@@ -175,6 +179,6 @@ fn words_of_a_newer_version_are_kept() {
     let mut delivery = delivery(&event);
     let newer = String::from_utf8(delivery.body.to_vec()).unwrap().replace("answered", "a_word_to_come");
     delivery.body = bytes::Bytes::from(newer);
-    let explanation = of_event(&delivery, now()).unwrap().explanation.unwrap();
+    let explanation = of_event(&delivery, now()).explanation.unwrap();
     assert!(explanation.body.contains("a_word_to_come"), "{}", explanation.body);
 }

@@ -1,86 +1,31 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
 use futures::future::join_all;
-use messaging::{BoxFuture, Chance, Clock};
-use protocol::{BackendName, EventId, Timestamp};
-use store::{Account, Entry, LedgerError, Mark, Open, Sought, Subject};
+use messaging::{Chance, Clock};
+use protocol::{EventId, Timestamp};
+use store::{Mark, Subject};
 
 use super::*;
 
-/// A database that fails so many times, and notes what is recorded.
+/// A record that fails so many times, and notes how many facts, explanations and entries each group has.
 struct Diary {
     failures: Mutex<usize>,
-    recorded: Mutex<Vec<usize>>,
-    explained: Mutex<Vec<EventId>>,
+    written: Mutex<Vec<[usize; 3]>>,
 }
 
-impl Diary {
-    /// Fails while it is to.
-    fn write(&self, write: impl FnOnce()) -> Result<(), LedgerError> {
-        let mut failures = self.failures.lock().unwrap();
-        if let Some(left) = failures.checked_sub(1) {
-            *failures = left;
-            return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
-        }
-        write();
-        Ok(())
-    }
-}
-
-impl Explanations for Diary {
-    fn keep<'a>(&'a self, explanations: &'a [Explanation]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let ids = explanations.iter().map(|explanation| explanation.id);
-        Box::pin(async { self.write(|| self.explained.lock().unwrap().extend(ids)) })
-    }
-
-    fn find<'a>(&'a self, _sought: &'a Sought) -> BoxFuture<'a, Result<Vec<Explanation>, LedgerError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn forget(&self, _told_before: Timestamp, _limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(async { Ok(0) })
-    }
-}
-
-impl Accounts for Diary {
-    fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(async { self.write(|| self.recorded.lock().unwrap().push(facts.len())) })
-    }
-
-    fn account(&self, _settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
-        Box::pin(async { Ok(Account::new()) })
-    }
-
-    fn open_entries(
-        &self,
-        _open: Open,
-        _settled_before: Timestamp,
-        _limit: u32,
-    ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn strays(
-        &self,
-        _awaited_since: Timestamp,
-        _settled_before: Timestamp,
-    ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
-        Box::pin(async { Ok(BTreeMap::new()) })
-    }
-
-    fn unbegun(&self, _settled_before: Timestamp, _limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn forget(
-        &self,
-        _touched_before: Timestamp,
-        _replayable_before: Timestamp,
-        _limit: u32,
-    ) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(async { Ok(0) })
+impl Record for Diary {
+    fn write<'a>(&'a self, group: &'a Group) -> BoxFuture<'a, Result<(), LedgerError>> {
+        Box::pin(async {
+            let mut failures = self.failures.lock().unwrap();
+            if let Some(left) = failures.checked_sub(1) {
+                *failures = left;
+                return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
+            }
+            let counts = [group.facts.len(), group.explanations.len(), group.entries.len()];
+            self.written.lock().unwrap().push(counts);
+            Ok(())
+        })
     }
 }
 
@@ -105,7 +50,6 @@ impl Chance for Hasty {
 }
 
 fn note() -> (Note, oneshot::Receiver<()>) {
-    let (kept, on_record) = oneshot::channel();
     let fact = Fact {
         subject: Subject::Text,
         id: uuid::Uuid::from_u128(1).into(),
@@ -114,17 +58,20 @@ fn note() -> (Note, oneshot::Receiver<()>) {
         mark: Mark::Begun,
         at: Timestamp::UNIX_EPOCH,
     };
-    (Note { noted: vec![fact].into(), kept }, on_record)
+    note_of(Noted { facts: Some(vec![fact]), ..Noted::default() })
 }
 
-/// A keeper on a database that fails so many times; the way to it, and what is recorded.
+fn note_of(noted: Noted) -> (Note, oneshot::Receiver<()>) {
+    let (kept, on_record) = oneshot::channel();
+    (Note { noted, kept }, on_record)
+}
+
+/// A keeper on a record that fails so many times; the way to it, and what is written.
 fn keeper(failures: usize) -> (Keeper, mpsc::Sender<Note>, Arc<Diary>) {
-    let diary =
-        Arc::new(Diary { failures: Mutex::new(failures), recorded: Mutex::default(), explained: Mutex::default() });
+    let diary = Arc::new(Diary { failures: Mutex::new(failures), written: Mutex::default() });
     let (notes, noted) = mpsc::channel(GROUP_MAX * 4);
     let environment = Environment { clock: Arc::new(Hasty), chance: Arc::new(Hasty) };
-    let (accounts, explanations): (Arc<dyn Accounts>, Arc<dyn Explanations>) = (diary.clone(), diary.clone());
-    (Keeper::new(noted, accounts, explanations, environment), notes, diary)
+    (Keeper::new(noted, diary.clone(), environment), notes, diary)
 }
 
 #[tokio::test]
@@ -139,9 +86,9 @@ async fn many_notes_share_a_transaction_and_each_is_answered() {
     drop(notes);
     keeper.run().await;
     assert!(join_all(answers).await.into_iter().all(|answer| answer.is_ok()));
-    let recorded = diary.recorded.lock().unwrap();
-    assert_eq!(recorded.iter().sum::<usize>(), GROUP_MAX + 10);
-    assert!(recorded.iter().all(|facts| *facts <= GROUP_MAX) && recorded.len() < 10, "{recorded:?}");
+    let written = diary.written.lock().unwrap();
+    assert_eq!(written.iter().map(|[facts, ..]| facts).sum::<usize>(), GROUP_MAX + 10);
+    assert!(written.iter().all(|[facts, ..]| *facts <= GROUP_MAX) && written.len() < 10, "{written:?}");
 }
 
 #[tokio::test]
@@ -151,7 +98,7 @@ async fn nothing_is_answered_before_it_is_on_record_however_long_the_database_is
     notes.send(note).await.unwrap();
     let answered = async {
         on_record.await.unwrap();
-        assert_eq!(*diary.recorded.lock().unwrap(), [1]);
+        assert_eq!(*diary.written.lock().unwrap(), [[1, 0, 0]]);
         drop(notes);
     };
     tokio::join!(keeper.run(), answered);
@@ -159,22 +106,35 @@ async fn nothing_is_answered_before_it_is_on_record_however_long_the_database_is
 }
 
 #[tokio::test]
-async fn an_explanation_is_answered_once_it_is_on_record() {
+async fn all_that_a_note_says_is_on_record_before_it_is_answered() {
     let (keeper, notes, diary) = keeper(3);
-    let (kept, on_record) = oneshot::channel();
     let id = EventId::from(uuid::Uuid::from_u128(2));
+    let backend: protocol::BackendName = "b".parse().unwrap();
     let explanation = Explanation {
         id,
         text: uuid::Uuid::from_u128(1).into(),
         session_id: "s1".parse().unwrap(),
-        backend: "b".parse().unwrap(),
+        backend: backend.clone(),
         at: Timestamp::UNIX_EPOCH,
         body: "{}".to_owned(),
     };
-    notes.send(Note { noted: explanation.into(), kept }).await.unwrap();
+    let event = store::JournalEvent {
+        id,
+        kind: "message.routed".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        backend,
+        correlation_id: None,
+        session_id: None,
+        of: None,
+        body: "{}".to_owned(),
+    };
+    let entry = JournalEntry { event, marks: Vec::new(), content: None };
+    let (note, on_record) =
+        note_of(Noted { facts: Some(Vec::new()), explanation: Some(explanation), entry: Some(entry) });
+    notes.send(note).await.unwrap();
     let answered = async {
         on_record.await.unwrap();
-        assert_eq!(*diary.explained.lock().unwrap(), [id]);
+        assert_eq!(*diary.written.lock().unwrap(), [[0, 1, 1]]);
         drop(notes);
     };
     tokio::join!(keeper.run(), answered);
@@ -193,5 +153,5 @@ async fn what_nobody_waits_for_any_more_is_given_up() {
         drop((on_record, notes));
     };
     tokio::join!(keeper.run(), given_back);
-    assert_eq!(diary.recorded.lock().unwrap().len(), 0);
+    assert_eq!(diary.written.lock().unwrap().len(), 0);
 }

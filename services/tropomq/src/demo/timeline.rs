@@ -70,6 +70,7 @@ fn told(hop: &Hop, session_id: &str) -> String {
         Kind::SessionResult => format!("{} reported {}", session(data("session_id")), data("handler")),
         Kind::MessageSent => "Tropo took the message".to_owned(),
         Kind::MessageOffered
+        | Kind::MessageDelayed
         | Kind::MessageDelivered
         | Kind::MessageFailed
         | Kind::MessageUnconfirmed

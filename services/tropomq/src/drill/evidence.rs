@@ -127,6 +127,7 @@ fn end(kind: Kind) -> Option<End> {
         | Kind::MessageOffered
         | Kind::MessageSend
         | Kind::MessageLaunched
+        | Kind::MessageDelayed
         | Kind::MessageReleased
         | Kind::MessageSent
         | Kind::MessageDelivered

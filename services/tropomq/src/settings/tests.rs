@@ -101,6 +101,7 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     let forgetful = "[egress]\nretention = \"48h\"\nresult_timeout = \"25h\"";
     check_refused(forgetful, "egress.retention", "result_timeout");
     check_refused("[journal]\nretention = \"167h\"", "journal.retention", "at least 168h");
+    check_refused("[journal]\nbytes_max = \"15MiB\"", "journal.bytes_max", "at least 16MiB");
     check_refused("[journal]\nprefetch = 0", "journal.prefetch", "at least 1");
     let spool = "[ingress]\nconfirm_timeout = \"3s\"\n[ingress.spool]\n";
     check_refused(&format!("{spool}confirm_timeout = \"1500ms\""), "ingress.spool.confirm_timeout", "less than half");

@@ -51,18 +51,19 @@ impl Asked {
 }
 
 impl Running {
-    /// Starts what keeps the account, and why texts were answered as they were.
+    /// Starts what keeps every event, the account, and why texts were answered as they were.
     pub(super) fn journal(&self, bus: &Arc<dyn Bus>, opened: &store::Opened) {
-        let journal::Config { prefetch, retention, .. } = self.settings.journal;
+        let journal::Config { prefetch, retention, bytes_max } = self.settings.journal;
         let (events, dead, keeper) = journal::witnesses(opened, self.environment.clone());
         self.work("keep account", keeper.run());
         self.witness(bus, QueueName::journal(), prefetch, events);
         self.witness(bus, QueueName::journal_dead(), prefetch, dead);
         let parts = || (self.environment.clone(), self.tasks.shutdown().token().clone());
         let (environment, token) = parts();
-        self.work("tell the account", journal::tell(Arc::clone(&opened.accounts), environment, token));
+        self.work("tell the account", journal::tell(opened.clone(), environment, token));
         let (environment, token) = parts();
-        let retention = Retention { usual: retention, replayable: retention.max(self.settings.egress.retention) };
+        let replayable = retention.max(self.settings.egress.retention);
+        let retention = Retention { usual: retention, replayable, bytes_max: bytes_max as u64 };
         self.work("forget the old", journal::forget(opened.clone(), retention, environment, token));
     }
 

@@ -31,6 +31,7 @@ fn events(generator: &mut SchemaGenerator) -> Vec<(Kind, Value)> {
         event::<MessageRouted>,
         event::<MessageSend>,
         event::<MessageLaunched>,
+        event::<MessageDelayed>,
         event::<MessageReleased>,
         event::<SessionResult>,
         event::<MessageSent>,

@@ -94,6 +94,54 @@ pub struct MessageLaunched {
     pub session_id: SessionId,
     /// Which launch of the message this was, from 1.
     pub attempt: u32,
+    /// How long Tropo took to create it, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+}
+
+/// An attempt to send it came to nothing, and another will be made. Published as it happens, for those who watch;
+/// correctness never rests on it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct MessageDelayed {
+    /// The message.
+    pub message_id: EventId,
+    /// Which attempt this was, from 1.
+    pub attempt: u32,
+    /// What it came to.
+    pub reason: DelayedReason,
+    /// The HTTP status of Tropo's answer, where there was one and it was no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The reason in words, for people: nobody's number, nobody's words, and no secret.
+    pub detail: String,
+    /// When the next attempt is made at the earliest, where more is known than that it is soon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// The session that did not call back, where Tropo named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+}
+
+/// What an attempt to send a message came to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DelayedReason {
+    /// Tropo did not answer: there may or may not be a session.
+    Unreachable,
+    /// Tropo asked to wait.
+    Throttled,
+    /// Tropo, or something before it, is not working.
+    Unavailable,
+    /// Tropo refuses one message after the other: so it is not about this one, and this one waits.
+    Refused,
+    /// Tropo created a session, and it did not call back in time.
+    NoCallBack,
+    /// Tropo's answer was not understood: there may or may not be a session.
+    Unreadable,
+    /// Our own record of releases does not say whether it was released already.
+    Ledger,
 }
 
 /// The document was handed to a session: from now on the phone may ring.
@@ -223,6 +271,6 @@ impl Event for MessageReceived {
 }
 
 events! {
-    MessageSend MessageLaunched MessageReleased MessageSent MessageDelivered MessageFailed
+    MessageSend MessageLaunched MessageDelayed MessageReleased MessageSent MessageDelivered MessageFailed
     MessageUnconfirmed MessageExpired MessageSuppressed
 }

@@ -95,7 +95,16 @@ fn every_event_is_written_as_its_golden_fixture() {
         application: Some("keyword".to_owned()),
         expires_at: Some(at),
     });
-    check(MessageLaunched { message_id, session_id: session_id.clone(), attempt: 1 });
+    check(MessageLaunched { message_id, session_id: session_id.clone(), attempt: 1, took_us: Some(48_120) });
+    check(MessageDelayed {
+        message_id,
+        attempt: 1,
+        reason: DelayedReason::Throttled,
+        status: Some(429),
+        detail: "Tropo refused to create a session: Tropo asks to wait".to_owned(),
+        retry_at: Some(at),
+        session_id: None,
+    });
     check(MessageReleased { message_id, session_id: session_id.clone(), released_at: at });
     check(MessageSent { message_id, session_id: session_id.clone() });
     check(MessageDelivered { message_id, session_id: session_id.clone(), status: "accepted".to_owned() });
@@ -158,6 +167,17 @@ fn a_command_needs_only_what_a_person_would_write() {
     assert_eq!(envelope.data.network, Network::sms());
 }
 
+/// Queues and the journal hold events from before a member was added.
+#[test]
+fn what_was_written_without_the_members_of_today_is_read() {
+    let read = |data: &str| {
+        let head = r#""id":"f3b1c1de-0a5b-5a7c-bb0e-3f9d4c2e1a33","backend":"b","time":"2026-03-01T09:30:15Z""#;
+        Envelope::<MessageLaunched>::from_body(format!(r#"{{{head},"type":"message.launched.v1",{data}}}"#).as_bytes())
+    };
+    let launched = read(&format!(r#""data":{{"message_id":"{}","session_id":"s","attempt":2}}"#, message())).unwrap();
+    assert_eq!((launched.data.attempt, launched.data.took_us), (2, None));
+}
+
 #[test]
 fn kinds_and_types_read_back() {
     for kind in Kind::ALL {
@@ -190,6 +210,13 @@ pub(super) fn described(kind: Kind) -> (&'static str, &'static str, &'static str
             ("router, or any application", "egress", "Send this. The id of the event is the id of the message.")
         }
         Kind::MessageLaunched => ("egress", "", "Tropo has a session for the message. Progress: nothing rests on it."),
+        Kind::MessageDelayed => (
+            "egress",
+            "",
+            "An attempt to send the message came to nothing, and another will be made, at `retry_at` at the earliest. \
+             `reason` is `unreachable`, `throttled`, `unavailable`, `refused`, `no_call_back`, `unreadable` or `ledger`. \
+             Progress: nothing rests on it.",
+        ),
         Kind::MessageReleased => ("egress", "", "The document was handed to that session: the phone may ring now."),
         Kind::MessageSent => ("egress", "", "Tropo reported that it took the message."),
         Kind::MessageDelivered => ("egress", "", "The carrier reported a delivery."),
