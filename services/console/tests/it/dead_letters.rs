@@ -1,5 +1,7 @@
 //! Dead letters are looked at, replayed, edited and removed, over the API and by pages.
 
+mod scripted;
+
 use std::time::Duration;
 
 use messaging::headers::{DEAD_AT, EDITED_AT, ERROR, QUEUE, REASON, REPLAYED_AT, ROUTING_KEY};
