@@ -72,3 +72,6 @@ impl Guard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod chart;
 mod chat;
 mod configuration;
 mod conversation;
+mod dead_letters;
 mod kinds;
 pub(crate) mod layout;
 mod live;
@@ -41,5 +42,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/configuration", get(configuration::show))
         .route("/acts", get(acts::show))
         .route("/pulse", get(pulse::follow))
+        .merge(dead_letters::routes())
         .merge(assets::routes())
 }

@@ -15,7 +15,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// What browsers may keep, by its name.
-const ASSETS: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 11] = [
     ("console.css", CSS, include_str!("assets/console.css")),
     ("dark.css", CSS, include_str!("assets/dark.css")),
     ("theme.js", SCRIPT, include_str!("assets/theme.js")),
@@ -25,6 +25,7 @@ const ASSETS: [(&str, &str, &str); 10] = [
     ("messages.js", SCRIPT, include_str!("assets/messages.js")),
     ("tester.js", SCRIPT, include_str!("assets/tester.js")),
     ("live.js", SCRIPT, include_str!("assets/live.js")),
+    ("dead_letters.js", SCRIPT, include_str!("assets/dead_letters.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

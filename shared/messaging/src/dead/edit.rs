@@ -37,6 +37,7 @@ pub fn editable(kind: Kind) -> &'static [&'static str] {
         Kind::MessageReceived => OF_A_TEXT,
         Kind::MessageOffered
         | Kind::MessageRouted
+        | Kind::MessageDelayed
         | Kind::MessageLaunched
         | Kind::MessageDelayed
         | Kind::MessageReleased
@@ -96,8 +97,9 @@ fn fault<T: Event>(data: &Map<String, Value>) -> Option<String> {
     if let Some((name, _)) = told.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
         return Some(format!("{name} is missing"));
     }
-    let line = written.lines().nth(error.line().checked_sub(1)?)?;
-    let (name, _) = line.trim_start().strip_prefix('"')?.split_once('"')?;
+    // Of the last one it is that of the brace behind it.
+    let lines = written.lines().take(error.line());
+    let (name, _) = lines.filter_map(|line| line.trim_start().strip_prefix('"')?.split_once('"')).last()?;
     Some(format!("{name} has no valid value"))
 }
 

@@ -1,0 +1,1 @@
+//! The pages of dead letters, on an embedded bus.
