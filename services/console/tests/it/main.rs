@@ -4,6 +4,7 @@
 mod dead_letters;
 mod document;
 mod events;
+mod explanation;
 mod messages;
 mod problems;
 mod sending;
