@@ -9,7 +9,8 @@ use protocol::{Address, BackendName, MessageText, Network};
 use serde::Deserialize;
 
 use super::layout::{Page, Place, Said};
-use super::{address, chat, pieces};
+use super::chat::{self, Part};
+use super::{address, pieces};
 use crate::Console;
 use crate::api::asked::Asked;
 use crate::guard::{Form, Scope, Visitor};
@@ -111,7 +112,7 @@ async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<
     }
     let whose = draft.backend.parse().ok().zip(draft.from.parse().ok());
     let chat = match whose {
-        Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, None).await,
+        Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, Part::Latest).await,
         None => Ok(html! {}),
     };
     page.above(form(console, visitor, draft)).shows(chat)
