@@ -39,8 +39,11 @@ use store::Opened;
 use tokio_util::sync::CancellationToken;
 
 pub use acts::{Acts, ShownAct};
-pub use config::{Config, ConfigError};
-pub use guard::{HashError, hash};
+pub use config::{Config, ConfigError, Token, User};
+pub use explain::{
+    Advice, Answer, Cause, Evidence, Explanation, Outcome, Question, Reply, Source, TropoLog, TropoSession,
+};
+pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};

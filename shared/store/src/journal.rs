@@ -3,6 +3,7 @@
 //! Invariant: an event that is kept again changes nothing, and events may come in any order. So whatever lags or is
 //! handed out again, the log ends up the same.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use protocol::{Address, BackendName, EventId, MessageText, Network, SessionId, Timestamp};
@@ -188,6 +189,21 @@ pub struct Tally {
 pub(crate) fn minute(at: Timestamp) -> Timestamp {
     let microseconds = at.as_microsecond();
     Timestamp::from_microsecond(microseconds - microseconds.rem_euclid(60_000_000)).unwrap_or(at)
+}
+
+/// How many of these there are in each minute.
+pub(crate) fn tallies(entries: &[&JournalEntry]) -> Vec<Tally> {
+    let mut counts: BTreeMap<(Timestamp, &BackendName, &str), u64> = BTreeMap::new();
+    for JournalEntry { event, .. } in entries {
+        *counts.entry((minute(event.at), &event.backend, &event.kind)).or_default() += 1;
+    }
+    let tally = |((minute, backend, kind), count): ((_, &BackendName, &str), _)| Tally {
+        minute,
+        backend: backend.clone(),
+        kind: kind.to_owned(),
+        count,
+    };
+    counts.into_iter().map(tally).collect()
 }
 
 /// How long a reply took: from the text to the release of the message that answers it.

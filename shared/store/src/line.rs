@@ -80,6 +80,12 @@ impl Line {
         }
         line
     }
+
+    /// Whether nothing is new but what changes while a conversation goes on.
+    pub(crate) fn only_goes_on(&self, known: &Self) -> bool {
+        let (old, new) = (&known.logged, &self.logged);
+        (old.begun_at, &old.backend, &old.content) == (new.begun_at, &new.backend, &new.content)
+    }
 }
 
 /// The lines that these events make, one each. A session that is neither text nor message has none.

@@ -9,6 +9,9 @@ const DIGITS_MIN: usize = 4;
 /// The fewest digits of a number as it is dialled at home.
 const NATIONAL_MIN: usize = 8;
 
+/// The fewest characters of an id.
+const ID_MIN: usize = 4;
+
 /// What may be meant by what stands in the box: an id first, then a person, then words.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Sought {
@@ -48,5 +51,7 @@ fn person(written: &str) -> Option<PersonSought> {
 
 /// Whether it is one word of ASCII with a digit in it, as ids are.
 fn is_like_an_id(written: &str) -> bool {
-    written.bytes().all(|byte| byte.is_ascii_graphic()) && written.bytes().any(|byte| byte.is_ascii_digit())
+    ID_MIN <= written.len()
+        && written.bytes().all(|byte| byte.is_ascii_graphic())
+        && written.bytes().any(|byte| byte.is_ascii_digit())
 }

@@ -1,8 +1,16 @@
 //! The journal, in SQL.
+//!
+//! Who writes to it locks its totals first. So of several replicas one writes at a time, what it reads stays as it is, and
+//! greater numbers are committed later.
+
+mod forget;
+mod keep;
+mod look;
 
 use protocol::{SessionId, Timestamp};
 
 use super::Postgres;
+use super::accounts::ANSWER_MAX;
 use crate::LedgerError;
 use crate::journal::{
     EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, Tally,
@@ -11,46 +19,44 @@ use crate::ledger::BoxFuture;
 
 impl Journal for Postgres {
     fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let _ = entries;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform_within(ANSWER_MAX, move |client| keep::keep(client, entries)))
     }
+
     fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = filter;
-        let _ = page;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::log(client, filter, page)))
     }
+
     fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        let _ = id;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::look_for(client, id)))
     }
+
     fn events<'a>(&'a self, of: &'a EventsOf) -> BoxFuture<'a, Result<Vec<JournalEvent>, LedgerError>> {
-        let _ = of;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::events(client, of)))
     }
+
     fn events_after(&self, number: i64, limit: u32) -> BoxFuture<'_, Result<Vec<Numbered>, LedgerError>> {
-        let _ = number;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::events_after(client, number, limit)))
     }
+
     fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(look::last_number))
     }
+
     fn tallies(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Tally>, LedgerError>> {
-        let _ = since;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::tallies(client, since)))
     }
+
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
-        let _ = since;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(move |client| look::latencies(client, since, limit)))
     }
+
     fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(self.connections.perform(look::size))
     }
+
     fn forget_events(&self, before: Timestamp, bytes_max: u64, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        let _ = before;
-        let _ = bytes_max;
-        let _ = limit;
-        Box::pin(async { Err(LedgerError::unavailable(std::io::Error::other("not written yet"))) })
+        Box::pin(
+            self.connections.perform_within(ANSWER_MAX, move |client| forget::forget(client, before, bytes_max, limit)),
+        )
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
 
 /// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 6] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, DESK];
+const STEPS: [&str; 7] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -135,6 +135,72 @@ const PEOPLE: &str = "
     );
     CREATE INDEX explanations_session ON explanations (session_id);
     CREATE INDEX explanations_told ON explanations (at);
+";
+
+const JOURNAL: &str = "
+    CREATE TABLE journal_events (
+        number         bigint PRIMARY KEY,
+        id             uuid NOT NULL UNIQUE,
+        kind           text NOT NULL,
+        at             timestamptz NOT NULL,
+        backend        text COLLATE \"C\" NOT NULL,
+        correlation_id text,
+        session_id     text,
+        subject        smallint, -- with of_id: the text or message that it is about
+        of_id          uuid,
+        body           text NOT NULL -- personal
+    );
+    CREATE INDEX journal_events_at ON journal_events (at, number);
+    CREATE INDEX journal_events_conversation ON journal_events (correlation_id) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_events_session ON journal_events (session_id) WHERE session_id IS NOT NULL;
+    CREATE INDEX journal_events_of ON journal_events (of_id) WHERE of_id IS NOT NULL;
+    CREATE TABLE journal_log (
+        place          bigint PRIMARY KEY, -- microseconds since 1970 of its beginning, made unique
+        subject        smallint NOT NULL,
+        id             uuid NOT NULL,
+        backend        text COLLATE \"C\" NOT NULL,
+        correlation_id text,
+        session_id     text,
+        session_at     timestamptz,
+        marks          integer NOT NULL,
+        standing       smallint, -- by the marks; none: nothing of it was seen yet
+        begun_at       timestamptz NOT NULL,
+        released_at    timestamptz,
+        touched_at     timestamptz NOT NULL,
+        person         text, -- personal; with text and network, or none of them
+        reversed       text COLLATE \"C\", -- the person's address from its end, to be found by its last digits
+        our_number     text,
+        text           text, -- personal
+        network        text,
+        application    text,
+        cause          uuid,
+        UNIQUE (id, subject)
+    ) WITH (fillfactor = 80); -- a line changes at every step of its conversation
+    CREATE INDEX journal_log_person ON journal_log (reversed, place) WHERE reversed IS NOT NULL;
+    CREATE INDEX journal_log_conversation ON journal_log (correlation_id, place) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_log_standing ON journal_log (standing, place) WHERE standing IS NOT NULL;
+    CREATE INDEX journal_log_backend ON journal_log (backend, place);
+    CREATE INDEX journal_log_application ON journal_log (application, place) WHERE application IS NOT NULL;
+    CREATE INDEX journal_log_released ON journal_log (released_at) WHERE released_at IS NOT NULL AND cause IS NOT NULL;
+    -- What lines are found by, under their places; apart from them, because it never changes.
+    CREATE TABLE journal_words (
+        place bigint PRIMARY KEY,
+        words tsvector NOT NULL -- personal
+    );
+    CREATE INDEX journal_words_words ON journal_words USING gin (words);
+    CREATE TABLE journal_tallies (
+        minute  timestamptz NOT NULL,
+        backend text COLLATE \"C\" NOT NULL,
+        kind    text COLLATE \"C\" NOT NULL,
+        count   bigint NOT NULL,
+        PRIMARY KEY (minute, backend, kind)
+    );
+    CREATE TABLE journal_totals ( -- one row; who writes events locks it first
+        last   bigint NOT NULL, -- the greatest number that an event ever had
+        events bigint NOT NULL,
+        bytes  bigint NOT NULL
+    );
+    INSERT INTO journal_totals VALUES (0, 0, 0);
 ";
 
 const DESK: &str = "

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::look::{last_number, line, select};
 use crate::LedgerError;
 use crate::filter::reversed;
-use crate::journal::{JournalEntry, JournalEvent, minute};
+use crate::journal::{JournalEntry, JournalEvent, Tally, tallies};
 use crate::line::{Key, Line, lines};
 use crate::sqlite::judge;
 use crate::sqlite::rows::{execute, get, read};
@@ -62,14 +62,11 @@ fn insert(connection: &Connection, number: i64, event: &JournalEvent) -> Result<
 
 /// Counts what was kept, for the tallies and in all.
 fn count(connection: &Connection, last: i64, entries: &[&JournalEntry]) -> Result<(), LedgerError> {
-    let mut tallies: BTreeMap<(Timestamp, &str, &str), i64> = BTreeMap::new();
-    for JournalEntry { event, .. } in entries {
-        *tallies.entry((minute(event.at), event.backend.as_str(), &event.kind)).or_default() += 1;
-    }
     let sql = "INSERT INTO journal_tallies (minute, backend, kind, count) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (minute, backend, kind) DO UPDATE SET count = count + excluded.count";
-    for ((minute, backend, kind), count) in tallies {
-        execute(connection, sql, params![minute.as_microsecond(), backend, kind, count])?;
+    for Tally { minute, backend, kind, count } in tallies(entries) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        execute(connection, sql, params![minute.as_microsecond(), backend.as_str(), kind, count])?;
     }
     let bytes = entries.iter().map(|entry| entry.event.body.len()).sum();
     let [events, bytes] = [entries.len(), bytes].map(|many| i64::try_from(many).unwrap_or(i64::MAX));
@@ -85,13 +82,12 @@ fn write(connection: &Connection, places: &mut Places, key: Key, more: Line) -> 
     if line == known {
         return Ok(());
     }
-    let (old, new) = (&known.logged, &line.logged);
-    if (old.begun_at, &old.backend, &old.content) != (new.begun_at, &new.backend, &new.content) {
+    if !line.only_goes_on(&known) {
         remove(connection, place)?;
         return add(connection, places, line);
     }
-    if old.correlation_id != new.correlation_id {
-        let correlation_id = new.correlation_id.as_ref().map(SessionId::as_str);
+    if line.logged.correlation_id != known.logged.correlation_id {
+        let correlation_id = line.logged.correlation_id.as_ref().map(SessionId::as_str);
         let sql = "UPDATE journal_log SET correlation_id = ?2 WHERE place = ?1";
         execute(connection, sql, params![place, correlation_id])?;
     }

@@ -1,0 +1,44 @@
+//! The OpenAPI document says what is served.
+
+use std::path::Path;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::stage::{READER, Stage};
+
+/// Where it stands for those who do not run a console.
+const FILE: &str = "../../docs/openapi.json";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_in_docs_is_the_one_that_is_served() {
+    let stage = Stage::set().await;
+    let (status, served) = stage.get(READER, "/openapi.json").await;
+    assert_eq!(status, StatusCode::OK);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, format!("{served:#}\n")).unwrap();
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+    assert!(written == served, "docs/openapi.json is old: run this test with BLESS=1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_says_what_it_is_which_scope_it_needs_and_how_it_fails() {
+    let stage = Stage::set().await;
+    let (_, document) = stage.get(READER, "/openapi.json").await;
+    let paths = document["paths"].as_object().unwrap();
+    assert!(10 < paths.len());
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().unwrap() {
+            let at = format!("{method} {path}");
+            assert!(operation["summary"].is_string() && operation["description"].is_string(), "{at}");
+            let needed = operation["security"][0]["token"].as_array().unwrap_or_else(|| panic!("{at}"));
+            assert_eq!(needed.len(), 1, "{at}");
+            assert!(operation["responses"].as_object().unwrap().contains_key("4XX"), "{at}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{at}: {parameter}");
+            }
+        }
+    }
+}

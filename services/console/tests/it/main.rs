@@ -1,0 +1,10 @@
+//! The console on a real bus and a real database, both embedded.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
+
+mod document;
+mod events;
+mod messages;
+mod problems;
+mod sending;
+mod stage;
+mod state;

@@ -1,0 +1,56 @@
+//! How everything is doing is told.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use store::{Choice, ConsentChange};
+
+use crate::stage::{CLERK, PERSON, READER, Stage, backend, config, conversation};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_tells_of_processes_queues_backends_and_the_journal() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut config = config();
+    config.watch.insert("egress".to_owned(), format!("http://{nobody}").parse().unwrap());
+    let stage = Stage::with(config).await;
+    stage.keep(&conversation(1, PERSON, "hello").entries).await;
+    let (status, told) = stage.get(READER, "/v1/status").await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!((&told["version"], &told["is_well"]), (&json!("1.2.3"), &json!(false)));
+    let processes = told["processes"].as_array().unwrap();
+    assert_eq!((&processes[0]["is_ready"], &processes[1]["is_ready"]), (&json!(true), &json!(false)));
+    assert_eq!(processes[1]["error"], "nobody listens there");
+    assert_eq!(told["queues"]["texts"]["ready"], 0);
+    assert_eq!((&told["backends"][0]["name"], &told["backends"][0]["is_served"]), (&json!("b"), &json!(false)));
+    assert_eq!(told["journal"]["events"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opted_out_of_a_backend_is_told_to_who_may_see_people() {
+    let stage = Stage::set().await;
+    let change = |name: &str, person: &str| ConsentChange {
+        backend: name.parse().unwrap(),
+        person: person.parse().unwrap(),
+        choice: Some(Choice::Out),
+        at: "2026-11-23T00:00:00Z".parse().unwrap(),
+        cause: uuid::Uuid::nil().into(),
+        word: "stop".to_owned(),
+        reply: None,
+    };
+    for (name, person) in [("a", "+15555550111"), ("b", PERSON), ("c", "+15555550122")] {
+        stage.opened.consents.change(change(name, person)).await.unwrap();
+    }
+    let (_, told) = stage.get(CLERK, &format!("/v1/backends/{}/opt-outs", backend())).await;
+    assert_eq!(told["opted_out"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["opted_out"][0]["person"], PERSON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_process_around_it_says_is_passed_on() {
+    let stage = Stage::set().await;
+    let (_, told) = stage.get(READER, "/v1/balance?backend=b&settle=30s").await;
+    assert_eq!(told, json!({ "backend": "b", "settle_ms": 30_000 }));
+    let (_, told) = stage.get(READER, "/v1/configuration").await;
+    assert_eq!((&told["is_good"], &told["findings"][0]["key"]), (&json!(true), &json!("backends.b")));
+    let (_, told) = stage.get(READER, "/v1/applications").await;
+    assert_eq!(told, json!({ "applications": [{ "name": "echo", "kind": "built in" }] }));
+}

@@ -1,0 +1,229 @@
+//! Looks into the journal.
+
+use std::time::SystemTime;
+
+use protocol::{Address, EventId, SessionId, Timestamp};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::LedgerError;
+use crate::error::Fault;
+use crate::filter::{Conditions, Value};
+use crate::journal::{
+    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Tally,
+    minute,
+};
+use crate::line::Line;
+use crate::postgres::pool::{Failure, Lent};
+use crate::postgres::rows::{get, instant, rows};
+use crate::standing::{Marks, Subject};
+use crate::words::Sought;
+
+/// Selects lines of the log; [`line`] reads a row of it.
+macro_rules! select {
+    ($rest:expr) => {
+        concat!(
+            "SELECT place, subject, id, backend, correlation_id, session_id, session_at, marks, begun_at, released_at, \
+                    touched_at, person, our_number, text, network, application, cause ",
+            $rest
+        )
+    };
+}
+pub(super) use select;
+
+/// Selects events; [`event`] reads a row of it.
+macro_rules! select_events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, id, kind, at, backend, correlation_id, session_id, subject, of_id, body FROM journal_events ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn log(client: Lent, filter: &LogFilter, page: LogPage) -> Result<Vec<Logged>, Failure> {
+    let sought = filter.words.as_deref().map(Sought::of);
+    if sought.as_ref().is_some_and(Sought::is_empty) {
+        return Ok(Vec::new());
+    }
+    let mut conditions = Conditions::of(filter, page, "place", placeholder);
+    let mut sql = select!("FROM journal_log ").to_owned();
+    if let Some(sought) = &sought {
+        let number = conditions.values.len() + 1;
+        sql.push_str(&format!("JOIN journal_words USING (place) WHERE words @@ CAST(${number} AS tsquery) AND "));
+        // Nothing in them means anything to the server.
+        let beginnings: Vec<String> = sought.iter().map(|beginning| format!("'{beginning}':*")).collect();
+        conditions.values.push(Value::Text(beginnings.join(" & ")));
+    } else {
+        sql.push_str("WHERE ");
+    }
+    let limit = page.limit.min(PAGE_MAX);
+    sql.push_str(&format!("{} ORDER BY place DESC LIMIT {limit}", conditions.sql()));
+    // Planned anew for these values each time: what is rare among them makes all the difference.
+    let parameters: Vec<(&(dyn ToSql + Sync), Type)> = conditions.values.iter().map(parameter).collect();
+    let found = client.answer(client.query_typed(&sql, &parameters)).await?;
+    Ok(found.iter().map(|row| Ok(line(row)?.logged)).collect::<Result<_, LedgerError>>()?)
+}
+
+fn parameter(value: &Value) -> (&(dyn ToSql + Sync), Type) {
+    match value {
+        Value::Number(number) => (number, Type::INT8),
+        Value::Text(text) => (text, Type::TEXT),
+    }
+}
+
+fn placeholder(_: &Value, number: usize) -> String {
+    format!("${number}")
+}
+
+pub(super) async fn look_for(client: Lent, id: &SessionId) -> Result<Vec<Logged>, Failure> {
+    let sql = select!(
+        "FROM journal_log WHERE standing IS NOT NULL AND place = ANY (ARRAY( \
+             SELECT place FROM journal_log WHERE correlation_id = $1 \
+             UNION SELECT place FROM journal_log WHERE id = $2 \
+             UNION SELECT place FROM journal_events AS e JOIN journal_log AS l ON l.id = e.of_id AND l.subject = e.subject \
+                   WHERE e.session_id = $1 \
+             UNION SELECT place FROM journal_events AS e JOIN journal_log AS l ON l.id = e.of_id AND l.subject = e.subject \
+                   WHERE e.id = $2)) \
+         ORDER BY place DESC LIMIT $3"
+    );
+    let event: Option<Uuid> = id.as_str().parse().ok();
+    Ok(rows(&client, sql, &[&id.as_str(), &event, &i64::from(PAGE_MAX)], |row| Ok(line(row)?.logged)).await?)
+}
+
+pub(super) async fn events(client: Lent, of: &EventsOf) -> Result<Vec<JournalEvent>, Failure> {
+    let limit = i64::from(PAGE_MAX);
+    let found = match of {
+        EventsOf::Conversation(session) => {
+            let sql = select_events!("WHERE correlation_id = $1 ORDER BY at, number LIMIT $2");
+            rows(&client, sql, &[&session.as_str(), &limit], event).await?
+        }
+        EventsOf::Session(session) => {
+            let sql = select_events!("WHERE session_id = $1 ORDER BY at, number LIMIT $2");
+            rows(&client, sql, &[&session.as_str(), &limit], event).await?
+        }
+        EventsOf::Subject(subject, id) => {
+            let sql = select_events!("WHERE of_id = $1 AND subject = $3 ORDER BY at, number LIMIT $2");
+            rows(&client, sql, &[&id.as_uuid(), &limit, &subject.number()], event).await?
+        }
+    };
+    Ok(found.into_iter().map(|numbered| numbered.event).collect())
+}
+
+pub(super) async fn events_after(client: Lent, number: i64, limit: u32) -> Result<Vec<Numbered>, Failure> {
+    let sql = select_events!("WHERE $1 < number ORDER BY number LIMIT $2");
+    rows(&client, sql, &[&number, &i64::from(limit.min(PAGE_MAX))], event).await
+}
+
+pub(super) async fn last_number(client: Lent) -> Result<i64, Failure> {
+    one(rows(&client, "SELECT last FROM journal_totals", &[], |row| get(row, "last")).await?)
+}
+
+pub(super) async fn tallies(client: Lent, since: Timestamp) -> Result<Vec<Tally>, Failure> {
+    let sql =
+        "SELECT minute, backend, kind, count FROM journal_tallies WHERE $1 <= minute ORDER BY minute, backend, kind";
+    rows(&client, sql, &[&SystemTime::from(minute(since))], |row| {
+        Ok(Tally {
+            minute: instant(get(row, "minute")?)?,
+            backend: get::<&str>(row, "backend")?.parse().map_err(LedgerError::unreadable)?,
+            kind: get(row, "kind")?,
+            count: number(row, "count")?,
+        })
+    })
+    .await
+}
+
+pub(super) async fn latencies(client: Lent, since: Timestamp, limit: u32) -> Result<Vec<Latency>, Failure> {
+    let sql = "SELECT m.backend, t.begun_at AS texted_at, m.released_at FROM journal_log AS m \
+               JOIN journal_log AS t ON t.id = m.cause AND t.subject = 0 AND t.marks & 1 = 1 \
+               WHERE $1 <= m.released_at AND m.cause IS NOT NULL ORDER BY m.released_at DESC LIMIT $2";
+    rows(&client, sql, &[&SystemTime::from(since), &i64::from(limit)], |row| {
+        Ok(Latency {
+            backend: get::<&str>(row, "backend")?.parse().map_err(LedgerError::unreadable)?,
+            texted_at: instant(get(row, "texted_at")?)?,
+            released_at: instant(get(row, "released_at")?)?,
+        })
+    })
+    .await
+}
+
+pub(super) async fn size(client: Lent) -> Result<JournalSize, Failure> {
+    size_now(&client).await
+}
+
+pub(super) async fn size_now(client: &Lent) -> Result<JournalSize, Failure> {
+    let sql = "SELECT events, bytes, (SELECT min(at) FROM journal_events) AS oldest FROM journal_totals";
+    let sizes = rows(client, sql, &[], |row| {
+        let oldest = get::<Option<SystemTime>>(row, "oldest")?.map(instant).transpose()?;
+        Ok(JournalSize { events: number(row, "events")?, bytes: number(row, "bytes")?, oldest })
+    });
+    one(sizes.await?)
+}
+
+fn one<T>(rows: Vec<T>) -> Result<T, Failure> {
+    rows.into_iter().next().ok_or_else(|| LedgerError::corrupt(Fault::Incomplete).into())
+}
+
+/// Reads a row of [`select!`].
+pub(super) fn line(row: &Row) -> Result<Line, LedgerError> {
+    let instant_of = |column| get::<Option<SystemTime>>(row, column)?.map(instant).transpose();
+    let logged = Logged {
+        place: get(row, "place")?,
+        subject: subject(get(row, "subject")?)?,
+        id: EventId::from(get::<Uuid>(row, "id")?),
+        backend: get::<&str>(row, "backend")?.parse().map_err(LedgerError::unreadable)?,
+        correlation_id: session(row, "correlation_id")?,
+        session_id: session(row, "session_id")?,
+        marks: Marks::of_number(get(row, "marks")?).ok_or_else(|| LedgerError::unreadable(Fault::Unknown("marks")))?,
+        begun_at: instant(get(row, "begun_at")?)?,
+        released_at: instant_of("released_at")?,
+        touched_at: instant(get(row, "touched_at")?)?,
+        content: content(row)?,
+    };
+    Ok(Line { logged, session_at: instant_of("session_at")? })
+}
+
+fn content(row: &Row) -> Result<Option<Content>, LedgerError> {
+    let address = |written: &str| written.parse::<Address>().map_err(LedgerError::unreadable);
+    let Some(person) = get::<Option<&str>>(row, "person")? else { return Ok(None) };
+    Ok(Some(Content {
+        person: address(person)?,
+        number: get::<Option<&str>>(row, "our_number")?.map(address).transpose()?,
+        text: get::<&str>(row, "text")?.parse().map_err(LedgerError::unreadable)?,
+        network: get::<&str>(row, "network")?.parse().map_err(LedgerError::unreadable)?,
+        application: get(row, "application")?,
+        cause: get::<Option<Uuid>>(row, "cause")?.map(EventId::from),
+    }))
+}
+
+/// Reads a row of [`select_events!`].
+fn event(row: &Row) -> Result<Numbered, LedgerError> {
+    let of = match (get::<Option<i16>>(row, "subject")?, get::<Option<Uuid>>(row, "of_id")?) {
+        (Some(number), Some(id)) => Some((subject(number)?, EventId::from(id))),
+        (None, _) | (_, None) => None,
+    };
+    let event = JournalEvent {
+        id: EventId::from(get::<Uuid>(row, "id")?),
+        kind: get(row, "kind")?,
+        at: instant(get(row, "at")?)?,
+        backend: get::<&str>(row, "backend")?.parse().map_err(LedgerError::unreadable)?,
+        correlation_id: session(row, "correlation_id")?,
+        session_id: session(row, "session_id")?,
+        of,
+        body: get(row, "body")?,
+    };
+    Ok(Numbered { number: get(row, "number")?, event })
+}
+
+pub(super) fn number(row: &Row, column: &str) -> Result<u64, LedgerError> {
+    u64::try_from(get::<i64>(row, column)?).map_err(LedgerError::unreadable)
+}
+
+fn session(row: &Row, column: &str) -> Result<Option<SessionId>, LedgerError> {
+    get::<Option<&str>>(row, column)?.map(str::parse).transpose().map_err(LedgerError::unreadable)
+}
+
+fn subject(number: i16) -> Result<Subject, LedgerError> {
+    Subject::of_number(number).ok_or_else(|| LedgerError::unreadable(Fault::Unknown("subject")))
+}
