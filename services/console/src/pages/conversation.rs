@@ -8,9 +8,9 @@ use maud::{Markup, html};
 use protocol::{Address, BackendName};
 use serde::Deserialize;
 
-use super::layout::{Page, Place};
-use super::chat::{self, Part};
 use super::address;
+use super::chat::{self, Part};
+use super::layout::{Page, Place};
 use crate::Console;
 use crate::api::asked::Asked;
 use crate::guard::{Scope, Visitor};

@@ -4,6 +4,7 @@
 mod document;
 mod events;
 mod messages;
+mod pages;
 mod problems;
 mod sending;
 mod stage;
