@@ -53,6 +53,12 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(dead_letters::replay))
 }
 
+/// The OpenAPI document.
+pub(crate) fn document() -> serde_json::Value {
+    // Its keys are strings: it is always written.
+    serde_json::to_value(described().into_openapi()).unwrap_or_default()
+}
+
 /// All of the API.
 pub(crate) fn routes() -> Router<Arc<Console>> {
     let (router, document) = described().split_for_parts();
