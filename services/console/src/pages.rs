@@ -29,7 +29,7 @@ use axum::routing::get;
 
 use crate::Console;
 
-pub(crate) use refusals::told_to_people;
+pub(crate) use refusals::{nowhere, told_to_people};
 
 /// All pages.
 pub(crate) fn routes() -> Router<Arc<Console>> {

@@ -6,6 +6,7 @@ mod document;
 mod events;
 mod explanation;
 mod messages;
+mod pages;
 mod problems;
 mod sending;
 mod stage;

@@ -39,6 +39,7 @@ pub fn editable(kind: Kind) -> &'static [&'static str] {
         | Kind::MessageRouted
         | Kind::MessageDelayed
         | Kind::MessageLaunched
+        | Kind::MessageDelayed
         | Kind::MessageReleased
         | Kind::MessageSent
         | Kind::MessageDelivered
