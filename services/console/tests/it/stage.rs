@@ -96,6 +96,7 @@ pub(crate) fn config() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         hosts: Vec::new(),
+        trusted_proxies: Vec::new(),
         session_max: Duration::from_hours(1),
         retention: Duration::from_hours(1),
         simulator: None,
