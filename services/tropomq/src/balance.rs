@@ -11,8 +11,10 @@ use anyhow::bail;
 use chassis::config::{ConfigError, duration};
 use chassis::exit::{self, Ended};
 use journal::balance::{Finding, Look, Prefetch, Verdict, judge, verdict};
-use messaging::Environment;
+use messaging::{BoxFuture, Environment};
 use protocol::BackendName;
+use serde_json::Value;
+use store::Accounts;
 
 use crate::output::{print, say};
 use crate::settings::Settings;
@@ -81,27 +83,61 @@ impl Balance {
 
     /// Looks until it adds up, or time is over.
     async fn ask(&self, settings: &Settings, environment: &Environment) -> anyhow::Result<(Look, Vec<Finding>)> {
-        let Settings { router, egress, journal, .. } = settings;
-        let prefetch = Prefetch { texts: router.prefetch, messages: egress.prefetch, events: journal.prefetch };
         let source = Source::open(settings).await?;
-        let wait = self.wait.unwrap_or_default().max(LOOK_FOR);
-        let over = tokio::time::Instant::now() + wait;
-        let looking = async {
-            loop {
-                let look = source.look(settings, self.settle, environment).await?;
-                let findings = judge(&look, self.backend.as_ref(), prefetch);
-                if findings.is_empty() || over <= tokio::time::Instant::now() {
-                    return Ok((look, findings));
-                }
-                if self.wait.is_some() && !self.json {
-                    say(&format!("It does not add up yet: {}", report::first(&findings)));
-                }
-                environment.clock.sleep(PAUSE).await;
+        let look =
+            || -> BoxFuture<'_, anyhow::Result<Look>> { Box::pin(source.look(settings, self.settle, environment)) };
+        let tell = |findings: &[Finding]| {
+            if self.wait.is_some() && !self.json {
+                say(&format!("It does not add up yet: {}", report::first(findings)));
             }
         };
-        let looked = looking.await;
+        let wait = self.wait.unwrap_or_default().max(LOOK_FOR);
+        let looked = look_until(&look, self.backend.as_ref(), settings, wait, environment, &tell).await;
         source.close().await;
         looked
+    }
+}
+
+/// The account as `tropomq balance --json` prints it, for the process that has bus and database at hand.
+///
+/// # Errors
+/// It cannot be told now.
+pub(crate) async fn tell(
+    settings: &Settings,
+    counter: &Counter,
+    accounts: &dyn Accounts,
+    backend: Option<&BackendName>,
+    settle: Duration,
+    environment: &Environment,
+) -> anyhow::Result<Value> {
+    let backends: Vec<_> = settings.backends.keys().cloned().collect();
+    let patience = Patience { settle, result: settings.egress.result_timeout };
+    let look = || -> BoxFuture<'_, anyhow::Result<Look>> {
+        Box::pin(take(accounts, &backends, patience, environment, counter))
+    };
+    let (look, findings) = look_until(&look, backend, settings, LOOK_FOR, environment, &|_| {}).await?;
+    Ok(Report { look: &look, findings: &findings, backend, settle }.value())
+}
+
+/// Looks until it adds up, or the wait is over.
+async fn look_until<'a>(
+    look: &(dyn Fn() -> BoxFuture<'a, anyhow::Result<Look>> + Sync),
+    backend: Option<&BackendName>,
+    Settings { router, egress, journal, .. }: &Settings,
+    wait: Duration,
+    environment: &Environment,
+    tell: &(dyn Fn(&[Finding]) + Sync),
+) -> anyhow::Result<(Look, Vec<Finding>)> {
+    let prefetch = Prefetch { texts: router.prefetch, messages: egress.prefetch, events: journal.prefetch };
+    let over = tokio::time::Instant::now() + wait;
+    loop {
+        let look = look().await?;
+        let findings = judge(&look, backend, prefetch);
+        if findings.is_empty() || over <= tokio::time::Instant::now() {
+            return Ok((look, findings));
+        }
+        tell(&findings);
+        environment.clock.sleep(PAUSE).await;
     }
 }
 

@@ -65,6 +65,17 @@ impl Counter {
         Self { bus, management: None }
     }
 
+    /// Counts as `bus.management` lets it.
+    ///
+    /// # Errors
+    /// The address of the management API is none.
+    pub(crate) fn on(bus: Arc<dyn Bus>, settings: &Settings) -> anyhow::Result<Self> {
+        let BusUrl::Amqp(url) = &settings.bus.url else { return Ok(Self::of(bus)) };
+        let management = settings.bus.management.as_ref();
+        let management = management.map(|management| Management::new(management.expose_secret(), url)).transpose()?;
+        Ok(Self { bus, management })
+    }
+
     async fn count(&self, queues: &[QueueName]) -> anyhow::Result<Depths> {
         let mut depths = self.bus.depths(queues).await?;
         if let Some(management) = &self.management {
@@ -76,19 +87,18 @@ impl Counter {
 
 impl Source {
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let BusUrl::Amqp(url) = &settings.bus.url else {
+        if let BusUrl::Embedded(_) = settings.bus.url {
             let client = reqwest::Client::builder().timeout(ANSWER_MAX).no_proxy().build()?;
             return Ok(Self::Process { client });
-        };
-        let management = settings.bus.management.as_ref();
-        let management = management.map(|management| Management::new(management.expose_secret(), url)).transpose()?;
+        }
         let store = store::Settings { connections_max: settings.store.connections_max };
         let opened = store::open_existing(settings.store.url.expose_secret(), store).await;
         let accounts = opened.context("open the account (configuration key store.url)")?.accounts;
         let Opened { bus, driver } = messaging::open(&settings.bus.url, settings.topology()).context("open the bus")?;
+        let counter = Counter::on(bus, settings)?;
         let tasks = Tasks::new(Shutdown::new());
         tasks.spawn("bus", OnEnd::Helper, driver.map(Ok));
-        Ok(Self::Servers { counter: Counter { bus, management }, accounts, driver: tasks })
+        Ok(Self::Servers { counter, accounts, driver: tasks })
     }
 
     pub(super) async fn look(

@@ -43,16 +43,20 @@ impl Report<'_> {
 
     /// For machines.
     pub(super) fn json(&self) -> String {
+        format!("{:#}\n", self.value())
+    }
+
+    /// The same, not yet written.
+    pub(super) fn value(&self) -> Value {
         let accounts: Map<_, _> = self.accounts().map(|(name, account)| (name.to_string(), numbers(account))).collect();
-        let told = json!({
+        json!({
             "verdict": verdict(self.findings),
             "account": accounts,
             "findings": self.findings,
             "queues": self.look.queues,
             "in_hand_known": self.look.queues.is_exact(),
             "settle_ms": u64::try_from(self.settle.as_millis()).unwrap_or(u64::MAX),
-        });
-        format!("{told:#}\n")
+        })
     }
 
     /// What the verdict rests on.

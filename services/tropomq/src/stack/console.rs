@@ -6,18 +6,28 @@ use std::time::Duration;
 use anyhow::Context;
 use chassis::health::Health;
 use console::{Application, Backend, Console, Finding, House};
-use messaging::{BoxFuture, Bus};
+use messaging::{BoxFuture, Bus, Environment};
 use protocol::BackendName;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::Running;
+use super::reload::{Shown, Source};
+use crate::balance::{self, Counter};
+use crate::check;
 use crate::settings::Settings;
 
 /// The process around the console.
 struct Process {
     settings: Settings,
+    /// Where those came from; `None`: they do not change.
+    source: Option<Source>,
+    /// What the router of this process has, if there is one.
+    applied: Option<Shown>,
     health: Health,
+    counter: Counter,
+    database: console::Database,
+    environment: Environment,
 }
 
 impl Running {
@@ -25,7 +35,13 @@ impl Running {
     ///
     /// # Errors
     /// Its configuration cannot be.
-    pub(super) fn console(&self, bus: &Arc<dyn Bus>, listener: TcpListener) -> anyhow::Result<console::Database> {
+    pub(super) fn console(
+        &self,
+        bus: &Arc<dyn Bus>,
+        listener: TcpListener,
+        source: Option<Source>,
+        applied: Option<Shown>,
+    ) -> anyhow::Result<console::Database> {
         let config = self.settings.console.clone();
         let limits = config.limits.clone();
         let database = console::Database::default();
@@ -40,7 +56,15 @@ impl Running {
             let (number, rate) = (backend.number.clone(), backend.rate);
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
         });
-        let house = Arc::new(Process { settings: self.settings.clone(), health: self.health.clone() });
+        let house = Arc::new(Process {
+            settings: self.settings.clone(),
+            source,
+            applied,
+            health: self.health.clone(),
+            counter: Counter::on(Arc::clone(bus), &self.settings).context("configuration key bus.management")?,
+            database: Arc::clone(&database),
+            environment: self.environment.clone(),
+        });
         let (bus, environment) = (Arc::clone(bus), self.environment.clone());
         let console = Console::new(config, shown.collect(), bus, Arc::clone(&database), house, environment);
         let console = console.context("start the console (configuration table console)")?;
@@ -62,32 +86,41 @@ impl House for Process {
     }
 
     fn applications(&self) -> Vec<Application> {
-        let router = &self.settings.router;
+        // What is new in the file may be among them already, or soon.
+        let now = self.source.as_ref().and_then(|source| Settings::load(source.file.clone()).ok());
+        let router = now.as_ref().map_or(&self.settings.router, |now| &now.router);
+        let names = self.applied.as_ref().map_or_else(|| router.applications.clone(), Shown::applications);
         let kind = |name: &str| {
-            let is = |mut names: Box<dyn Iterator<Item = &BackendName> + '_>| names.any(|known| known.as_str() == name);
-            if is(Box::new(router.http.keys())) {
+            let is_among =
+                |mut names: Box<dyn Iterator<Item = &BackendName> + '_>| names.any(|known| known.as_str() == name);
+            if is_among(Box::new(router.http.keys())) {
                 "http"
-            } else if is(Box::new(router.amqp.keys())) {
+            } else if is_among(Box::new(router.amqp.keys())) {
                 "amqp"
-            } else if is(Box::new(router.rapidsms.keys())) {
+            } else if is_among(Box::new(router.rapidsms.keys())) {
                 "rapidsms"
             } else {
                 "built in"
             }
         };
-        router.applications.iter().map(|name| Application { name: name.clone(), kind: kind(name) }).collect()
+        let application = |name: String| Application { kind: kind(&name), name };
+        names.into_iter().map(application).collect()
     }
 
     fn configuration(&self) -> Vec<Finding> {
-        let refused = self.settings.check().err();
-        refused.into_iter().map(|error| Finding { key: None, is_error: true, told: error.to_string() }).collect()
+        self.source.as_ref().map(check::findings).unwrap_or_default()
     }
 
     fn balance<'a>(
         &'a self,
-        _backend: Option<&'a BackendName>,
-        _settle: Duration,
+        backend: Option<&'a BackendName>,
+        settle: Duration,
     ) -> BoxFuture<'a, Result<Value, String>> {
-        Box::pin(async { Err("the account cannot be drawn yet".to_owned()) })
+        Box::pin(async move {
+            let opened = self.database.get().ok_or("the database is not there yet: ask again in a moment")?;
+            let Self { settings, counter, environment, .. } = self;
+            let told = balance::tell(settings, counter, &*opened.accounts, backend, settle, environment).await;
+            told.map_err(|error| format!("the account cannot be drawn now: {error:#}"))
+        })
     }
 }
