@@ -3,6 +3,7 @@
 
 mod document;
 mod events;
+mod explanation;
 mod messages;
 mod pages;
 mod problems;
