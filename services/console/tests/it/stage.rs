@@ -144,10 +144,15 @@ impl Stage {
         Self { bus, opened, address, http, shutdown, _folder: folder, _crowd: crowd }
     }
 
+    /// The address of a page.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// What is asked by whoever has that token.
     pub(crate) fn ask(&self, who: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http
-            .request(method, format!("http://{}{path}", self.address))
+            .request(method, self.url(path))
             .header(header::AUTHORIZATION, format!("Bearer {}", token(who)))
             .timeout(DEADLINE)
     }
