@@ -30,7 +30,10 @@ async fn a_text_is_found_by_whatever_somebody_has() {
     assert_eq!(found(&stage, CLERK, "q=session-b-1").await, [reply.as_str()]);
     assert_eq!(found(&stage, CLERK, "q=session-a-1&direction=in").await, [text.as_str()]);
     assert_eq!(found(&stage, CLERK, "q=world&direction=out").await, [reply.as_str()]);
-    assert_eq!(found(&stage, CLERK, "state=sent&person=15555550177&backend=b&application=echo").await, [reply.as_str()]);
+    assert_eq!(
+        found(&stage, CLERK, "state=sent&person=15555550177&backend=b&application=echo").await,
+        [reply.as_str()]
+    );
     assert_eq!(found(&stage, CLERK, "since=2026-11-23T00:01:30Z&direction=in").await, [other.text.to_string()]);
     assert_eq!(found(&stage, CLERK, "until=2026-11-23T00:01:30Z&direction=in").await, [text.as_str()]);
     assert_eq!(found(&stage, CLERK, "backend=c").await, [""; 0]);

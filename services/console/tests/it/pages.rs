@@ -51,6 +51,20 @@ async fn every_page_is_whole_with_and_without_anything_to_show() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_navigation_leads_to_pages_that_say_where_one_is() {
+    let stage = Stage::set().await;
+    let first = shown(&stage, OPERATOR, "/").await;
+    let places = markup::navigation(&first);
+    assert_eq!(places.len(), 10, "{places:?}");
+    for place in places {
+        let page = shown(&stage, OPERATOR, &place).await;
+        markup::check(&place, &page);
+        let here = markup::link(&page, "aria-current=\"page\"");
+        assert_eq!(here.as_deref(), Some(place.as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_nothing_it_is_said_what_to_do_next() {
     let stage = Stage::set().await;
     for (path, told, next) in [
