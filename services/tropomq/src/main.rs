@@ -2,6 +2,7 @@
 
 mod balance;
 mod check;
+mod client;
 mod command;
 mod consent;
 mod dead;
