@@ -7,6 +7,7 @@ pub(crate) mod asked;
 mod dead_letters;
 mod document;
 mod events;
+mod explanation;
 mod messages;
 mod sending;
 mod simulated;
@@ -30,6 +31,8 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(messages::list, sending::send))
         .routes(routes!(messages::export))
         .routes(routes!(messages::get))
+        .routes(routes!(explanation::of_message))
+        .routes(routes!(explanation::of_person))
         .routes(routes!(sending::send_all))
         .routes(routes!(sending::text))
         .routes(routes!(events::watch))

@@ -40,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use acts::{Acts, ShownAct};
 pub use config::{Config, ConfigError, Token, User};
+pub use explain::{
+    Advice, Answer, Cause, Evidence, Explanation, Outcome, Question, Reply, Source, TropoLog, TropoSession,
+};
 pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};

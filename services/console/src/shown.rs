@@ -66,9 +66,13 @@ pub enum Direction {
 impl Message {
     /// A line of the log, as this caller may see it.
     pub(crate) fn of(logged: Logged, caller: &Caller) -> Self {
+        Self::seen(logged, caller.has(Scope::People))
+    }
+
+    /// A line of the log; `plain`: with numbers and words.
+    pub(crate) fn seen(logged: Logged, plain: bool) -> Self {
         let state = logged.standing();
         let Logged { subject, id, backend, correlation_id, session_id, begun_at, touched_at, content, .. } = logged;
-        let plain = caller.has(Scope::People);
         let direction = if subject == Subject::Message { Direction::Out } else { Direction::In };
         let (person, number, text, network, application, cause) = match content {
             Some(content) => (

@@ -27,7 +27,6 @@ fn words(kind: Kind) -> (&'static str, Tone) {
         Kind::MessageSend => ("message wanted", Tone::Plain),
         Kind::MessageDelayed => ("not yet: tried again", Tone::Doubtful),
         Kind::MessageLaunched => ("Tropo has a session", Tone::Open),
-        Kind::MessageDelayed => ("to be tried again", Tone::Doubtful),
         Kind::MessageReleased => ("handed to Tropo", Tone::Open),
         Kind::MessageSent => ("sent", Tone::Good),
         Kind::MessageDelivered => ("delivered", Tone::Good),
