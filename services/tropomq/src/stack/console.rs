@@ -12,12 +12,14 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::Running;
+use super::balance::Books;
 use crate::settings::Settings;
 
 /// The process around the console.
 struct Process {
     settings: Settings,
     health: Health,
+    books: Books,
 }
 
 impl Running {
@@ -40,8 +42,9 @@ impl Running {
             let (number, rate) = (backend.number.clone(), backend.rate);
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
         });
-        let house = Arc::new(Process { settings: self.settings.clone(), health: self.health.clone() });
         let (bus, environment) = (Arc::clone(bus), self.environment.clone());
+        let books = Books::new(&self.settings, Arc::clone(&bus), Arc::clone(&database), environment.clone())?;
+        let house = Arc::new(Process { settings: self.settings.clone(), health: self.health.clone(), books });
         let console = Console::new(config, shown.collect(), bus, Arc::clone(&database), house, environment);
         let console = console.context("start the console (configuration table console)")?;
         self.listen("console", listener, Arc::clone(&console).routes(), limits);
@@ -85,9 +88,12 @@ impl House for Process {
 
     fn balance<'a>(
         &'a self,
-        _backend: Option<&'a BackendName>,
-        _settle: Duration,
+        backend: Option<&'a BackendName>,
+        settle: Duration,
     ) -> BoxFuture<'a, Result<Value, String>> {
-        Box::pin(async { Err("the account cannot be drawn yet".to_owned()) })
+        Box::pin(async move {
+            let told = self.books.balance(backend, settle).await.map_err(|error| format!("{error:#}"))?;
+            serde_json::to_value(told).map_err(|error| error.to_string())
+        })
     }
 }
