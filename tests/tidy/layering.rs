@@ -132,7 +132,7 @@ fn a_misplaced_dependency_is_found() {
     check("services/journal", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, router"]);
     check("services/router", "dependencies.parts.workspace = true", &["only testkit, tropomq"]);
     check("services/router", "dependencies.testkit.workspace = true", &["dev-dependency only"]);
-    check("services/console", "", &["console stands on no floor"]);
+    check("services/telegraph", "", &["telegraph stands on no floor"]);
     check("services/tropomq", "dependencies.stories.workspace = true\ndependencies.lapin = '4'", &["only messaging"]);
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod asked;
 mod dead_letters;
 mod document;
 mod events;
-mod explanation;
+pub(crate) mod explanation;
 mod messages;
 mod sending;
 mod simulated;

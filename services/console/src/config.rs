@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::http::Limits;
+use chassis::network::Network;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -20,6 +21,9 @@ pub struct Config {
     /// The names, without a port, under which browsers are served, beside localhost and IP addresses.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// Proxies before the console: whom they saw is read from the right of `X-Forwarded-For`.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
     /// How long somebody stays signed in.
     #[serde(with = "chassis::config::duration")]
     pub session_max: Duration,

@@ -28,7 +28,6 @@ pub(crate) use admission::admit;
 pub(crate) use caller::{Caller, Visitor};
 pub(crate) use forms::Form;
 pub(crate) use login::routes;
-pub(crate) use sessions::Csrf;
 pub(crate) use users::is_hash;
 pub use users::{HashError, hash};
 

@@ -121,7 +121,8 @@ impl Console {
     pub fn routes(self: Arc<Self>) -> Router {
         let admit = axum::middleware::from_fn_with_state(Arc::clone(&self), guard::admit);
         let told = axum::middleware::from_fn_with_state(Arc::clone(&self), pages::told_to_people);
-        pages::routes().merge(api::routes()).merge(guard::routes()).layer(admit).layer(told).with_state(self)
+        let routes = pages::routes().merge(api::routes()).merge(guard::routes()).fallback(pages::nowhere);
+        routes.layer(admit).layer(told).with_state(self)
     }
 
     /// Follows the journal for those who watch, and forgets what is old, until shutdown is requested; then ends work on

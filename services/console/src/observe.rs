@@ -3,7 +3,7 @@
 use protocol::chain;
 use serde_json::Value;
 use store::LedgerError;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// The database did not answer.
 pub(crate) fn database_away(error: &LedgerError) {
@@ -15,9 +15,14 @@ pub(crate) fn not_followed(error: &LedgerError) {
     warn!("those who watch wait: {}", chain(error));
 }
 
-/// Somebody was not let in.
-pub(crate) fn login_refused(why: &'static str) {
-    warn!("somebody could not sign in: {why}");
+/// Somebody did not know the password.
+pub(crate) fn not_signed_in() {
+    warn!("somebody could not sign in: the name or the password is wrong");
+}
+
+/// Somebody had tried too often: whoever goes on fills no log.
+pub(crate) fn not_tried() {
+    debug!("somebody could not sign in: there were too many attempts");
 }
 
 /// What somebody does is not on record, because the database is away.

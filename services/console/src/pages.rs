@@ -9,9 +9,11 @@ mod chat;
 mod configuration;
 mod conversation;
 mod dead_letters;
+mod debugger;
 mod kinds;
 pub(crate) mod layout;
 mod live;
+mod message;
 mod messages;
 mod overview;
 pub(crate) mod pieces;
@@ -27,13 +29,15 @@ use axum::routing::get;
 
 use crate::Console;
 
-pub(crate) use refusals::told_to_people;
+pub(crate) use refusals::{nowhere, told_to_people};
 
 /// All pages.
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/", get(overview::show))
         .route("/messages", get(messages::show))
+        .route("/messages/{id}", get(message::show))
+        .route("/debugger", get(debugger::show))
         .route("/conversation", get(conversation::show))
         .route("/tester", get(tester::show).post(tester::send))
         .route("/live", get(live::show))

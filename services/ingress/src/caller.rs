@@ -1,11 +1,11 @@
 //! Whether a webhook comes from whom the backend knows as Tropo.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chassis::network::Network;
+use chassis::network::{self, Network};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
@@ -35,7 +35,7 @@ pub(crate) enum CallerError {
 /// Believes a caller, or says why not.
 pub(crate) fn check(backend: &Backend, caller: &Caller<'_>, trusted_proxies: &[Network]) -> Result<(), CallerError> {
     if !backend.allow_from.is_empty() {
-        let address = address(caller, trusted_proxies);
+        let address = network::client(caller.peer.ip(), caller.headers, trusted_proxies);
         if !address.is_some_and(|address| backend.allow_from.iter().any(|network| network.contains(address))) {
             return Err(CallerError::Address);
         }
@@ -56,22 +56,6 @@ pub(crate) fn check(backend: &Backend, caller: &Caller<'_>, trusted_proxies: &[N
         (_, true) => Err(CallerError::NoSecret),
         (_, false) => Err(CallerError::WrongSecret),
     }
-}
-
-/// The address of the caller: behind trusted proxies, the one that the outermost of them saw.
-///
-/// Read from the right, for each proxy adds at the end, and what stands before is the caller's own word. `None` when
-/// that place holds no address.
-fn address(caller: &Caller<'_>, trusted_proxies: &[Network]) -> Option<IpAddr> {
-    let trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
-    let mut address = caller.peer.ip();
-    let lines: Vec<_> = caller.headers.get_all("x-forwarded-for").iter().collect();
-    let mut seen = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    while trusted(address) {
-        let Some(before) = seen.next() else { break };
-        address = std::str::from_utf8(before).ok()?.trim().parse().ok()?;
-    }
-    Some(address)
 }
 
 fn basic_password(headers: &HeaderMap) -> Option<String> {

@@ -15,11 +15,6 @@ use crate::client::{ApiError, Client, Reach};
 use crate::output::{print, say};
 pub(crate) use told::Told;
 
-/// What does not add up is looked at again and again for so long, unless a longer wait was asked for. A message that
-/// goes from one queue to another while they are counted may be in neither count; one that is lost is in none of any
-/// look.
-const LOOK_FOR: Duration = Duration::from_secs(3);
-
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -67,7 +62,7 @@ impl Balance {
         let settle = duration::write(self.settle);
         let backend = self.backend.as_ref().map(|backend| ("backend", backend.as_str()));
         let asked: Vec<_> = backend.into_iter().chain([("settle", settle.as_str())]).collect();
-        let over = Instant::now() + self.wait.unwrap_or_default().max(LOOK_FOR);
+        let over = Instant::now() + self.wait.unwrap_or_default();
         loop {
             let told: Told = client.get(&["v1", "balance"], &asked).await?;
             let Some(first) = told.first().filter(|_| Instant::now() < over) else { return Ok(told) };

@@ -4,11 +4,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use chassis::config::ConfigError;
+use console::Finding;
 use messaging::BusUrl;
+use protocol::BackendName;
 
 use crate::output::print;
-use crate::settings::Settings;
-use crate::stack::Services;
+use crate::settings::{Backend, Settings};
+use crate::stack::{RELOADED, Services, Source};
 
 /// Checks the configuration, and prints what it amounts to.
 ///
@@ -16,6 +18,13 @@ use crate::stack::Services;
 /// The first thing that is wrong; the process ends with 78.
 pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
     let settings = Settings::load(file)?;
+    check(&settings)?;
+    print(&summary(&settings));
+    Ok(())
+}
+
+/// Whether the stack can run so.
+fn check(settings: &Settings) -> Result<(), ConfigError> {
     settings.check()?;
     settings.check_for(Services::ALL)?;
     let embedded = matches!(settings.bus.url, BusUrl::Embedded(_));
@@ -28,8 +37,56 @@ pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
             ConfigError::of_key("simulator.state", format!("is {}: {:#}", path.display(), anyhow::Error::new(error)))
         })?;
     }
-    print(&summary(&settings));
     Ok(())
+}
+
+/// What there is to say about the configuration as it stands in its file and environment now.
+pub(crate) fn findings(source: &Source) -> Vec<Finding> {
+    let refused = |error: &ConfigError| {
+        let key = error.key().map(str::to_owned);
+        vec![Finding { key, is_error: true, told: error.to_string() }]
+    };
+    let (settings, now) = match Settings::load_edition(source.file.clone()) {
+        Ok((settings, Source { edition, .. })) => (settings, edition),
+        Err(error) => return refused(&error),
+    };
+    if let Err(error) = check(&settings) {
+        return refused(&error);
+    }
+    let mut findings = warnings(&settings);
+    findings.extend(now.changed_since(&source.edition).into_iter().filter(|table| table != RELOADED).map(|table| {
+        let told = "has changed since this process began, which counts after a restart".to_owned();
+        Finding { key: Some(table), is_error: false, told }
+    }));
+    findings
+}
+
+/// What a stack can run with, and is worth a look.
+fn warnings(settings: &Settings) -> Vec<Finding> {
+    let exposed = settings.backends.iter().filter_map(|(name, backend)| exposure(name, backend));
+    consent(settings).into_iter().chain(exposed).collect()
+}
+
+/// Why nobody can opt out.
+fn consent(settings: &Settings) -> Option<Finding> {
+    let warning =
+        |key: &str, told: &str| Some(Finding { key: Some(key.to_owned()), is_error: false, told: told.to_owned() });
+    if !settings.router.applications.iter().any(|name| name == "subscription") {
+        let told = "nobody can opt out by STOP: put \"subscription\" first among router.applications";
+        return warning("router.applications", told);
+    }
+    if settings.router.subscription.stop.words.is_empty() {
+        let told = "nobody can opt out by text: router.subscription.stop has no words";
+        return warning("router.subscription.stop", told);
+    }
+    None
+}
+
+/// Why a backend believes anybody.
+fn exposure(name: &BackendName, backend: &Backend) -> Option<Finding> {
+    let told = "anybody who can reach ingress can pose as Tropo: set webhook_secret".to_owned();
+    let key = Some(format!("backends.{name}"));
+    backend.is_open().then_some(Finding { key, is_error: false, told })
 }
 
 fn summary(settings: &Settings) -> String {
@@ -43,11 +100,8 @@ fn summary(settings: &Settings) -> String {
     line("answers", settings.router.applications.join(", then "));
     let subscription = &settings.router.subscription;
     let is_help_silent = subscription.help.reply.as_ref().is_none_or(|reply| reply.as_str().trim().is_empty());
-    if !settings.router.applications.iter().any(|name| name == "subscription") {
-        let told = "WARNING: nobody can opt out by STOP: put \"subscription\" first among router.applications";
-        line("consent", told.to_owned());
-    } else if subscription.stop.words.is_empty() {
-        line("consent", "WARNING: nobody can opt out by text: router.subscription.stop has no words".to_owned());
+    if let Some(Finding { told, .. }) = consent(settings) {
+        line("consent", format!("WARNING: {told}"));
     } else if is_help_silent {
         let told = "STOP is kept to; nothing of its own is said to HELP: set router.subscription.help.reply";
         line("consent", told.to_owned());
@@ -62,10 +116,10 @@ fn summary(settings: &Settings) -> String {
         line("backends", "none: `tropomq up` brings a simulated one".to_owned());
     }
     for (name, backend) in &settings.backends {
-        let proof = match &backend.webhook_secret {
-            Some(_) => "webhooks show a secret",
-            None if !backend.is_open() => "webhooks come from known addresses",
-            None => "WARNING: anybody who can reach ingress can pose as Tropo: set webhook_secret",
+        let proof = match exposure(name, backend) {
+            Some(Finding { told, .. }) => format!("WARNING: {told}"),
+            None if backend.webhook_secret.is_some() => "webhooks show a secret".to_owned(),
+            None => "webhooks come from known addresses".to_owned(),
         };
         line("backend", format!("{name}, {proof}"));
     }
@@ -75,6 +129,24 @@ fn summary(settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_worth_a_look_is_told_by_its_key_and_what_cannot_be_as_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tropomq.toml");
+        let told = |words: &str, source: Option<&Source>| {
+            std::fs::write(&file, words).unwrap();
+            let read = Settings::load_edition(Some(file.clone())).map(|(_, source)| source);
+            let found = findings(source.unwrap_or_else(|| read.as_ref().unwrap()));
+            found.into_iter().map(|finding| (finding.key.unwrap_or_default(), finding.is_error)).collect::<Vec<_>>()
+        };
+        let backend = "[backends.b]\nmessaging_token = \"t\"\nnumber = \"+15555550100\"\n";
+        assert_eq!(told(backend, None), [("backends.b".to_owned(), false)]);
+        let (_, began) = Settings::load_edition(Some(file.clone())).unwrap();
+        let changed = format!("{backend}webhook_secret = \"a-webhook-secret-of-some-length\"\n");
+        assert_eq!(told(&changed, Some(&began)), [("backends".to_owned(), false)]);
+        assert_eq!(told("[console]\nlisten = 1\n", Some(&began)), [("console.listen".to_owned(), true)]);
+    }
 
     #[test]
     fn who_cannot_opt_out_and_who_gets_no_help_is_told() {

@@ -9,11 +9,11 @@ use crate::consent::Consent;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
+use crate::explain::Explain;
 use crate::migrate::Migrate;
 use crate::password::Password;
 use crate::probe::Probe;
 use crate::send::Send;
-use crate::why::Why;
 
 /// Text messages through Tropo, over a message queue: nothing lost, nothing said twice.
 #[derive(Debug, Parser)]
@@ -65,8 +65,10 @@ pub(crate) enum Command {
     Dead(Dead),
     /// Make a configuration of another system's settings
     Migrate(Migrate),
-    /// Say why a text was answered as it was: who was asked, what each said, and who took it
-    Why(Why),
+    /// Say what happened to a text or message: whether Tropo got it, called us, was answered, was called back, and sent it
+    ///
+    /// Asks the console. A no has its cause, and what to do about it.
+    Explain(Explain),
     /// List, show or record who may be texted
     Consent(Consent),
     /// Say what is wrong with the configuration, and how to mend it

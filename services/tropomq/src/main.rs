@@ -9,6 +9,7 @@ mod dead;
 mod demo;
 mod development;
 mod drill;
+mod explain;
 mod migrate;
 mod observe;
 mod output;
@@ -17,7 +18,6 @@ mod probe;
 mod send;
 mod settings;
 mod stack;
-mod why;
 
 use std::process::ExitCode;
 
@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
         Command::Migrate(migrate) => migrate.run(),
-        Command::Why(why) => why.run(config).await,
+        Command::Explain(explain) => explain.run(config).await,
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Password(password) => password.run(),

@@ -34,7 +34,7 @@ use crate::development;
 use crate::output::print;
 use crate::settings::Settings;
 pub(crate) use listeners::Listeners;
-pub(crate) use reload::Source;
+pub(crate) use reload::{Source, TABLE as RELOADED};
 pub(crate) use services::Services;
 
 /// What is in hand when a stop is requested gets this long beyond the bus's own drain, before tasks are dropped.
@@ -179,6 +179,7 @@ impl Stack {
         } else {
             None
         };
+        let edition = source.clone();
         let shown = source.filter(|_| services.router).map(|source| {
             let shown = running.shown_configuration(&source);
             (source, shown)
@@ -199,7 +200,10 @@ impl Stack {
             }
             // At once: who looks for what is wrong finds it while the database is away, too.
             let database = match console {
-                Some(listener) => Some(running.console(bus, listener)?),
+                Some(listener) => {
+                    let applications = shown.as_ref().map(|(_, shown)| shown.clone());
+                    Some(running.console(bus, listener, edition, applications)?)
+                }
                 None => None,
             };
             if let Some(component) = ledger

@@ -1,9 +1,10 @@
-//! Networks of IP addresses, as configuration names them.
+//! Networks of IP addresses, as configuration names them; and who asks behind proxies that are of such a network.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use axum::http::HeaderMap;
 use serde::Deserialize;
 
 /// A network of IP addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
@@ -63,6 +64,23 @@ impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// The address of whoever asks: behind trusted proxies, the one that the outermost of them saw.
+///
+/// Read from the right of `X-Forwarded-For`, for each proxy adds at the end, and what stands before is the caller's own
+/// word. `None` when that place holds no address.
+#[must_use]
+pub fn client(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[Network]) -> Option<IpAddr> {
+    let trusted = |address: IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
+    let mut address = peer;
+    let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+    let mut seen = lines.into_iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    while trusted(address) {
+        let Some(before) = seen.next() else { break };
+        address = std::str::from_utf8(before).ok()?.trim().parse().ok()?;
+    }
+    Some(address)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The conditions of a filter of the log, in the SQL that all databases understand.
 
-use protocol::{SessionId, Timestamp};
+use protocol::{BackendName, SessionId, Timestamp};
 
 use crate::journal::{LogFilter, LogPage, PersonSought};
 
@@ -36,7 +36,7 @@ impl Conditions {
             conditions.and("standing =", Value::Number(standing.number().into()));
         }
         let texts = [
-            ("backend =", filter.backend.as_ref().map(|backend| backend.as_str())),
+            ("backend =", filter.backend.as_ref().map(BackendName::as_str)),
             ("application =", filter.application.as_deref()),
             ("correlation_id =", filter.correlation_id.as_ref().map(SessionId::as_str)),
         ];

@@ -1,5 +1,6 @@
 //! The release ledger, with the record of who may be texted; the record of texts and messages from which an account is
-//! drawn; why texts were answered as they were; and what applications remember: on SQLite or PostgreSQL.
+//! drawn; why texts were answered as they were; what applications remember; every event, with a log of texts and messages;
+//! and what the console keeps: on SQLite or PostgreSQL.
 //!
 //! Invariant: a message is released at most once. Whoever is about to hand a message document to a Tropo session
 //! claims the message for that session first. A message is claimed for one session and for no second, unless it was

@@ -49,7 +49,7 @@ impl Line {
     /// Both together. What the event of the beginning says stands above what the others let guess.
     pub(crate) fn and(self, other: Self) -> Self {
         let (begins, other_begins) = (self.logged.marks.has(Mark::Begun), other.logged.marks.has(Mark::Begun));
-        let (weaker, stronger) = if begins < other_begins { (self, other) } else { (other, self) };
+        let (weaker, stronger) = if !begins && other_begins { (self, other) } else { (other, self) };
         let is_sole = begins != other_begins;
         let (a, b) = (stronger.logged, weaker.logged);
         let begun_at = if is_sole { a.begun_at } else { a.begun_at.min(b.begun_at) };

@@ -90,6 +90,7 @@ pub struct Advice {
 
 impl Cause {
     /// All of them.
+    #[cfg(test)]
     pub(super) const ALL: [Self; 30] = [
         Self::NotReached,
         Self::WebhookRefused,

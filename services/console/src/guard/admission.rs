@@ -81,7 +81,7 @@ impl Console {
             let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
             let found = token.and_then(|(_, token)| self.guard.tokens.find(token.trim()));
             return match found {
-                Some((name, scopes)) => Ok(Some(Caller::new(name, scopes, Proof::Token))),
+                Some((name, scopes)) => Ok(Some(Caller::new(name, scopes, Proof::Program))),
                 None => Err(Problem::not_known("this token is not one of console.tokens")),
             };
         }
@@ -99,7 +99,7 @@ impl Console {
     /// What shows, while everybody may do anything, that a request was meant.
     fn proof(&self, headers: &HeaderMap, secret: &Secret) -> Proof {
         let is_browser = Browser::of(headers, &self.config.hosts).is_ok_and(|browser| browser.is_some());
-        if is_browser { Proof::Open { csrf: secret.csrf() } } else { Proof::Token }
+        if is_browser { Proof::Open { csrf: secret.csrf() } } else { Proof::Program }
     }
 }
 

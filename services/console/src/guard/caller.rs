@@ -47,8 +47,8 @@ pub(crate) struct Visitor {
 /// By what somebody is known.
 #[derive(Clone, Debug)]
 pub(super) enum Proof {
-    /// By what they sent themselves: no browser adds that for a page of others.
-    Token,
+    /// By what a program sends, or by being there: no browser has that for a page of others.
+    Program,
     /// By a cookie.
     Session { secret: Secret, csrf: Csrf },
     /// By being there, in a browser.
@@ -75,7 +75,7 @@ impl Caller {
     pub(super) fn session(&self) -> Option<&Secret> {
         match &self.proof {
             Proof::Session { secret, .. } => Some(secret),
-            Proof::Token | Proof::Open { .. } => None,
+            Proof::Program | Proof::Open { .. } => None,
         }
     }
 
@@ -83,7 +83,7 @@ impl Caller {
     fn csrf(&self) -> Option<&Csrf> {
         match &self.proof {
             Proof::Session { csrf, .. } | Proof::Open { csrf } => Some(csrf),
-            Proof::Token => None,
+            Proof::Program => None,
         }
     }
 

@@ -52,7 +52,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Form<T> {
 }
 
 /// What is answered to a form that cannot be read: nothing of what was filled in.
-#[expect(clippy::needless_pass_by_value, reason = "that is how errors are mapped")]
 pub(super) fn unreadable(_refused: FormRejection) -> Response {
     Problem::bad_request("a field of the form is missing, or is not what it should be").into_response()
 }

@@ -1,24 +1,29 @@
 //! Signing in and out, without a script.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{ConnectInfo, Query, State};
 
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use chassis::network::client;
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use store::SignedIn;
+use store::{Digest, SignedIn};
 
+use super::Guard;
+use super::attempts::TooMany;
 use super::forms::{Form, unreadable};
 use super::sessions::{self, Secret};
-use super::users::PASSWORD_BYTES_MAX;
+use super::users::{Busy, PASSWORD_BYTES_MAX};
 use crate::pages::layout::Page;
 use crate::pages::pieces;
 use crate::problem::Problem;
@@ -54,7 +59,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
 
 /// To the login page, and from there to where somebody was about to go.
 pub(super) fn redirect(method: &Method, to: &Uri) -> Response {
-    let next = to.path_and_query().map(|to| to.as_str()).filter(|_| *method == Method::GET);
+    let next = to.path_and_query().map(PathAndQuery::as_str).filter(|_| *method == Method::GET);
     let next = next.filter(|next| *next != "/").map(|next| utf8_percent_encode(next, NON_ALPHANUMERIC));
     let query = next.map(|next| format!("?next={next}")).unwrap_or_default();
     Redirect::to(&format!("{PATH}{query}")).into_response()
@@ -77,43 +82,77 @@ async fn sign_in(
         Ok(login) => login,
         Err(refused) => return Ok(unreadable(refused)),
     };
-    let Console { guard, environment, config, .. } = &*console;
-    let address = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
-    let now = environment.now();
-    if let Err(refused) = guard.attempts.begin(address, &user, now) {
-        observe::login_refused("there were too many attempts");
-        let seconds = refused.retry_after.as_secs() + 1;
-        let mut response =
-            page(&console, StatusCode::TOO_MANY_REQUESTS, &next, Some("Too many attempts: wait a moment."));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        return Ok(response);
-    }
-    let can_be = password.expose_secret().len() <= PASSWORD_BYTES_MAX;
-    let looked_at = if can_be { guard.users.sign_in(&user, password).await } else { Ok(None) };
-    let Ok(proof) = looked_at else {
-        let mut response =
-            page(&console, StatusCode::SERVICE_UNAVAILABLE, &next, Some("Too much is asked at once: wait a moment."));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
-        return Ok(response);
+    // All that is not told apart counts as one.
+    let proxies = &console.config.trusted_proxies;
+    let address = peer.and_then(|Extension(ConnectInfo(peer))| client(peer.ip(), &headers, proxies));
+    let now = console.environment.now();
+    let proof = match console.guard.look_at(address, &user, password, now).await {
+        Ok(proof) => proof,
+        Err(refused) => return Ok(refused.answer(&console, &next)),
     };
-    let Some(proof) = proof else {
-        observe::login_refused("the name or the password is wrong");
-        return Ok(page(&console, StatusCode::UNAUTHORIZED, &next, Some("The name or the password is wrong.")));
-    };
-    guard.attempts.succeeded(address, &user);
     let desk = &console.database()?.desk;
     // A browser that signs in again is another session: what was known of the former one is of no use.
     if let Some(former) = Secret::of_cookie(&headers) {
         desk.sign_out(&former.digest()).await?;
     }
-    let secret = Secret::random(&*environment.chance);
-    let until = now.checked_add(config.session_max).unwrap_or(now);
-    let session = secret.digest();
+    let secret = Secret::random(&*console.environment.chance);
+    let (session, session_max) = (secret.digest(), console.config.session_max);
+    let until = now.checked_add(session_max).unwrap_or(now);
     desk.sign_in(&SignedIn { session, user, proof, since: now, until }).await?;
     let mut response = Redirect::to(own_path(&next)).into_response();
-    let cookie = secret.cookie(&headers, config.session_max);
+    let cookie = secret.cookie(&headers, session_max);
     response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
+}
+
+/// Why somebody is not signed in.
+enum NotSignedIn {
+    /// The name or the password is wrong.
+    Wrong,
+    /// There were too many attempts.
+    TooMany(TooMany),
+    /// Too many passwords are being looked at.
+    Busy,
+}
+
+impl Guard {
+    /// Looks at a password, if that may be tried now. Gives what is put on record of it.
+    async fn look_at(
+        &self,
+        address: Option<IpAddr>,
+        user: &str,
+        password: SecretString,
+        now: Timestamp,
+    ) -> Result<Digest, NotSignedIn> {
+        self.attempts.begin(address, user, now).map_err(NotSignedIn::TooMany)?;
+        if PASSWORD_BYTES_MAX < password.expose_secret().len() {
+            return Err(NotSignedIn::Wrong);
+        }
+        let proof = self.users.sign_in(user, password).await.map_err(|Busy| NotSignedIn::Busy)?;
+        let proof = proof.ok_or(NotSignedIn::Wrong)?;
+        self.attempts.succeeded(address, user);
+        Ok(proof)
+    }
+}
+
+impl NotSignedIn {
+    /// The page again, with what is wrong.
+    fn answer(&self, console: &Console, next: &str) -> Response {
+        let (status, trouble, wait) = match self {
+            Self::Wrong => {
+                observe::not_signed_in();
+                (StatusCode::UNAUTHORIZED, "The name or the password is wrong.", None)
+            }
+            Self::TooMany(TooMany { retry_after }) => {
+                observe::not_tried();
+                (StatusCode::TOO_MANY_REQUESTS, "Too many attempts: wait a moment.", Some(retry_after.as_secs() + 1))
+            }
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too much is asked at once: wait a moment.", Some(1)),
+        };
+        let mut response = page(console, status, next, Some(trouble));
+        response.headers_mut().extend(wait.map(|wait| (header::RETRY_AFTER, HeaderValue::from(wait))));
+        response
+    }
 }
 
 async fn sign_out(

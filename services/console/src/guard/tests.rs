@@ -2,13 +2,18 @@
 
 mod stage;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Scope;
+use super::caller::{Caller, Proof};
 use super::sessions::Secret;
+use crate::acts::ActsAsked;
 use crate::{Config, ConfigError};
 use stage::{Asked, PASSWORD, Stage, guarded, open, secret, user};
 
@@ -178,6 +183,25 @@ async fn who_tries_too_often_has_to_wait_even_with_the_right_password() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_attempts_count_for_whom_it_saw() {
+    let stage = Stage::new(guarded()).await;
+    let attempt = async |peer: &str, forwarded: &str, password: &str| {
+        let form = format!("user=ann&password={password}");
+        let asked = Asked::post("/login").browsing().from(peer).header("x-forwarded-for", forwarded).form(&form);
+        stage.ask(asked).await.status
+    };
+    for number in 0..10 {
+        // What stands before what the proxy saw is the caller's own word.
+        let forwarded = format!("192.0.2.{number}, 198.51.100.1");
+        assert_eq!(attempt("10.0.0.1:1", &forwarded, "wrong").await, StatusCode::UNAUTHORIZED);
+    }
+    let password = PASSWORD.replace(' ', "+");
+    assert_eq!(attempt("10.0.0.1:1", "198.51.100.1", &password).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(attempt("10.0.0.1:1", "198.51.100.2", &password).await, StatusCode::SEE_OTHER);
+    assert_eq!(attempt("198.51.100.1:1", "198.51.100.2", &password).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
 async fn what_a_page_of_ours_did_not_ask_for_is_not_done() {
     let stage = Stage::new(guarded()).await;
     let (cookie, csrf) = stage.session("ann").await;
@@ -324,7 +348,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
 async fn what_is_done_is_on_record_and_shown() {
     let stage = Stage::new(guarded()).await;
     let (cookie, _) = stage.session("bob").await;
-    let ann = super::Caller::new("ann", &Scope::ALL, super::caller::Proof::Token);
+    let ann = Caller::new("ann", &Scope::ALL, Proof::Program);
     for number in 1..=3 {
         stage.console.note(&ann, "dead_letters.replay", &json!({ "letters": number })).await.unwrap();
         stage.pass(Duration::from_secs(1));
@@ -352,6 +376,31 @@ async fn what_is_done_is_on_record_and_shown() {
     for shown in ["ann", "dead_letters.replay", "letters <b>3</b>", "/acts?cursor="] {
         assert!(page.body.contains(shown), "{shown}: {}", page.body);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_old_is_forgotten_by_itself() {
+    let stage = Stage::new(guarded()).await;
+    let ann = Caller::new("ann", &Scope::ALL, Proof::Program);
+    stage.console.note(&ann, "old", &json!({})).await.unwrap();
+    stage.pass(Duration::from_hours(700));
+    stage.console.note(&ann, "new", &json!({})).await.unwrap();
+    stage.pass(Duration::from_hours(30));
+    let shutdown = CancellationToken::new();
+    let mut running = JoinSet::new();
+    running.spawn(Arc::clone(&stage.console).run(shutdown.clone()));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let left = loop {
+        let acts = stage.console.acts(&ann, &ActsAsked::default()).await.unwrap().acts;
+        if acts.len() < 2 || deadline < Instant::now() {
+            break acts;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    let left: Vec<_> = left.iter().map(|act| act.action.as_str()).collect();
+    assert_eq!(left, ["new"]);
+    shutdown.cancel();
+    running.join_all().await;
 }
 
 #[test]

@@ -108,3 +108,43 @@ fn is(hash: &SecretString, password: &SecretString) -> bool {
 fn digest(user: &User) -> Digest {
     Sha256::digest(user.password_hash.expose_secret()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(hash: &str) -> Users {
+        let user = User { password_hash: hash.into(), scopes: vec![Scope::Read] };
+        Users::new(&BTreeMap::from([("ann".to_owned(), user)]))
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_hash() {
+        let password = || SecretString::from("correct horse");
+        let users = users(&hash(&password()).unwrap());
+        let proof = users.sign_in("ann", password()).await.unwrap().unwrap();
+        assert_eq!(users.find("ann", &proof), Some(("ann", [Scope::Read].as_slice())));
+        assert_eq!(users.find("bob", &proof), None);
+        assert_eq!(users.find("ann", &[0; 32]), None);
+        for (name, password) in [("ann", "Correct horse"), ("ann", ""), ("bob", "correct horse"), ("", "")] {
+            assert_eq!(users.sign_in(name, password.into()).await, Ok(None), "{name} {password}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_wait_than_there_is_room_for() {
+        let users = users("");
+        let waiting: Vec<_> = std::iter::from_fn(|| users.waiting.try_acquire().ok()).collect();
+        assert_eq!(waiting.len(), AT_ONCE_MAX + WAITING_MAX);
+        assert_eq!(users.sign_in("ann", "x".into()).await, Err(Busy));
+        drop(waiting);
+        assert_eq!(users.sign_in("ann", "x".into()).await, Ok(None));
+    }
+
+    #[test]
+    fn a_password_that_is_easily_guessed_or_endless_has_no_hash() {
+        assert_eq!(hash(&"1234567".into()), Err(HashError::TooShort));
+        assert_eq!(hash(&"x".repeat(1025).into()), Err(HashError::TooLong));
+        assert!(is_hash(&hash(&"ä".repeat(8).into()).unwrap().into()));
+    }
+}

@@ -45,25 +45,21 @@ impl Line {
         self.values.iter().copied().flatten().reduce(f64::max)
     }
 
-    /// The pieces of the path: a minute without a value is a gap.
+    /// The pieces of the path: a minute without a value is a gap, and a value that stands alone is a ring.
     fn path(&self, top: f64) -> String {
-        let mut path = String::new();
-        let mut goes_on = false;
-        for (place, value) in self.values.iter().enumerate() {
-            let Some(value) = value else {
-                goes_on = false;
-                continue;
-            };
-            let command = if goes_on { 'L' } else { 'M' };
-            let (x, y) = (across(place, self.values.len()), up(*value, top));
-            path.push_str(&format!("{command}{x:.1} {y:.1}"));
-            if !goes_on {
-                // A line to itself: its round end shows a value that stands alone.
-                path.push_str("h0");
-            }
-            goes_on = true;
-        }
-        path
+        let places = self.values.len();
+        let value = |place: usize| self.values.get(place).copied().flatten();
+        let piece = |place: usize| {
+            let (x, y) = (across(place, places), up(value(place)?, top));
+            let goes_on = place.checked_sub(1).and_then(value).is_some();
+            let is_alone = !goes_on && value(place + 1).is_none();
+            Some(match (is_alone, goes_on) {
+                (true, _) => format!("M{:.1} {y:.1}a3 3 0 1 0 6 0a3 3 0 1 0 -6 0", x - 3.0),
+                (false, true) => format!("L{x:.1} {y:.1}"),
+                (false, false) => format!("M{x:.1} {y:.1}"),
+            })
+        };
+        (0..places).filter_map(piece).collect()
     }
 }
 

@@ -8,8 +8,9 @@ use maud::{Markup, html};
 use protocol::{Address, BackendName};
 use serde::Deserialize;
 
+use super::address;
+use super::chat::{self, Part};
 use super::layout::{Page, Place};
-use super::{address, chat};
 use crate::Console;
 use crate::api::asked::Asked;
 use crate::guard::{Scope, Visitor};
@@ -43,9 +44,9 @@ pub(super) async fn show(
 async fn main(console: &Console, visitor: &Visitor, whose: Whose) -> Result<Markup, Problem> {
     let Whose { backend, person, cursor } = whose;
     let is_latest = cursor.is_none();
-    let chat = chat::with(console, &visitor.caller, &backend, &person, cursor).await?;
+    let chat = chat::with(console, &visitor.caller, &backend, &person, Part::Page(cursor)).await?;
     let asked = [("backend", Some(backend.as_str())), ("person", Some(person.as_str()))];
-    let tester = address::with("/tester", &[("backend", asked[0].1), ("from", asked[1].1)]);
+    let tester = address::with("/tester", &[("backend", Some(backend.as_str())), ("from", Some(person.as_str()))]);
     Ok(html! {
         p.row {
             span { "Through " b { (backend) } }

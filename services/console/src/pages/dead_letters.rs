@@ -249,6 +249,3 @@ fn of(place: Place, group: Uuid) -> String {
 fn letters(count: u64) -> String {
     if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
 }
-
-#[cfg(test)]
-mod tests;

@@ -94,8 +94,8 @@ fn row(event: Numbered, caller: &Caller) -> Markup {
             td data-label="What" { (pieces::badge(tone, name, &kind)) }
             td data-label="Backend" { (backend) }
             td data-label="About" {
-                @if let Some(id) = subject_id { a.mono href=(address::message(id)) { (beginning(&id.to_string())) } }
-                @else if let Some(session) = session_id { a.mono href=(address::message(&session)) { (beginning(session.as_str())) } }
+                @if let Some(id) = subject_id { a.mono.id href=(address::message(id)) { (beginning(&id.to_string())) } }
+                @else if let Some(session) = session_id { a.mono.id href=(address::message(&session)) { (beginning(session.as_str())) } }
                 @else { span.soft { "–" } }
             }
             td data-label="Says" { (pieces::words(&says(&data))) }

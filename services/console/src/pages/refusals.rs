@@ -29,6 +29,11 @@ pub(crate) async fn told_to_people(State(console): State<Arc<Console>>, request:
     Response::from_parts(refused, body)
 }
 
+/// What is answered where there is no page.
+pub(crate) async fn nowhere() -> Problem {
+    Problem::not_found("there is no page at this address")
+}
+
 fn is_page_wanted(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))

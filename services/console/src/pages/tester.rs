@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use protocol::{Address, BackendName, MessageText, Network};
 use serde::Deserialize;
 
+use super::chat::{self, Part};
 use super::layout::{Page, Place, Said};
-use super::{address, chat, pieces};
+use super::{address, pieces};
 use crate::Console;
 use crate::api::asked::Asked;
 use crate::guard::{Form, Scope, Visitor};
@@ -46,7 +48,7 @@ pub(super) async fn show(
                 1 => Said::Done("The text is on its way: what comes back is shown below.".to_owned()),
                 sent => Said::Done(format!("{sent} texts are on their way: what comes back is shown below.")),
             });
-            page(&console, &visitor, &draft, said).await
+            page(&console, &visitor, &draft, said, StatusCode::OK).await
         }
         Err(problem) => Page::new(&console, &visitor, Place::Tester, "Message tester").shows(Err(problem)),
     }
@@ -67,7 +69,7 @@ pub(super) async fn send(
         }
         Err(problem) => {
             let said = Said::Failed(problem.detail().to_owned());
-            page(&console, &visitor, &draft, Some(said)).await
+            page(&console, &visitor, &draft, Some(said), problem.status()).await
         }
     }
 }
@@ -104,17 +106,20 @@ fn field(name: &str, error: impl std::fmt::Display) -> Problem {
     Problem::unprocessable(format!("{name}: {error}"))
 }
 
-async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<Said>) -> Response {
+async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<Said>, status: StatusCode) -> Response {
     let page = Page::new(console, visitor, Place::Tester, "Message tester").script("tester.js").says(said);
     if let Err(problem) = visitor.caller.may(Scope::Send) {
         return page.shows(Err(problem));
     }
-    let whose = draft.backend.parse().ok().zip(draft.from.parse().ok());
-    let chat = match whose {
-        Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, None).await,
+    let page = page.above(form(console, visitor, draft));
+    let chat = match draft.backend.parse().ok().zip(draft.from.parse().ok()) {
+        Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, Part::Latest).await,
         None => Ok(html! {}),
     };
-    page.above(form(console, visitor, draft)).shows(chat)
+    match chat {
+        Ok(chat) => page.shows_with(status, &chat),
+        Err(problem) => page.shows(Err(problem)),
+    }
 }
 
 fn form(console: &Console, visitor: &Visitor, draft: &Draft) -> Markup {

@@ -10,7 +10,7 @@ use crate::stage::{CLERK, DEADLINE, PERSON, READER, Stage, conversation};
 /// A stream that is read.
 struct Stream {
     response: Response,
-    read: String,
+    read: Vec<u8>,
     events: VecDeque<Told>,
 }
 
@@ -28,7 +28,7 @@ impl Stream {
         let request = last.map_or(request.try_clone().unwrap(), |last| request.header("Last-Event-ID", last));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        Self { response, read: String::new(), events: VecDeque::new() }
+        Self { response, read: Vec::new(), events: VecDeque::new() }
     }
 
     /// The next event; `None` at the end.
@@ -38,8 +38,10 @@ impl Stream {
                 return Some(event);
             }
             let chunk = tokio::time::timeout(DEADLINE, self.response.chunk()).await.unwrap().unwrap()?;
-            self.read.push_str(std::str::from_utf8(&chunk).unwrap());
-            while let Some((block, rest)) = self.read.split_once("\n\n") {
+            self.read.extend_from_slice(&chunk);
+            while let Some(end) = self.read.windows(2).position(|window| window == b"\n\n") {
+                let block: Vec<u8> = self.read.drain(..end + 2).collect();
+                let block = String::from_utf8(block).unwrap();
                 let field = |name: &str| {
                     let found = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
                     found.unwrap_or_default().to_owned()
@@ -48,12 +50,11 @@ impl Stream {
                 if !data.is_empty() {
                     self.events.push_back(Told { id, name, data: serde_json::from_str(&data).unwrap() });
                 }
-                self.read = rest.to_owned();
             }
         }
     }
 
-    /// The kinds and times of so many events.
+    /// So many events.
     async fn take(&mut self, count: usize) -> Vec<Told> {
         let mut taken = Vec::new();
         while taken.len() < count {

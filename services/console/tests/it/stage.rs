@@ -96,6 +96,7 @@ pub(crate) fn config() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         hosts: Vec::new(),
+        trusted_proxies: Vec::new(),
         session_max: Duration::from_hours(1),
         retention: Duration::from_hours(1),
         simulator: None,
@@ -143,10 +144,15 @@ impl Stage {
         Self { bus, opened, address, http, shutdown, _folder: folder, _crowd: crowd }
     }
 
+    /// The address of a page.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// What is asked by whoever has that token.
     pub(crate) fn ask(&self, who: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http
-            .request(method, format!("http://{}{path}", self.address))
+            .request(method, self.url(path))
             .header(header::AUTHORIZATION, format!("Bearer {}", token(who)))
             .timeout(DEADLINE)
     }

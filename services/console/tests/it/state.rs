@@ -27,17 +27,17 @@ async fn the_status_tells_of_processes_queues_backends_and_the_journal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_opted_out_of_a_backend_is_told_to_who_may_see_people() {
     let stage = Stage::set().await;
-    let change = |name: &str, person: &str| ConsentChange {
+    let change = |number: u128, name: &str, person: &str| ConsentChange {
         backend: name.parse().unwrap(),
         person: person.parse().unwrap(),
         choice: Some(Choice::Out),
         at: "2026-11-23T00:00:00Z".parse().unwrap(),
-        cause: uuid::Uuid::nil().into(),
+        cause: uuid::Uuid::from_u128(number).into(),
         word: "stop".to_owned(),
         reply: None,
     };
-    for (name, person) in [("a", "+15555550111"), ("b", PERSON), ("c", "+15555550122")] {
-        stage.opened.consents.change(change(name, person)).await.unwrap();
+    for (number, name, person) in [(1, "a", "+15555550111"), (2, "b", PERSON), (3, "c", "+15555550122")] {
+        stage.opened.consents.change(change(number, name, person)).await.unwrap();
     }
     let (_, told) = stage.get(CLERK, &format!("/v1/backends/{}/opt-outs", backend())).await;
     assert_eq!(told["opted_out"].as_array().unwrap().len(), 1, "{told}");

@@ -1,5 +1,5 @@
 //! The journal on a real bus and a real database, both embedded.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 mod account;
 mod kept;

@@ -81,6 +81,11 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     let http = "[router]\napplications = [\"survey\"]\n[router.http.survey]\nurl = \"https://app.example.com/\"\n";
     check_refused(&format!("{http}secret = \"s\""), "router.http.survey.secret", "openssl rand");
     check_refused("[router]\nlisten = \"127.0.0.1:8080\"", "router.listen", "ingress.listen");
+    check_refused("[console]\nlisten = \"127.0.0.1:8080\"", "console.listen", "ingress.listen");
+    check_refused("[console]\nlisten = \"0.0.0.0:8088\"", "console.listen", "tropomq password");
+    let user = "[console.users.ann]\npassword_hash = \"secret\"\nscopes = [\"read\"]";
+    check_refused(user, "console.users.ann.password_hash", "tropomq password");
+    check_refused(&user.replace("read", "write"), "console.users.ann.scopes", "operate");
     check_refused("[router]\nprefetch = 0", "router.prefetch", "at least 1");
     let on_bus = "[router]\napplications = [\"weather\"]\n[router.amqp.weather]\n";
     check_refused(on_bus, "router.amqp.weather", "embedded bus");

@@ -11,6 +11,7 @@ use messaging::{Bus, BusUrl, Depths, Environment};
 use protocol::topology::QueueName;
 use protocol::{BackendName, Timestamp};
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 
 use crate::balance::Told;
 use crate::settings::Settings;
@@ -19,6 +20,13 @@ use management::Management;
 /// How much longer than a result may take, after the start of egress, its sweep may need until it has dealt with what is
 /// overdue.
 const SWEEP_MAX: Duration = Duration::from_mins(1);
+
+/// What does not add up is looked at again and again for so long. A message that goes from one queue to another while they
+/// are counted may be in neither count; one that is lost is in none of any look.
+const LOOK_FOR: Duration = Duration::from_secs(3);
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the account is drawn from.
 pub(super) struct Books {
@@ -58,14 +66,20 @@ impl Books {
     /// # Errors
     /// The bus or the database cannot be asked.
     pub(super) async fn balance(&self, backend: Option<&BackendName>, settle: Duration) -> anyhow::Result<Told> {
-        let look = self.look(settle).await?;
-        let findings = judge(&look, backend, self.prefetch);
-        Ok(Told::of(&look, findings, backend, settle))
+        let over = Instant::now() + LOOK_FOR;
+        loop {
+            let look = self.look(settle).await?;
+            let findings = judge(&look, backend, self.prefetch);
+            if findings.is_empty() || over <= Instant::now() {
+                return Ok(Told::of(&look, findings, backend, settle));
+            }
+            self.environment.clock.sleep(PAUSE).await;
+        }
     }
 
     /// Counts the queues of the backends that are configured or were heard of, and draws the account afterwards.
     async fn look(&self, settle: Duration) -> anyhow::Result<Look> {
-        let accounts = &*self.database.get().context("the database is not there yet")?.accounts;
+        let accounts = &*self.database.get().context("the database is not there yet: ask again in a moment")?.accounts;
         let now = self.environment.now();
         let since = Since {
             settled_before: now.checked_sub(settle).context("settle")?,

@@ -13,11 +13,17 @@ use tokio::net::TcpListener;
 
 use super::Running;
 use super::balance::Books;
+use super::reload::{Shown, Source};
+use crate::check;
 use crate::settings::Settings;
 
 /// The process around the console.
 struct Process {
     settings: Settings,
+    /// Where those came from; `None`: they do not change.
+    source: Option<Source>,
+    /// What the router of this process has, if there is one.
+    applied: Option<Shown>,
     health: Health,
     books: Books,
 }
@@ -27,7 +33,13 @@ impl Running {
     ///
     /// # Errors
     /// Its configuration cannot be.
-    pub(super) fn console(&self, bus: &Arc<dyn Bus>, listener: TcpListener) -> anyhow::Result<console::Database> {
+    pub(super) fn console(
+        &self,
+        bus: &Arc<dyn Bus>,
+        listener: TcpListener,
+        source: Option<Source>,
+        applied: Option<Shown>,
+    ) -> anyhow::Result<console::Database> {
         let config = self.settings.console.clone();
         let limits = config.limits.clone();
         let database = console::Database::default();
@@ -43,8 +55,10 @@ impl Running {
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
         });
         let (bus, environment) = (Arc::clone(bus), self.environment.clone());
-        let books = Books::new(&self.settings, Arc::clone(&bus), Arc::clone(&database), environment.clone())?;
-        let house = Arc::new(Process { settings: self.settings.clone(), health: self.health.clone(), books });
+        let books = Books::new(&self.settings, Arc::clone(&bus), Arc::clone(&database), environment.clone());
+        let books = books.context("configuration key bus.management")?;
+        let (settings, health) = (self.settings.clone(), self.health.clone());
+        let house = Arc::new(Process { settings, source, applied, health, books });
         let console = Console::new(config, shown.collect(), bus, Arc::clone(&database), house, environment);
         let console = console.context("start the console (configuration table console)")?;
         self.listen("console", listener, Arc::clone(&console).routes(), limits);
@@ -65,25 +79,29 @@ impl House for Process {
     }
 
     fn applications(&self) -> Vec<Application> {
-        let router = &self.settings.router;
+        // What is new in the file may be among them already, or soon.
+        let now = self.source.as_ref().and_then(|source| Settings::load(source.file.clone()).ok());
+        let router = now.as_ref().map_or(&self.settings.router, |now| &now.router);
+        let names = self.applied.as_ref().map_or_else(|| router.applications.clone(), Shown::applications);
         let kind = |name: &str| {
-            let is = |mut names: Box<dyn Iterator<Item = &BackendName> + '_>| names.any(|known| known.as_str() == name);
-            if is(Box::new(router.http.keys())) {
+            let is_among =
+                |mut names: Box<dyn Iterator<Item = &BackendName> + '_>| names.any(|known| known.as_str() == name);
+            if is_among(Box::new(router.http.keys())) {
                 "http"
-            } else if is(Box::new(router.amqp.keys())) {
+            } else if is_among(Box::new(router.amqp.keys())) {
                 "amqp"
-            } else if is(Box::new(router.rapidsms.keys())) {
+            } else if is_among(Box::new(router.rapidsms.keys())) {
                 "rapidsms"
             } else {
                 "built in"
             }
         };
-        router.applications.iter().map(|name| Application { name: name.clone(), kind: kind(name) }).collect()
+        let application = |name: String| Application { kind: kind(&name), name };
+        names.into_iter().map(application).collect()
     }
 
     fn configuration(&self) -> Vec<Finding> {
-        let refused = self.settings.check().err();
-        refused.into_iter().map(|error| Finding { key: None, is_error: true, told: error.to_string() }).collect()
+        self.source.as_ref().map(check::findings).unwrap_or_default()
     }
 
     fn balance<'a>(
@@ -92,7 +110,8 @@ impl House for Process {
         settle: Duration,
     ) -> BoxFuture<'a, Result<Value, String>> {
         Box::pin(async move {
-            let told = self.books.balance(backend, settle).await.map_err(|error| format!("{error:#}"))?;
+            let told = self.books.balance(backend, settle).await;
+            let told = told.map_err(|error| format!("the account cannot be drawn now: {error:#}"))?;
             serde_json::to_value(told).map_err(|error| error.to_string())
         })
     }

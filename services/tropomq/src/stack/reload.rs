@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SETTLING: Duration = Duration::from_millis(250);
 
 /// The part that is taken without a restart.
-const TABLE: &str = "router";
+pub(crate) const TABLE: &str = "router";
 
 /// Where a configuration was read from, and what it said.
 #[derive(Clone, Debug)]
@@ -61,6 +61,11 @@ pub(super) struct Shown(Arc<Mutex<Told>>);
 impl Shown {
     fn change(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The applications that texts are handled with, in the order in which they are asked.
+    pub(super) fn applications(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).applications.clone()
     }
 
     /// `GET /configuration`: names and times, nothing that is secret.

@@ -120,9 +120,9 @@ fn conversation(number: u64, question: &str, answer: &str) -> Vec<JournalEntry> 
         step(number, "message.launched", Mark::Launched, 2),
         step(number, "message.released", Mark::Released, 3),
     ];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         entries.push(step(number, "message.failed", Mark::Failed, 4));
-    } else if number % 5 != 0 {
+    } else if !number.is_multiple_of(5) {
         entries.push(step(number, "message.sent", Mark::Sent, 4));
     }
     entries
@@ -332,8 +332,8 @@ async fn pages_have_no_gap_and_no_repeat_while_lines_come_in(place: Place) {
 
 async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
     let journal = open(&place).await;
-    for number in 0..40 {
-        let question = if number % 4 == 0 { "balance please" } else { "hello there" };
+    for number in 0..40_u64 {
+        let question = if number.is_multiple_of(4) { "balance please" } else { "hello there" };
         journal.keep_events(&conversation(number, question, "please wait")).await.unwrap();
     }
     let everything = all(&*journal).await;

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use crate::config::{Token, User};
 use crate::guard::{Caller, Form, Scope, Visitor, admit, hash};
@@ -82,6 +83,7 @@ pub(crate) fn open() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         hosts: vec!["console.example".to_owned()],
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         session_max: Duration::from_hours(12),
         retention: Duration::from_hours(720),
         simulator: None,
@@ -167,7 +169,7 @@ impl Stage {
         let opened = store::open_all(&url, store::Settings::default()).await.unwrap();
         assert!(database.set(opened).is_ok());
         let topology = protocol::topology::Topology::new(&[]);
-        let bus = messaging::embedded::open(&tempfile::tempdir().unwrap().keep(), topology).unwrap().bus;
+        let bus = messaging::embedded::open(&folder.path().join(Uuid::new_v4().to_string()), topology).unwrap().bus;
         let console = Console::new(config, BTreeMap::new(), bus, database, Arc::new(Alone), environment).unwrap();
         let router = tried(&console).merge(Arc::clone(&console).routes());
         Self { console, clock, router, _folder: folder }

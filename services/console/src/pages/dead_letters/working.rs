@@ -73,20 +73,23 @@ pub(super) fn form(visitor: &Visitor, query: &Query, meant: &Meant, legend: &str
         Meant::All(_) => String::new(),
     };
     html! {
-        form.bar.card method="post" action="/dead-letters/work" data-work {
+        form.card method="post" action="/dead-letters/work" data-work {
+            h2 { (legend) }
             input type="hidden" name="csrf" value=(visitor.csrf);
             (meant.fields(query.place))
-            div.field.grow { b { (legend) } }
             @if let Meant::One(_) = meant {
                 input type="hidden" name="rate" value=(RATE);
             } @else {
-                (pieces::field("A second, at most", "rate", html! {
+                (pieces::field("Letters a second, at most", "rate", html! {
                     input #rate name="rate" type="number" min="1" max="10000" value=(RATE) required;
                 }))
             }
-            button type="submit" name="action" value="rehearse" { "Try without changing anything" }
-            button.main type="submit" name="action" value="replay" { "Replay" }
-            @if !drop.is_empty() { a.button href=(drop) { "Drop…" } }
+            div.row {
+                button.main type="submit" name="action" value="replay" { "Replay" }
+                button type="submit" name="action" value="rehearse" { "Dry run" }
+                @if !drop.is_empty() { a.button href=(drop) { "Drop…" } }
+            }
+            p.soft { "A replay puts them back where they came from, to be handled as on their first attempt. A dry run changes nothing." }
         }
         (progress())
     }
@@ -98,6 +101,7 @@ pub(super) fn confirm(visitor: &Visitor, query: &Query, meant: &Meant) -> Markup
         return form(visitor, query, meant, "");
     }
     let count = letters(meant.count());
+    let (they, them) = if meant.count() == 1 { ("It", "it") } else { ("They", "them") };
     let back = match meant {
         Meant::Group { id, .. } => of(query.place, *id),
         Meant::One(id) => super::letter::path(id, query.place, query.group),
@@ -106,12 +110,12 @@ pub(super) fn confirm(visitor: &Visitor, query: &Query, meant: &Meant) -> Markup
     html! {
         form.card method="post" action="/dead-letters/work" data-work {
             h2 #ask { "Remove " (count) " for good?" }
-            p { "They cannot be had back. What comes of the same cause meanwhile stays." }
+            p { (they) " cannot be had back. What comes of the same cause meanwhile stays." }
             input type="hidden" name="csrf" value=(visitor.csrf);
             (meant.fields(query.place))
             div.row {
                 button.danger type="submit" name="action" value="drop" autofocus { "Drop " (count) }
-                a.button href=(back) { "Keep them" }
+                a.button href=(back) { "Keep " (them) }
             }
         }
         (progress())

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::pages::pieces::{self, Column, Tone};
-use crate::status::{BackendState, Process, Status, Waiting};
+use crate::status::{BackendState, Part, Process, Status, Waiting};
 
 /// The backends, shortly: their own page says more.
 pub(super) fn backends(status: &Status) -> Markup {
@@ -71,18 +71,22 @@ fn process(process: &Process) -> Markup {
         li {
             p.row { b { (name) } (state) }
             @if let Some(error) = error { p { (error) } }
+            @for part in parts.iter().filter(|part| !part.is_ready || part.reason.is_some()) { p { (self::part(part)) } }
             @if !parts.is_empty() {
-                dl {
-                    @for part in parts {
-                        dt { (part.name) }
-                        dd {
-                            @if part.is_ready { (pieces::badge(Tone::Good, "ready", "")) } @else { (pieces::badge(Tone::Bad, "not ready", "")) }
-                            @if let Some(reason) = &part.reason { " " (reason) }
-                        }
-                    }
+                details #{ "parts-" (name) } {
+                    summary { (parts.len()) " parts" }
+                    ul { @for part in parts { li { (self::part(part)) } } }
                 }
             }
         }
+    }
+}
+
+fn part(Part { name, is_ready, reason }: &Part) -> Markup {
+    html! {
+        @if *is_ready { (pieces::badge(Tone::Good, "ready", "")) } @else { (pieces::badge(Tone::Bad, "not ready", "")) }
+        " " (name)
+        @if let Some(reason) = reason { ": " (reason) }
     }
 }
 

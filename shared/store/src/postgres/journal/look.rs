@@ -89,7 +89,7 @@ pub(super) async fn look_for(client: Lent, id: &SessionId) -> Result<Vec<Logged>
          ORDER BY place DESC LIMIT $3"
     );
     let event: Option<Uuid> = id.as_str().parse().ok();
-    Ok(rows(&client, sql, &[&id.as_str(), &event, &i64::from(PAGE_MAX)], |row| Ok(line(row)?.logged)).await?)
+    rows(&client, sql, &[&id.as_str(), &event, &i64::from(PAGE_MAX)], |row| Ok(line(row)?.logged)).await
 }
 
 pub(super) async fn events(client: Lent, of: &EventsOf) -> Result<Vec<JournalEvent>, Failure> {

@@ -76,7 +76,7 @@ fn count(connection: &Connection, last: i64, entries: &[&JournalEntry]) -> Resul
 
 /// Writes what is new of a line, with what is known of it.
 fn write(connection: &Connection, places: &mut Places, key: Key, more: Line) -> Result<(), LedgerError> {
-    let Some(known) = find(connection, key)? else { return add(connection, places, more) };
+    let Some(known) = find(connection, key)? else { return add(connection, places, &more) };
     let place = known.logged.place;
     let line = known.clone().goes_on(more);
     if line == known {
@@ -84,7 +84,7 @@ fn write(connection: &Connection, places: &mut Places, key: Key, more: Line) -> 
     }
     if !line.only_goes_on(&known) {
         remove(connection, place)?;
-        return add(connection, places, line);
+        return add(connection, places, &line);
     }
     if line.logged.correlation_id != known.logged.correlation_id {
         let correlation_id = line.logged.correlation_id.as_ref().map(SessionId::as_str);
@@ -121,9 +121,9 @@ fn touch(connection: &Connection, line: &Line) -> Result<(), LedgerError> {
 }
 
 /// Adds a line, in the first place that is free from its beginning on, and its words.
-fn add(connection: &Connection, places: &mut Places, line: Line) -> Result<(), LedgerError> {
+fn add(connection: &Connection, places: &mut Places, line: &Line) -> Result<(), LedgerError> {
     let place = places.take(connection, line.logged.begun_at)?;
-    insert_line(connection, place, &line)?;
+    insert_line(connection, place, line)?;
     let Some(content) = &line.logged.content else { return Ok(()) };
     let words = Words::of(content.text.as_str()).iter().collect::<Vec<_>>().join(" ");
     execute(connection, "INSERT INTO journal_words (rowid, words) VALUES (?1, ?2)", params![place, words]).map(drop)

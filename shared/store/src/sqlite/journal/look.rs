@@ -164,7 +164,7 @@ pub(super) fn events_after(connection: &Connection, number: i64, limit: u32) -> 
 }
 
 pub(super) fn last_number(connection: &Connection) -> Result<i64, LedgerError> {
-    Ok(one(read(connection, "SELECT last FROM journal_totals", [], |row| get(row, "last"))?)?)
+    one(read(connection, "SELECT last FROM journal_totals", [], |row| get(row, "last"))?)
 }
 
 pub(super) fn tallies(connection: &Connection, since: Timestamp) -> Result<Vec<Tally>, LedgerError> {

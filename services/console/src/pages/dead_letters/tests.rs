@@ -1,1 +1,0 @@
-//! The pages of dead letters, on an embedded bus.

@@ -1,0 +1,156 @@
+//! The five questions about a text, over the API and as a page.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query;
+use axum::routing::get;
+use axum::{Json, Router};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::stage::{CLERK, PERSON, READER, SENDER, Stage, config, conversation};
+
+async fn explained(stage: &Stage, who: &str, path: &str) -> Value {
+    let (status, explanation) = stage.get(who, path).await;
+    assert_eq!(status, StatusCode::OK, "{explanation}");
+    explanation
+}
+
+fn answers(explanation: &Value) -> Vec<&str> {
+    let questions = explanation["questions"].as_array().unwrap().iter();
+    questions.map(|question| question["answer"].as_str().unwrap()).collect()
+}
+
+async fn page(stage: &Stage, who: &str, path: &str) -> (StatusCode, String) {
+    let answer = stage.ask(who, Method::GET, path).send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+/// A console with a simulator whose log has two lines of each of these sessions.
+async fn with_log(tasks: &mut JoinSet<()>, known: &'static [&'static str]) -> Stage {
+    let lines = move |Query(asked): Query<BTreeMap<String, String>>| async move {
+        let lines = known.iter().filter(|known| asked.get("session").is_none_or(|asked| asked == *known));
+        let lines = lines.flat_map(|session| {
+            let at = "2026-11-23T00:00:59Z";
+            [
+                json!({ "line": 1, "session_id": session, "at": at, "text": format!(
+                    "#TROPO#: Sending TropoML Payload on Tropo-Thread-{session} [url=http://h/tropo/b/s3cret]: <i>{PERSON}"
+                ) }),
+                json!({ "line": 2, "session_id": session, "at": at, "text": format!(
+                    "#TROPO#: Received non-2XX status code on Tropo-Thread-{session} [url=http://h/tropo/b/s3cret, code=403]"
+                ) }),
+            ]
+        });
+        Json(lines.collect::<Vec<_>>())
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let simulator = format!("http://{}", listener.local_addr().unwrap());
+    let routes = Router::new().route("/debugger", get(lines));
+    tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let mut config = config();
+    config.simulator = Some(simulator.parse().unwrap());
+    Stage::with(config).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_explained_whichever_id_somebody_has() {
+    let stage = Stage::set().await;
+    let talk = conversation(1, PERSON, "hello <b>world");
+    stage.keep(&talk.entries).await;
+    for (id, about) in [
+        (talk.text.to_string(), talk.text),
+        ("session-a-1".to_owned(), talk.text),
+        (talk.reply.to_string(), talk.reply),
+        ("session-b-1".to_owned(), talk.reply),
+    ] {
+        let explanation = explained(&stage, CLERK, &format!("/v1/messages/{id}/explanation")).await;
+        assert_eq!(answers(&explanation), ["yes"; 5], "{id}");
+        assert_eq!(explanation["about"]["id"], json!(about), "{id}");
+        let sessions: Vec<_> =
+            explanation["sessions"].as_array().unwrap().iter().map(|session| &session["id"]).collect();
+        assert_eq!(sessions, ["session-a-1", "session-b-1"], "{id}");
+        assert_eq!(explanation["tropo_log"], "none");
+    }
+    let latest = explained(&stage, READER, "/v1/explanation?person=%2B15555550177&backend=b").await;
+    assert_eq!(latest["about"]["id"], json!(talk.reply));
+    assert_eq!(latest["text"]["id"], json!(talk.text));
+    let told = latest.to_string();
+    assert!(!told.contains("0177") && !told.contains("hello"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_on_record_is_not_found_and_says_why() {
+    let stage = Stage::set().await;
+    for path in ["/v1/messages/nobody-s/explanation", "/v1/explanation?person=%2B15555550199"] {
+        let (status, problem) = stage.get(READER, path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(problem["detail"].as_str().unwrap().contains("journal.retention"), "{problem}");
+    }
+    for path in ["/v1/messages/%C3%A9/explanation", "/v1/explanation?person=", "/v1/explanation?person=a%40b&x=1"] {
+        assert_eq!(stage.get(READER, path).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(stage.get(SENDER, "/v1/messages/a/explanation").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_we_refused_is_explained_by_tropos_log() {
+    let mut tasks = JoinSet::new();
+    let stage = with_log(&mut tasks, &["refused"]).await;
+    let explanation = explained(&stage, READER, "/v1/messages/refused/explanation").await;
+    assert_eq!(answers(&explanation), ["yes", "yes", "no", "no", "no"]);
+    assert_eq!(explanation["advice"]["cause"], "webhook_refused");
+    assert_eq!(explanation["about"], Value::Null);
+    let (status, shown) = page(&stage, CLERK, "/messages/refused").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(shown.contains("Tropo got status 403 from us.") && !shown.contains("s3cret") && !shown.contains("<i>"));
+
+    // One whose log is away is explained by the rest.
+    let talk = conversation(1, PERSON, "hello");
+    stage.keep(&talk.entries).await;
+    tasks.shutdown().await;
+    let explanation = explained(&stage, READER, &format!("/v1/messages/{}/explanation", talk.text)).await;
+    assert_eq!((answers(&explanation), &explanation["tropo_log"]), (vec!["yes"; 5], &json!("away")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_has_the_answers_first_and_nobody_s_markup() {
+    let stage = Stage::set().await;
+    let talk = conversation(1, PERSON, "<script>alert(1)</script> \u{202e}hello");
+    stage.keep(&talk.entries).await;
+    let (status, shown) = page(&stage, CLERK, &format!("/messages/{}", talk.text)).await;
+    assert_eq!(status, StatusCode::OK);
+    let order = [
+        "<h1>What happened to this text</h1>",
+        "it worked",
+        "1. Did Tropo get the text?",
+        "5. Did Tropo send",
+        "on record",
+    ];
+    let places: Vec<_> =
+        order.iter().map(|part| shown.find(part).unwrap_or_else(|| panic!("{part}: {shown}"))).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(!shown.contains("<script>alert") && shown.contains("&lt;script&gt;alert(1)"));
+    assert!(shown.contains("/conversation?backend=b&amp;person=%2B15555550177"));
+    let (_, masked) = page(&stage, READER, "/messages/session-b-1").await;
+    assert!(masked.contains("What happened to this message") && !masked.contains("0177") && !masked.contains("alert"));
+    let (status, shown) = page(&stage, CLERK, "/messages/nobody-s").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(shown.contains("nothing is on record of it"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tropos_log_is_shown_to_whoever_may_see_people() {
+    let mut tasks = JoinSet::new();
+    let stage = with_log(&mut tasks, &["a1", "b1"]).await;
+    let (status, shown) = page(&stage, CLERK, "/debugger?session=a1&q=SENDING").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(shown.contains("Tropo-Thread-a1") && shown.contains("http://h/tropo/b/…"), "{shown}");
+    assert!(!shown.contains("Tropo-Thread-b1") && !shown.contains("code=403") && !shown.contains("s3cret"));
+    assert!(shown.contains("&lt;i&gt;") && !shown.contains("<i>"));
+    assert_eq!(page(&stage, READER, "/debugger").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(page(&stage, CLERK, "/debugger?session=%C3%A9").await.0, StatusCode::BAD_REQUEST);
+    let (status, none) = page(&Stage::set().await, CLERK, "/debugger").await;
+    assert!(status == StatusCode::OK && none.contains("console.simulator"));
+}
