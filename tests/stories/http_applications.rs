@@ -17,7 +17,7 @@ on_both_buses! {
     texts_wait_for_an_application_that_is_down_and_others_do_not
     a_slow_or_busy_application_is_asked_again_and_answers_once
     nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed
-    why_a_text_was_answered_or_given_up_is_told
+    what_happened_to_a_text_is_told
     a_poison_text_is_given_up_and_holds_up_its_sender_alone
     a_router_that_dies_while_it_asks_texts_nobody_twice
     an_application_texts_later_by_itself
@@ -119,39 +119,45 @@ async fn nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed(bus:
     }
 }
 
-async fn why_a_text_was_answered_or_given_up_is_told(bus: Bus) {
+async fn what_happened_to_a_text_is_told(bus: Bus) {
     let mut application = Application::new();
     application.start().await;
-    let mut stage = setup(bus, &application.url()).with_journal().start().await;
+    let mut stage = setup(bus, &application.url()).with_console().start().await;
     let (config, home) = (stage.sender_config().display().to_string(), stage.home().to_owned());
-    let command = async |words: &[&str]| tropomq(&home, &[words, &["--config", &config]].concat()).await;
-    let why = async |id: &str, explanations: usize| {
+    let (console, phone) = (stage.console_url(), stage.phone(0));
+    let explain = async |words: &[&str]| tropomq(&home, &[&["explain", "--console", &console], words].concat()).await;
+    let told = async |id: &str, expected: &str, count: usize| {
         until("it is on record", async || {
-            let told = command(&["why", id]).await;
-            (out(&told).matches("  text ").count() == explanations).then_some(told)
+            let told = explain(&[id]).await;
+            (out(&told).matches(expected).count() == count).then_some(told)
         })
         .await
     };
-    check(&command(&["why", "nobody-s-session"]).await, 1, &["nothing is on record", "192h", "a journal runs"]);
+    until("the console serves", async || {
+        let nothing = explain(&["nobody-s-session"]).await;
+        let words = String::from_utf8_lossy(&nothing.stderr).into_owned();
+        words.contains("nothing is on record").then(|| check(&nothing, 1, &["journal.retention", "a journal runs"]))
+    })
+    .await;
 
-    let answered = stage.phone(0).text("echo hello").await;
+    let answered = phone.text("echo hello").await;
     let text = EventId::of_webhook(&"story".parse().unwrap(), &answered.parse().unwrap(), Kind::MessageReceived, "");
     let message = text.derive(Kind::MessageSend, 0);
-    stage.phone(0).reply().await;
-    for id in [answered.clone(), text.to_string(), message.to_string()] {
-        let told = why(&id, 1).await;
-        check(&told, 0, &[&answered, &text.to_string(), "handle    echo ", "took", "Answered by echo, with 1 reply."]);
+    phone.reply().await;
+    for id in [answered.clone(), text.to_string(), message.to_string(), phone.number.clone()] {
+        let told = told(&id, "WORKED: It worked", 1).await;
+        check(&told, 0, &[&answered, "1. Did Tropo get the text?", "5. Did Tropo send", "handle    echo ", "took"]);
         assert!(!out(&told).contains("survey") && !out(&told).contains("hello"), "{}", out(&told));
     }
-    let told: Value = serde_json::from_str(&out(&command(&["why", &answered, "--json"]).await)).unwrap();
-    assert_eq!((&told["text"], &told["data"]["application"]), (&json!(text), &json!("echo")));
+    let whole: Value = serde_json::from_str(&out(&explain(&[&answered, "--json"]).await)).unwrap();
+    assert_eq!((&whole["about"]["id"], &whole["outcome"]), (&json!(text), &json!("worked")));
 
     let given_up = stage.phone(1).text("nonsense").await;
-    let words = ["handle    echo ", "passed", "handle    survey ", "failed", "not JSON", "Given up, because survey"];
-    check(&why(&given_up, 1).await, 0, &words);
+    let words = ["FAILED: survey failed", "handle    echo ", "passed", "handle    survey ", "not JSON", "dead replay"];
+    check(&told(&given_up, "message.routed", 1).await, 0, &words);
     stage.settle_with_dead(1).await;
-    check(&command(&["dead", "replay", "--all"]).await, 0, &["1 replayed"]);
-    check(&why(&given_up, 2).await, 0, &words);
+    check(&tropomq(&home, &["dead", "replay", "--all", "--config", &config]).await, 0, &["1 replayed"]);
+    check(&told(&given_up, "message.routed", 2).await, 0, &words);
     stage.settle_with_dead(if bus == Bus::Embedded { 2 } else { 1 }).await;
 }
 

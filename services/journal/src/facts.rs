@@ -1,12 +1,11 @@
-//! What there is to keep of an event, or of a dead letter: itself, what it says about a text or a message, and what it
-//! explains.
+//! What there is to keep of an event, or of a dead letter: itself, and what it says about a text or a message.
 
 use messaging::Delivery;
 use messaging::headers::QUEUE;
 use protocol::topology::QueueName;
 use protocol::{EventId, Kind, Timestamp};
 use serde_json::Value;
-use store::{Explanation, Fact, JournalEntry, Mark, Subject};
+use store::{Fact, JournalEntry, Mark, Subject};
 
 use crate::entry;
 use crate::told::Told;
@@ -16,7 +15,6 @@ use crate::told::Told;
 pub(crate) struct Noted {
     /// For the account; `None` where it cannot be made out what it is about.
     pub(crate) facts: Option<Vec<Fact>>,
-    pub(crate) explanation: Option<Explanation>,
     /// For the journal; `None` where not even its kind and its id can be made out.
     pub(crate) entry: Option<JournalEntry>,
 }
@@ -24,11 +22,9 @@ pub(crate) struct Noted {
 /// What there is to keep of an event that is seen now.
 pub(crate) fn of_event(delivery: &Delivery, now: Timestamp) -> Noted {
     let Some(told) = Told::of(delivery) else { return Noted::default() };
-    let is_explanation = told.known_kind() == Some(Kind::MessageRouted);
-    let explanation = if is_explanation { explanation(&told) } else { None };
-    let facts = facts(&told, now).filter(|_| is_explanation == explanation.is_some());
+    let facts = facts(&told, now);
     let entry = Some(entry::of_event(&told, marks(facts.as_deref()), now));
-    Noted { facts, explanation, entry }
+    Noted { facts, entry }
 }
 
 /// What there is to keep of a dead letter that is seen now: which text or message is dead; nothing for the account, where
@@ -41,7 +37,7 @@ pub(crate) fn of_dead_letter(delivery: &Delivery, now: Timestamp) -> Noted {
         None => Vec::new(),
     });
     let entry = Some(entry::of_dead_letter(&told, delivery, marks(facts.as_deref()), now));
-    Noted { facts, explanation: None, entry }
+    Noted { facts, entry }
 }
 
 /// What is dead that came from a queue.
@@ -60,12 +56,6 @@ fn marks(facts: Option<&[Fact]>) -> Vec<(Subject, EventId, Mark)> {
 fn fact(told: &Told, subject: Subject, id: EventId, mark: Mark, at: Timestamp) -> Fact {
     let (backend, correlation_id) = (told.backend.clone(), told.correlation_id.clone());
     Fact { subject, id, backend, correlation_id, mark, at }
-}
-
-/// Why a text was answered as it was, as a `message.routed` tells it.
-fn explanation(told: &Told) -> Option<Explanation> {
-    let (id, text, session_id, at) = (told.id, told.causation_id?, told.session_id()?, told.time?);
-    Some(Explanation { id, text, session_id, backend: told.backend.clone(), at, body: told.data.to_string() })
 }
 
 /// Whether the cause is the text that began the conversation.
@@ -103,7 +93,7 @@ fn facts(told: &Told, at: Timestamp) -> Option<Vec<Fact>> {
             Some(text) => fact(Subject::Text, text, Mark::Ignored),
             None => fact(Subject::Session, told.id, Mark::Ignored),
         }]),
-        // What comes of them is an event of its own. An attempt changes nothing in the account, nor does an explanation.
+        // What comes of them is an event of its own. An attempt changes nothing in the account, nor does what was said to a text.
         Kind::MessageDelayed | Kind::SessionResult | Kind::DeliveryReported | Kind::MessageRouted => Some(Vec::new()),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{BoxFuture, Environment};
-use store::{Explanation, Fact, JournalEntry, LedgerError, Opened};
+use store::{Fact, JournalEntry, LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::facts::Noted;
@@ -29,7 +29,6 @@ pub(crate) struct Note {
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) facts: Vec<Fact>,
-    pub(crate) explanations: Vec<Explanation>,
     pub(crate) entries: Vec<JournalEntry>,
 }
 
@@ -37,9 +36,8 @@ impl Group {
     fn of(notes: &[Note]) -> Self {
         let mut group = Self::default();
         for Note { noted, .. } in notes {
-            let Noted { facts, explanation, entry } = noted.clone();
+            let Noted { facts, entry } = noted.clone();
             group.facts.extend(facts.into_iter().flatten());
-            group.explanations.extend(explanation);
             group.entries.extend(entry);
         }
         group
@@ -54,16 +52,9 @@ pub(crate) trait Record: Send + Sync {
 
 impl Record for Opened {
     fn write<'a>(&'a self, group: &'a Group) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let Group { facts, explanations, entries } = group;
+        let Group { facts, entries } = group;
         // Side by side: SQLite writes them in one transaction.
-        Box::pin(async {
-            tokio::try_join!(
-                self.accounts.record(facts),
-                self.explanations.keep(explanations),
-                self.journal.keep_events(entries)
-            )
-            .map(drop)
-        })
+        Box::pin(async { tokio::try_join!(self.accounts.record(facts), self.journal.keep_events(entries)).map(drop) })
     }
 }
 

@@ -1,9 +1,8 @@
-//! Keeps every event, and account of every text and every message; finds what is missing; and keeps why texts were
-//! answered as they were.
+//! Keeps every event, and account of every text and every message; and finds what is missing.
 //!
 //! ```text
 //! journal.events ──► Events ──┐            ┌─► store::Journal: every event, and the log of texts and messages
-//! journal.dead   ──► Dead   ──┴─► Keeper ──┼─► store::Explanations
+//! journal.dead   ──► Dead   ──┴─► Keeper ──┤
 //!                                          └─► store::Accounts ──► the account ──┐
 //! router's queues, the lanes, the waiting levels ─► depths ──────────────────────┴─► balance: what is where it can be
 //! ```
@@ -121,7 +120,7 @@ pub async fn tell(database: Opened, environment: Environment, shutdown: Cancella
 /// For how long, and how much, is remembered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
-    /// How long events and explanations are, and most entries of the account after something was seen of them last, once
+    /// How long events are, and most entries of the account after something was seen of them last, once
     /// they ended.
     pub usual: Duration,
     /// The same, of entries that a replay may still give another end: for as long as one may be sent.
@@ -130,16 +129,14 @@ pub struct Retention {
     pub bytes_max: u64,
 }
 
-/// Forgets events that are old or too many, and why texts were answered as they were; and what ended long ago, which goes
-/// on counting. Until shutdown is requested.
+/// Forgets events that are old or too many, and what ended long ago, which goes on counting. Until shutdown is requested.
 pub async fn forget(database: Opened, retention: Retention, environment: Environment, shutdown: CancellationToken) {
-    let Opened { accounts, explanations, journal, .. } = database;
+    let Opened { accounts, journal, .. } = database;
     while shutdown.run_until_cancelled(environment.clock.sleep(FORGET_EVERY)).await.is_some() {
         let now = environment.now();
         let Retention { usual, replayable, bytes_max } = retention;
         let (Ok(usual), Ok(replayable)) = (now.checked_sub(usual), now.checked_sub(replayable)) else { continue };
         forget_all(&shutdown, || accounts.forget(usual, replayable, FORGET_MAX)).await;
-        forget_all(&shutdown, || explanations.forget(usual, FORGET_MAX)).await;
         let forgotten = forget_all(&shutdown, || journal.forget_events(usual, bytes_max, FORGET_MAX)).await;
         observe::forgotten(forgotten);
     }

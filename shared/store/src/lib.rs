@@ -16,7 +16,6 @@ mod claim;
 mod consents;
 mod desk;
 mod error;
-mod explanations;
 mod filter;
 mod journal;
 mod ledger;
@@ -38,7 +37,6 @@ pub use claim::{Claim, Claimed};
 pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use desk::{Act, Desk, Digest, NumberedAct, Request, Requested, SignedIn};
 pub use error::{Cause, LedgerError, OpenError};
-pub use explanations::{Explanation, Explanations, Sought};
 pub use journal::{
     Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage,
     Logged, Numbered, PAGE_MAX, PersonSought, Tally,
@@ -100,8 +98,6 @@ pub struct Opened {
     pub ledger: Arc<dyn Ledger>,
     /// The record of texts and messages.
     pub accounts: Arc<dyn Accounts>,
-    /// Why texts were answered as they were.
-    pub explanations: Arc<dyn Explanations>,
     /// What applications remember.
     pub memories: Arc<dyn Memories>,
     /// Who may be texted.
@@ -136,14 +132,11 @@ pub async fn open_existing(url: &str, settings: Settings) -> Result<Opened, Open
 }
 
 async fn open_as(url: &str, settings: Settings, older: Older) -> Result<Opened, OpenError> {
-    fn opened<T: Ledger + Accounts + Explanations + Memories + Consents + Journal + Desk + 'static>(
-        database: T,
-    ) -> Opened {
+    fn opened<T: Ledger + Accounts + Memories + Consents + Journal + Desk + 'static>(database: T) -> Opened {
         let database = Arc::new(database);
         Opened {
             ledger: Arc::<T>::clone(&database),
             accounts: Arc::<T>::clone(&database),
-            explanations: Arc::<T>::clone(&database),
             memories: Arc::<T>::clone(&database),
             consents: Arc::<T>::clone(&database),
             journal: Arc::<T>::clone(&database),

@@ -5,7 +5,6 @@
 mod accounts;
 mod consents;
 mod desk;
-mod explanations;
 mod journal;
 mod memories;
 mod pool;
@@ -21,7 +20,6 @@ use tokio_postgres::Config;
 use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::claim::{Claim, Claimed};
 use crate::consents::{Choice, Consent, ConsentChange, Consents};
-use crate::explanations::{Explanation, Explanations, Sought};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
@@ -163,20 +161,6 @@ impl Accounts for Postgres {
         Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
             accounts::forget(client, touched_before, replayable_before, limit)
         }))
-    }
-}
-
-impl Explanations for Postgres {
-    fn keep<'a>(&'a self, explanations: &'a [Explanation]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| explanations::keep(client, explanations)))
-    }
-
-    fn find<'a>(&'a self, sought: &'a Sought) -> BoxFuture<'a, Result<Vec<Explanation>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| explanations::find(client, sought)))
-    }
-
-    fn forget(&self, told_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| explanations::forget(client, told_before, limit)))
     }
 }
 

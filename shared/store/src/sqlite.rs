@@ -8,7 +8,6 @@
 mod accounts;
 mod consents;
 mod desk;
-mod explanations;
 mod journal;
 mod memories;
 mod rows;
@@ -23,7 +22,6 @@ use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 use crate::accounts::{Accounts, Entry, Fact, Open};
 use crate::claim::{Claim, Claimed};
 use crate::consents::{Choice, Consent, ConsentChange, Consents};
-use crate::explanations::{Explanation, Explanations, Sought};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome};
@@ -166,22 +164,6 @@ impl Accounts for Sqlite {
             self.writer
                 .perform(move |connection| accounts::forget(connection, touched_before, replayable_before, limit)),
         )
-    }
-}
-
-impl Explanations for Sqlite {
-    fn keep<'a>(&'a self, explanations: &'a [Explanation]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        let explanations = explanations.to_vec();
-        Box::pin(self.writer.perform(move |connection| explanations::keep(connection, &explanations)))
-    }
-
-    fn find<'a>(&'a self, sought: &'a Sought) -> BoxFuture<'a, Result<Vec<Explanation>, LedgerError>> {
-        let sought = sought.clone();
-        Box::pin(self.reader.perform(move |connection| explanations::find(connection, &sought)))
-    }
-
-    fn forget(&self, told_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| explanations::forget(connection, told_before, limit)))
     }
 }
 

@@ -154,22 +154,15 @@ fn routed(outcome: RoutedOutcome) -> MessageRouted {
     MessageRouted { session_id, outcome, application: None, replies: 0, asked: Vec::new(), attempts: 1 }
 }
 
-/// It is no part of the account: the replies, or the dead letter, are.
+/// The replies are, or the dead letter.
 #[test]
-fn why_a_text_was_answered_so_is_an_explanation_and_no_fact() {
-    let text = text();
-    let event = Envelope::caused_by(&text.head, 1, now(), routed(RoutedOutcome::GivenUp));
-    let mut delivery = delivery(&Outgoing::new(&event));
-    let Noted { facts, explanation, .. } = of_event(&delivery, Timestamp::UNIX_EPOCH);
+fn what_was_said_to_a_text_is_kept_and_no_part_of_the_account() {
+    let event = Envelope::caused_by(&text().head, 1, now(), routed(RoutedOutcome::GivenUp));
+    let Noted { facts, entry } = of_event(&delivery(&Outgoing::new(&event)), now());
     assert_eq!(facts, Some(Vec::new()));
-    let explanation = explanation.unwrap();
-    assert_eq!((explanation.id, explanation.text), (event.head.id, text.head.id));
-    assert_eq!((explanation.session_id.as_str(), explanation.backend.as_str()), ("s1", "b"));
-    assert_eq!(explanation.at, now(), "when it was told, and not when it was seen");
-    assert_eq!(serde_json::from_str::<MessageRouted>(&explanation.body).unwrap(), event.data);
-    delivery.body = bytes::Bytes::from_static(b"{");
-    let Noted { facts, explanation, .. } = of_event(&delivery, now());
-    assert_eq!((facts, explanation), (None, None), "without a body it says nothing");
+    let entry = entry.unwrap();
+    assert_eq!((entry.marks, entry.content), (Vec::new(), None));
+    assert_eq!(serde_json::from_str::<MessageRouted>(&entry.event.body).unwrap(), event.data);
 }
 
 /// While versions are mixed, what a newer router says is kept as it is.
@@ -179,6 +172,6 @@ fn words_of_a_newer_version_are_kept() {
     let mut delivery = delivery(&event);
     let newer = String::from_utf8(delivery.body.to_vec()).unwrap().replace("answered", "a_word_to_come");
     delivery.body = bytes::Bytes::from(newer);
-    let explanation = of_event(&delivery, now()).explanation.unwrap();
-    assert!(explanation.body.contains("a_word_to_come"), "{}", explanation.body);
+    let entry = of_event(&delivery, now()).entry.unwrap();
+    assert!(entry.event.body.contains("a_word_to_come"), "{}", entry.event.body);
 }

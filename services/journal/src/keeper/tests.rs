@@ -8,10 +8,10 @@ use store::{Mark, Subject};
 
 use super::*;
 
-/// A record that fails so many times, and notes how many facts, explanations and entries each group has.
+/// A record that fails so many times, and notes how many facts and entries each group has.
 struct Diary {
     failures: Mutex<usize>,
-    written: Mutex<Vec<[usize; 3]>>,
+    written: Mutex<Vec<[usize; 2]>>,
 }
 
 impl Record for Diary {
@@ -22,7 +22,7 @@ impl Record for Diary {
                 *failures = left;
                 return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
             }
-            let counts = [group.facts.len(), group.explanations.len(), group.entries.len()];
+            let counts = [group.facts.len(), group.entries.len()];
             self.written.lock().unwrap().push(counts);
             Ok(())
         })
@@ -98,7 +98,7 @@ async fn nothing_is_answered_before_it_is_on_record_however_long_the_database_is
     notes.send(note).await.unwrap();
     let answered = async {
         on_record.await.unwrap();
-        assert_eq!(*diary.written.lock().unwrap(), [[1, 0, 0]]);
+        assert_eq!(*diary.written.lock().unwrap(), [[1, 0]]);
         drop(notes);
     };
     tokio::join!(keeper.run(), answered);
@@ -110,14 +110,6 @@ async fn all_that_a_note_says_is_on_record_before_it_is_answered() {
     let (keeper, notes, diary) = keeper(3);
     let id = EventId::from(uuid::Uuid::from_u128(2));
     let backend: protocol::BackendName = "b".parse().unwrap();
-    let explanation = Explanation {
-        id,
-        text: uuid::Uuid::from_u128(1).into(),
-        session_id: "s1".parse().unwrap(),
-        backend: backend.clone(),
-        at: Timestamp::UNIX_EPOCH,
-        body: "{}".to_owned(),
-    };
     let event = store::JournalEvent {
         id,
         kind: "message.routed".to_owned(),
@@ -129,12 +121,11 @@ async fn all_that_a_note_says_is_on_record_before_it_is_answered() {
         body: "{}".to_owned(),
     };
     let entry = JournalEntry { event, marks: Vec::new(), content: None };
-    let (note, on_record) =
-        note_of(Noted { facts: Some(Vec::new()), explanation: Some(explanation), entry: Some(entry) });
+    let (note, on_record) = note_of(Noted { facts: Some(Vec::new()), entry: Some(entry) });
     notes.send(note).await.unwrap();
     let answered = async {
         on_record.await.unwrap();
-        assert_eq!(*diary.written.lock().unwrap(), [[0, 1, 1]]);
+        assert_eq!(*diary.written.lock().unwrap(), [[0, 1]]);
         drop(notes);
     };
     tokio::join!(keeper.run(), answered);

@@ -6,7 +6,7 @@ use protocol::{
     Envelope, EventId, Kind, MessageReceived, MessageRouted, MessageSend, MessageSent, Network, RoutedOutcome,
     SessionId, Timestamp,
 };
-use store::{Sought, Standing};
+use store::{EventsOf, Standing};
 
 use crate::stage::{Running, Stage, backend};
 
@@ -85,9 +85,10 @@ async fn every_event_counts_once() {
     assert_eq!((account.messages.begun, account.messages.count(Standing::Sent)), (count, count - 1));
     assert_eq!(account.messages.count(Standing::Waiting), 1);
     for number in 0..CONVERSATIONS {
-        let session = Sought::Session(format!("s{number}").parse().unwrap());
-        let found = stage.database.explanations.find(&session).await.unwrap();
-        assert_eq!(found.len(), 1, "{session:?}: {found:?}");
+        let session = EventsOf::Conversation(format!("s{number}").parse().unwrap());
+        let found = stage.database.journal.events(&session).await.unwrap();
+        let routed = found.iter().filter(|event| event.kind == Kind::MessageRouted.as_str()).count();
+        assert_eq!(routed, 1, "{session:?}: {found:?}");
     }
     assert_eq!(judge(&last, None, Prefetch { texts: 1, messages: 1, events: 1 }), []);
     let size = stage.database.journal.size().await.unwrap();

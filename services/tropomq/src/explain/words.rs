@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use console::{Advice, Answer, Evidence, Explanation, Outcome, Question, Source, TropoLog};
+use serde_json::Value;
 
 /// How it stands, the five answers, what to do, and everything that is on record.
 pub(super) fn of(explanation: &Explanation) -> String {
@@ -77,7 +78,7 @@ fn to_do(out: &mut String, advice: &Advice) {
 }
 
 fn happened(out: &mut String, evidence: &Evidence) {
-    let Evidence { at, source, kind, words, .. } = evidence;
+    let Evidence { at, source, kind, words, detail, .. } = evidence;
     let source = match source {
         Source::Event => kind,
         Source::Log => "the log",
@@ -85,6 +86,16 @@ fn happened(out: &mut String, evidence: &Evidence) {
         Source::Configuration => "configuration",
     };
     line(out, &format!("{at:.3}  {source:<19}  {words}"));
+    let asked = detail.get("asked").and_then(Value::as_array).into_iter().flatten();
+    asked.for_each(|asked| line(out, &format!("{:26}{}", "", application(asked))));
+}
+
+/// An application that was asked: in which phase, what it said, how long it took, and why.
+fn application(asked: &Value) -> String {
+    let word = |key| asked.get(key).and_then(Value::as_str).unwrap_or_default();
+    let took_ms = asked.get("took_us").and_then(Value::as_u64).unwrap_or_default() / 1000;
+    let (phase, name, said, because) = (word("phase"), word("application"), word("said"), word("because"));
+    format!("{phase:<8}  {name:<20}  {said:<9}  {took_ms:>6} ms  {because}")
 }
 
 /// A line without what would move the cursor of a terminal: words may come from another program.
@@ -104,7 +115,8 @@ mod tests {
     fn the_answers_come_first_and_then_what_to_do_and_what_is_on_record() {
         let evidence = json!({
             "at": "2026-03-01T09:30:15.250Z", "source": "event", "kind": "message.failed", "words": "It was given up",
-            "session_id": null, "detail": {},
+            "session_id": null,
+            "detail": { "asked": [{ "phase": "handle", "application": "stock", "said": "took", "took_us": 18_250, "because": "x" }] },
         });
         let question = |number: u8, question: &str, answer: &str, because: &str| json!({ "number": number, "question": question, "answer": answer, "because": because, "evidence": [evidence] });
         let explanation: Explanation = serde_json::from_value(json!({
@@ -129,6 +141,7 @@ mod tests {
             "* Mend the token.",
             "More: docs/explain.md#x",
             "2026-03-01T09:30:15.250Z  message.failed       It was given up",
+            "handle    stock                 took           18 ms  x",
             "Tropo's log is not there now",
         ];
         let places: Vec<_> =

@@ -1,4 +1,4 @@
-//! The ledger, the account, the explanations, the journal, and what is known of people, on real databases.
+//! The ledger, the account, the journal, and what is known of people, on real databases.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 /// Makes of each contract a test on each database.
@@ -23,7 +23,6 @@ mod accounts;
 mod consents;
 mod contract;
 mod desk;
-mod explanations;
 mod journal;
 mod lives;
 mod memories;
