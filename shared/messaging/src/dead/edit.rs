@@ -37,6 +37,7 @@ pub fn editable(kind: Kind) -> &'static [&'static str] {
         Kind::MessageReceived => OF_A_TEXT,
         Kind::MessageOffered
         | Kind::MessageRouted
+        | Kind::MessageDelayed
         | Kind::MessageLaunched
         | Kind::MessageDelayed
         | Kind::MessageReleased
