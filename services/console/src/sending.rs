@@ -124,8 +124,9 @@ impl Console {
         caller.may(Scope::Send)?;
         let TextWanted { backend, from, text, network, way } = wanted;
         let number = self.backend(&backend)?.number.clone();
-        if !from.is_reachable() {
-            return Err(Problem::unprocessable("from: a withheld number cannot be answered"));
+        if !from.is_reachable_on(&network) {
+            let told = "from: nobody who can be answered: write a telephone number with its country code";
+            return Err(Problem::unprocessable(told));
         }
         if text.as_str().trim().is_empty() {
             return Err(Problem::unprocessable("text: there is nothing in it"));
