@@ -39,7 +39,6 @@ pub fn editable(kind: Kind) -> &'static [&'static str] {
         | Kind::MessageRouted
         | Kind::MessageDelayed
         | Kind::MessageLaunched
-        | Kind::MessageDelayed
         | Kind::MessageReleased
         | Kind::MessageSent
         | Kind::MessageDelivered
