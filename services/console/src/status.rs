@@ -214,7 +214,9 @@ impl Console {
             was_heard_of || self.backends.contains_key(name)
         };
         match backend {
-            Some(name) if !is_known(name) => Err(Problem::not_found(format!("there is no backend {name}, nor was there"))),
+            Some(name) if !is_known(name) => {
+                Err(Problem::not_found(format!("there is no backend {name}, nor was there")))
+            }
             Some(_) | None => Ok(told),
         }
     }
