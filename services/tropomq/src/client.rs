@@ -1,5 +1,6 @@
 //! The console's API, as commands ask it.
 
+mod again;
 mod answer;
 mod error;
 mod lines;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::settings::Settings;
+pub(crate) use again::again;
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use lines::Lines;
 
@@ -88,11 +90,6 @@ impl Client {
         Ok(Self { http, console, has_token })
     }
 
-    /// Where it is.
-    pub(crate) fn console(&self) -> &Url {
-        &self.console
-    }
-
     /// What stands at a path. `asked`: what stands behind the question mark.
     ///
     /// # Errors
@@ -107,22 +104,23 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, ApiError> {
-        let request = self.request(Method::POST, path, &[]).timeout(ANSWER_MAX).json(body);
-        answer::whole(self.send(request).await?, &self.console).await
+        self.post_once(path, None, body).await
     }
 
-    /// Has something done once, however often it is asked for with this key.
+    /// Has something done once, however often it is asked for with the same key.
     ///
     /// # Errors
     /// As [`Client::get`].
     pub(crate) async fn post_once<T: DeserializeOwned>(
         &self,
         path: &[&str],
-        key: &str,
+        key: Option<&str>,
         body: &impl Serialize,
     ) -> Result<T, ApiError> {
-        let request = self.request(Method::POST, path, &[]).timeout(ANSWER_MAX);
-        let request = request.header("idempotency-key", key).json(body);
+        let mut request = self.request(Method::POST, path, &[]).timeout(ANSWER_MAX).json(body);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         answer::whole(self.send(request).await?, &self.console).await
     }
 

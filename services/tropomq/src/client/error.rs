@@ -43,9 +43,6 @@ pub(crate) enum ApiError {
 /// What the console says of a request that it does not do: a problem document (RFC 9457).
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Refusal {
-    /// The kind of problem: `urn:tropomq:problem:NAME`.
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
     /// The status of the answer.
     pub(crate) status: u16,
     /// What is wrong with this request, and what to do.
@@ -84,10 +81,21 @@ impl ApiError {
             Self::Stranger { .. } => false,
         }
     }
+
+    /// Whether nobody took the request.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+
+    /// Whether what was asked for may be done all the same.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        self.code() == exit::UNDECIDED
+    }
 }
 
 impl Refusal {
-    fn code(&self) -> u8 {
+    /// The exit code of a command that ends with it.
+    pub(crate) fn code(&self) -> u8 {
         match StatusCode::from_u16(self.status) {
             Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => exit::NOT_PERMITTED,
             _ if self.may_be_sent == Some(true) => exit::UNDECIDED,
