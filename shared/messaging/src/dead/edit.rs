@@ -38,6 +38,7 @@ pub fn editable(kind: Kind) -> &'static [&'static str] {
         Kind::MessageOffered
         | Kind::MessageRouted
         | Kind::MessageLaunched
+        | Kind::MessageDelayed
         | Kind::MessageReleased
         | Kind::MessageSent
         | Kind::MessageDelivered
