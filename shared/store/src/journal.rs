@@ -134,6 +134,17 @@ pub struct LogFilter {
     pub until: Option<Timestamp>,
 }
 
+impl LogFilter {
+    /// Whether nothing can fit, because it asks of texts what is only ever true of messages, or the other way round.
+    pub(crate) fn is_void(&self) -> bool {
+        let of_application = self.application.as_ref().map(|_| Subject::Message);
+        let of_standing = self.standing.and_then(Standing::subject);
+        let mut subjects = [self.subject, of_application, of_standing].into_iter().flatten();
+        let first = subjects.next();
+        subjects.any(|subject| Some(subject) != first)
+    }
+}
+
 /// A person, as one is looked for.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PersonSought {

@@ -200,6 +200,21 @@ impl Standing {
         }
     }
 
+    /// What alone can stand there, of texts and messages; `None` if both can.
+    pub(crate) fn subject(self) -> Option<Subject> {
+        match self {
+            Self::Answered | Self::Ignored => Some(Subject::Text),
+            Self::Released
+            | Self::Failed
+            | Self::Expired
+            | Self::Suppressed
+            | Self::Unconfirmed
+            | Self::Sent
+            | Self::Delivered => Some(Subject::Message),
+            Self::Waiting | Self::Dead => None,
+        }
+    }
+
     /// Whether something is still to come.
     #[must_use]
     pub fn is_open(self) -> bool {

@@ -57,7 +57,7 @@ macro_rules! forgettable {
 /// The longest wait for an answer that many entries are read or written for. Nobody's call waits for it.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(35);
 /// The server gives up a statement before its caller does.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '30s'";
+pub(super) const PATIENCE: &str = "SET LOCAL statement_timeout = '30s'";
 
 pub(super) async fn record(client: Lent, facts: &[Fact]) -> Result<(), Failure> {
     let entries = entries(facts);

@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
 
+use super::accounts::PATIENCE;
 use super::tls;
 use crate::error::Fault;
 use crate::{LedgerError, Settings};
@@ -204,6 +205,11 @@ impl Lent {
     /// Begins a transaction. Unless [`Lent::commit`] ends it, the connection is given up, and the server rolls back.
     pub(super) async fn begin(&self) -> Result<(), Failure> {
         self.begin_with(BEGIN).await
+    }
+
+    /// As [`Lent::begin`], for statements that may take longer than a claim may wait.
+    pub(super) async fn begin_patiently(&self) -> Result<(), Failure> {
+        self.begin_with(&format!("{BEGIN}; {PATIENCE}")).await
     }
 
     /// Begins a transaction that holds a lock with all others that share it.

@@ -187,7 +187,8 @@ const JOURNAL: &str = "
         place bigint PRIMARY KEY,
         words tsvector NOT NULL -- personal
     );
-    CREATE INDEX journal_words_words ON journal_words USING gin (words);
+    -- What is not sorted in yet is short: who looks for words reads through it, and who fills it up sorts it in.
+    CREATE INDEX journal_words_words ON journal_words USING gin (words) WITH (gin_pending_list_limit = 512);
     CREATE TABLE journal_tallies (
         minute  timestamptz NOT NULL,
         backend text COLLATE \"C\" NOT NULL,

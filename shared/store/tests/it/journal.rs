@@ -341,6 +341,7 @@ async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
     let choices: Vec<fn(&mut LogFilter)> = vec![
         |_| {},
         |filter| filter.subject = Some(Subject::Text),
+        |filter| filter.subject = Some(Subject::Message),
         |filter| filter.backend = Some(backend("east")),
         |filter| filter.person = Some(PersonSought::Is(person("+15555550003"))),
         |filter| filter.person = Some(PersonSought::EndsWith("0004".to_owned())),
@@ -348,6 +349,7 @@ async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
         |filter| filter.words = Some("bal please".to_owned()),
         |filter| filter.standing = Some(Standing::Failed),
         |filter| filter.standing = Some(Standing::Released),
+        |filter| filter.standing = Some(Standing::Answered),
         |filter| filter.application = Some("clinic".to_owned()),
         |filter| filter.correlation_id = Some(session("a12")),
         |filter| filter.since = Some(at(10, 0)),

@@ -70,7 +70,7 @@ async fn who_only_looks_changes_no_schema(place: Place) {
     make_first_version(&place);
     for _ in 0..2 {
         let older = look().await.err().unwrap();
-        assert!(matches!(older, OpenError::Older { found: 1, known: 6 }), "{older}");
+        assert!(matches!(older, OpenError::Older { found: 1, known: 7 }), "{older}");
         assert!(older.to_string().contains("tropomq journal"), "{older}");
     }
     let ledger = open(&place.url()).await.unwrap();
@@ -109,7 +109,7 @@ async fn who_only_looks_makes_no_ledger() {
     let look = async |place: &Place| store::open_existing(&place.url(), Settings::default()).await.err().unwrap();
     for _ in 0..2 {
         let none = look(&place).await;
-        assert!(matches!(none, OpenError::Older { found: 0, known: 6 }), "{none}");
+        assert!(matches!(none, OpenError::Older { found: 0, known: 7 }), "{none}");
     }
     let place = Place::sqlite();
     let none = look(&place).await;

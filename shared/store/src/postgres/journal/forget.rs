@@ -12,7 +12,7 @@ use crate::postgres::pool::{Failure, Lent};
 use crate::postgres::rows::{execute, get, instant, rows};
 
 pub(super) async fn forget(client: Lent, before: Timestamp, bytes_max: u64, limit: u32) -> Result<u64, Failure> {
-    client.begin().await?;
+    client.begin_patiently().await?;
     lock(&client).await?;
     let bytes = size_now(&client).await?.bytes;
     let sql = "SELECT number, at, octet_length(body)::bigint AS bytes FROM journal_events ORDER BY at, number LIMIT $1";

@@ -17,7 +17,7 @@ use crate::standing::Standing;
 use crate::words::Words;
 
 pub(super) async fn keep(client: Lent, entries: &[JournalEntry]) -> Result<(), Failure> {
-    client.begin().await?;
+    client.begin_patiently().await?;
     let last = lock(&client).await?;
     let kept = unknown(&client, entries).await?;
     if kept.is_empty() {

@@ -44,7 +44,7 @@ macro_rules! select_events {
 
 pub(super) async fn log(client: Lent, filter: &LogFilter, page: LogPage) -> Result<Vec<Logged>, Failure> {
     let sought = filter.words.as_deref().map(Sought::of);
-    if sought.as_ref().is_some_and(Sought::is_empty) {
+    if filter.is_void() || sought.as_ref().is_some_and(Sought::is_empty) {
         return Ok(Vec::new());
     }
     let mut conditions = Conditions::of(filter, page, "place", placeholder);

@@ -48,7 +48,7 @@ macro_rules! select_events {
 
 pub(super) fn log(connection: &Connection, filter: &LogFilter, page: LogPage) -> Result<Vec<Logged>, LedgerError> {
     let sought = filter.words.as_deref().map(Sought::of);
-    if sought.as_ref().is_some_and(Sought::is_empty) {
+    if filter.is_void() || sought.as_ref().is_some_and(Sought::is_empty) {
         return Ok(Vec::new());
     }
     let rarest = rarest(connection, filter, page)?;
