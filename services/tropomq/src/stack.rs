@@ -135,6 +135,8 @@ struct Running {
     doors: Tasks,
     health: Health,
     environment: Environment,
+    /// Whether it only shows what there is, and is ready while that is away.
+    only_looks: bool,
 }
 
 /// A queue to be consumed.
@@ -159,6 +161,7 @@ impl Stack {
             doors: Tasks::new(shutdown.later()),
             health: Health::new(shutdown.clone()),
             environment: Environment::system(),
+            only_looks: services.only_looks(),
             settings,
         };
         let Listeners { ingress, router, egress, console, simulator, admin: admin_listener } = listeners;
@@ -189,6 +192,11 @@ impl Stack {
         }
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
         let ledger = has_database.then(|| running.health.component("ledger"));
+        if let Some(component) = &ledger
+            && running.only_looks
+        {
+            component.ready_though("starting");
+        }
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;
