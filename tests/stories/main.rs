@@ -40,6 +40,7 @@ mod call_backs;
 mod capture;
 mod command_line;
 mod consent;
+mod console;
 mod conversations;
 mod crashes;
 mod crowd;
