@@ -16,6 +16,7 @@
 mod asyncapi;
 mod migrated;
 mod node;
+mod openapi;
 mod python;
 mod rapidsms;
 mod stage;

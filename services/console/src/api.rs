@@ -53,11 +53,15 @@ fn described() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(dead_letters::replay))
 }
 
+/// The OpenAPI document.
+pub(crate) fn document() -> serde_json::Value {
+    document::complete(&described().into_openapi())
+}
+
 /// All of the API.
 pub(crate) fn routes() -> Router<Arc<Console>> {
-    let (router, document) = described().split_for_parts();
-    // Our own types have string keys: it is always written.
-    let document = document::written(&document);
+    let (router, described) = described().split_for_parts();
+    let document = document::written(&document::complete(&described));
     router
         .route("/openapi.json", get(async move || document::answer(document.clone())))
         .route("/v1", any(nothing))

@@ -47,7 +47,8 @@ pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
-pub use shown::{Message, ShownEvent};
+pub use shown::{Direction, Message, ShownEvent};
+pub use simulated::{Phone, PhoneMessage};
 pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
 
 use feed::Feed;

@@ -142,7 +142,6 @@ fn given<T>(
     read(written).map(Some).map_err(|told| Problem::bad_request(format!("{name}: {told}")))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn told(error: impl std::error::Error) -> String {
     error.to_string()
 }

@@ -19,6 +19,7 @@ mod overview;
 pub(crate) mod pieces;
 mod pulse;
 mod rates;
+mod reference;
 mod refusals;
 mod tester;
 
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/backends/{name}/opt-outs", get(backends::opt_outs))
         .route("/configuration", get(configuration::show))
         .route("/acts", get(acts::show))
+        .route("/api", get(reference::show))
         .route("/pulse", get(pulse::follow))
         .merge(dead_letters::routes())
         .merge(assets::routes())

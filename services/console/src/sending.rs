@@ -37,9 +37,6 @@ const AT_ONCE: usize = 64;
 /// How many messages may be asked for at once.
 pub(crate) const BULK_MAX: usize = 1000;
 
-/// The longest `Idempotency-Key`, in bytes.
-const KEY_MAX: usize = 255;
-
 /// A message that is on the bus.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Taken {
@@ -127,8 +124,9 @@ impl Console {
         caller.may(Scope::Send)?;
         let TextWanted { backend, from, text, network, way } = wanted;
         let number = self.backend(&backend)?.number.clone();
-        if !from.is_reachable() {
-            return Err(Problem::unprocessable("from: a withheld number cannot be answered"));
+        if !from.is_reachable_on(&network) {
+            let told = "from: nobody who can be answered: write a telephone number with its country code";
+            return Err(Problem::unprocessable(told));
         }
         if text.as_str().trim().is_empty() {
             return Err(Problem::unprocessable("text: there is nothing in it"));
@@ -179,9 +177,6 @@ impl Console {
     async fn id_of(&self, caller: &Caller, wanted: &Wanted, key: Option<&str>) -> Result<EventId, Problem> {
         let fresh = || EventId::from(self.environment.chance.uuid());
         let Some(key) = key else { return Ok(wanted.id.unwrap_or_else(fresh)) };
-        if !(1..=KEY_MAX).contains(&key.len()) {
-            return Err(Problem::bad_request(format!("Idempotency-Key: must be 1 to {KEY_MAX} characters")));
-        }
         // A line break stands in no header and in no name.
         let key = Sha256::digest(format!("{}\n{key}", caller.name)).into();
         let content = Sha256::digest(wanted.written()).into();

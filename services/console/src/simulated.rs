@@ -73,43 +73,43 @@ pub(crate) enum Lines {
 
 /// A virtual phone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Phone {
+pub struct Phone {
     /// Its number, or name.
     #[schema(value_type = String)]
-    pub(crate) number: Address,
+    pub number: Address,
     /// How many texts it has sent.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// How many messages it has received.
-    pub(crate) received: u64,
+    pub received: u64,
     /// The index of its last message that is kept; 0 where there is none.
-    pub(crate) last_index: u64,
+    pub last_index: u64,
 }
 
 /// A message that a phone received.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct PhoneMessage {
+pub struct PhoneMessage {
     /// Its place among the messages of all phones: those of one phone ascend, with gaps.
-    pub(crate) index: u64,
+    pub index: u64,
     /// Who it came from.
     #[schema(value_type = String)]
-    pub(crate) from: Address,
+    pub from: Address,
     /// Who it went to.
     #[schema(value_type = String)]
-    pub(crate) to: Address,
+    pub to: Address,
     /// The words.
     #[schema(value_type = String)]
-    pub(crate) text: MessageText,
+    pub text: MessageText,
     /// The network.
     #[schema(value_type = String)]
-    pub(crate) network: Network,
+    pub network: Network,
     /// How many parts it came in, each of which a carrier counts.
-    pub(crate) parts: u32,
+    pub parts: u32,
     /// The session that sent it; none from phone to phone.
     #[schema(value_type = Option<String>)]
-    pub(crate) session_id: Option<SessionId>,
+    pub session_id: Option<SessionId>,
     /// When it came.
     #[schema(value_type = String, format = DateTime)]
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
 }
 
 /// What a phone shall send.

@@ -208,7 +208,17 @@ impl Console {
                 .filter(|settle| *settle <= SETTLE_MAX)
                 .ok_or_else(|| Problem::bad_request("settle: must be a time, as in 30s, of a day at most"))?,
         };
-        self.house.balance(backend, settle).await.map_err(Problem::unavailable)
+        let told = self.house.balance(backend, settle).await.map_err(Problem::unavailable)?;
+        let is_known = |name: &BackendName| {
+            let was_heard_of = told.get("account").and_then(|account| account.get(name.as_str())).is_some();
+            was_heard_of || self.backends.contains_key(name)
+        };
+        match backend {
+            Some(name) if !is_known(name) => {
+                Err(Problem::not_found(format!("there is no backend {name}, nor was there")))
+            }
+            Some(_) | None => Ok(told),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! By itself the account always adds up: what did not end is waiting. So what waits is looked for where it can wait,
 //! and what is not there is lost.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use messaging::{Depth, Depths};
@@ -176,7 +177,7 @@ pub struct Prefetch {
 }
 
 /// Whether it adds up.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything is where it can be.
@@ -188,7 +189,7 @@ pub enum Verdict {
 }
 
 /// Something that does not add up, or may not.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// What it means for the whole.
     pub verdict: Verdict,
@@ -197,7 +198,7 @@ pub struct Finding {
     /// What is wrong, for people.
     pub told: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
     /// Those that it may be about, the oldest first.
     pub suspects: Vec<Entry>,
 }
@@ -315,7 +316,7 @@ fn missing(places: &[Place], queues: &Queues, behind: u64) -> Vec<Finding> {
             Verdict::Unbalanced | Verdict::Balanced => place.remedy,
             Verdict::Undecided => undecided(queues),
         };
-        Finding { verdict, count: place.gap(), told, remedy, suspects: place.suspects.clone() }
+        Finding { verdict, count: place.gap(), told, remedy: remedy.into(), suspects: place.suspects.clone() }
     };
     with_gap.map(finding).collect()
 }
@@ -348,7 +349,7 @@ fn unbegun(
         verdict,
         count,
         told: format!("{count} texts or messages ended that were never seen to begin: the journal is incomplete"),
-        remedy,
+        remedy: remedy.into(),
         suspects: look.unbegun.iter().filter(|entry| chosen(&entry.backend)).cloned().collect(),
     })
 }
@@ -362,7 +363,11 @@ fn late(queues: &Queues) -> Option<Finding> {
         verdict: Verdict::Undecided,
         count: behind,
         told: format!("{behind} events wait to be accounted for: the account is of the past"),
-        remedy: if nobody { "the journal does not run: start `tropomq journal`" } else { "ask again with --wait 5m" },
+        remedy: Cow::Borrowed(if nobody {
+            "the journal does not run: start `tropomq journal`"
+        } else {
+            "ask again with --wait 5m"
+        }),
         suspects: Vec::new(),
     })
 }

@@ -44,6 +44,9 @@ const REST: u32 = 20;
 const FORGET_EVERY: Duration = Duration::from_secs(5);
 const FORGET_MAX: u32 = 5000;
 
+/// How many events are: each of them goes with its words and its line of the log, and claims of messages wait meanwhile.
+const FORGET_EVENTS_MAX: u32 = 200;
+
 /// How many notes may wait to be written, besides those that deliveries wait for.
 const NOTES_MAX: usize = 1024;
 
@@ -136,23 +139,28 @@ pub async fn forget(database: Opened, retention: Retention, environment: Environ
         let now = environment.now();
         let Retention { usual, replayable, bytes_max } = retention;
         let (Ok(usual), Ok(replayable)) = (now.checked_sub(usual), now.checked_sub(replayable)) else { continue };
-        forget_all(&shutdown, || accounts.forget(usual, replayable, FORGET_MAX)).await;
-        let forgotten = forget_all(&shutdown, || journal.forget_events(usual, bytes_max, FORGET_MAX)).await;
+        forget_all(&shutdown, &environment, FORGET_MAX, |max| accounts.forget(usual, replayable, max)).await;
+        let forget = |max| journal.forget_events(usual, bytes_max, max);
+        let forgotten = forget_all(&shutdown, &environment, FORGET_EVENTS_MAX, forget).await;
         observe::forgotten(forgotten);
     }
 }
 
-/// Forgets batch after batch: as long as one is full, there is more. Says how many were forgotten.
+/// Forgets batch after batch: as long as one is full, there is more. Rests for as long as each took, so that half of the
+/// database's time is left to others. Says how many were forgotten.
 async fn forget_all<'a>(
     shutdown: &CancellationToken,
-    forget: impl Fn() -> BoxFuture<'a, Result<u64, LedgerError>>,
+    environment: &Environment,
+    max: u32,
+    forget: impl Fn(u32) -> BoxFuture<'a, Result<u64, LedgerError>>,
 ) -> u64 {
     let mut all = 0;
     while !shutdown.is_cancelled() {
-        match forget().await {
+        let began = Instant::now();
+        match forget(max).await {
             Ok(forgotten) => {
                 all += forgotten;
-                if forgotten < u64::from(FORGET_MAX) {
+                if forgotten < u64::from(max) {
                     break;
                 }
             }
@@ -161,6 +169,7 @@ async fn forget_all<'a>(
                 break;
             }
         }
+        environment.clock.sleep(began.elapsed()).await;
     }
     all
 }

@@ -5,15 +5,20 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::balance::Balance;
+use crate::completion::Completion;
 use crate::consent::Consent;
 use crate::dead::Dead;
 use crate::demo::Demo;
 use crate::drill::Drill;
 use crate::explain::Explain;
+use crate::log::Log;
 use crate::migrate::Migrate;
 use crate::password::Password;
+use crate::phones::Phones;
 use crate::probe::Probe;
 use crate::send::Send;
+use crate::status::Status;
+use crate::tail::Tail;
 
 /// Text messages through Tropo, over a message queue: nothing lost, nothing said twice.
 #[derive(Debug, Parser)]
@@ -54,12 +59,26 @@ pub(crate) enum Command {
     /// was lost or given up, no reply was said twice, every fault was recovered from, and everything came to rest; else
     /// with 1.
     Drill(Drill),
-    /// Put a message on the bus, for egress to send
+    /// Send a message, or a file of them
+    ///
+    /// Prints the id of the message once the bus keeps it. With a file, --key makes a second run safe: what the first one
+    /// sent is not sent again. Ends 75 where nobody confirmed a message: it may be sent or not, and the same id or key
+    /// sends it once.
     Send(Send),
+    /// Say how everything is doing: processes, queues, backends, the journal
+    ///
+    /// Ends 0 if all is well, 1 if something is not.
+    Status(Status),
+    /// List and search texts and messages, the newest first
+    Log(Log),
+    /// Follow events as they happen
+    Tail(Tail),
+    /// Use the virtual phones of a simulated Tropo: list them, text from them, read them
+    Phones(Phones),
     /// Print the account of every text and message, and whether it adds up
     ///
-    /// Ends 0 if it does, 1 if something is missing, 75 if that cannot be told now, 69 if the bus or the database is not
-    /// there.
+    /// Ends 0 if it does, 1 if something is missing, 75 if that cannot be told now, 69 if the console, the bus or the database
+    /// is not there.
     Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
     Dead(Dead),
@@ -80,6 +99,11 @@ pub(crate) enum Command {
     /// Asks for the password twice; where nobody sits at a terminal, reads a line of standard input. Prints the line that
     /// goes under [console.users.NAME].
     Password(Password),
+    /// Print what lets a shell complete commands and options
+    ///
+    /// For bash: `source <(tropomq completion bash)`. For zsh and fish: put it into a file that the shell reads,
+    /// `_tropomq` in a folder of $fpath, or ~/.config/fish/completions/tropomq.fish.
+    Completion(Completion),
     /// Ask a service whether it is well; for health checks of containers
     Health(Probe),
 }

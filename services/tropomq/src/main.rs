@@ -1,23 +1,30 @@
 //! tropomq: the command line, and every service in one process.
 
+mod backends;
 mod balance;
 mod check;
 mod client;
 mod command;
+mod completion;
 mod consent;
 mod dead;
 mod demo;
 mod development;
 mod drill;
 mod explain;
+mod log;
 mod migrate;
 mod observe;
 mod output;
 mod password;
+mod phones;
 mod probe;
 mod send;
 mod settings;
 mod stack;
+mod status;
+mod table;
+mod tail;
 
 use std::process::ExitCode;
 
@@ -41,6 +48,10 @@ async fn main() -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::Drill(drill) => drill.run().await,
         Command::Send(send) => send.run(config).await,
+        Command::Status(status) => status.run(config).await,
+        Command::Log(log) => log.run(config).await,
+        Command::Tail(tail) => tail.run(config).await,
+        Command::Phones(phones) => phones.run(config).await,
         Command::Balance(balance) => balance.run(config).await,
         Command::Dead(dead) => dead.run(config).await,
         Command::Migrate(migrate) => migrate.run(),
@@ -48,6 +59,10 @@ async fn main() -> ExitCode {
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
         Command::Password(password) => password.run(),
+        Command::Completion(completion) => {
+            completion.run();
+            Ok(())
+        }
         Command::Health(probe) => probe.run().await,
         Command::Config => {
             output::print(settings::DEFAULTS);

@@ -41,6 +41,11 @@ impl Printer {
     }
 }
 
+/// Without what would move the cursor of a terminal: words may come from anywhere.
+pub(crate) fn printable(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// A word to whoever waits, on standard error, apart from the output.
 pub(crate) fn say(words: &str) {
     let _nobody_waits = writeln!(std::io::stderr(), "{words}");

@@ -1,11 +1,11 @@
 //! Wires services into one process, and runs them until they are asked to stop. Holds no logic of theirs.
 
-mod account;
+mod balance;
 mod console;
+mod journal;
 mod ledger;
 mod letters;
 mod listeners;
-mod messages;
 mod reload;
 mod routing;
 mod services;
@@ -33,7 +33,6 @@ use tropo::ticket::Keyring;
 use crate::development;
 use crate::output::print;
 use crate::settings::Settings;
-pub(crate) use account::{Asked as AccountAsked, PATH as ACCOUNT_PATH};
 pub(crate) use listeners::Listeners;
 pub(crate) use reload::{Source, TABLE as RELOADED};
 pub(crate) use services::Services;
@@ -164,15 +163,12 @@ impl Stack {
         };
         let Listeners { ingress, router, egress, console, simulator, admin: admin_listener } = listeners;
         let mut admin_routes = admin::router(running.health.clone(), metrics);
-        let accounts = account::Shared::default();
         let has_database = services.router || services.egress || services.journal || services.console;
         let bus_work = if services.ingress || has_database {
             let (bus, bus_tasks) = running.bus(wrap)?;
             if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so commands such as `tropomq send` ask the process that has it.
-                admin_routes = admin_routes.merge(messages::router(&running, Arc::clone(&bus)));
+                // Nobody else can open an embedded bus, so `tropomq dead` asks the process that has it.
                 admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
-                admin_routes = admin_routes.merge(account::router(&running, Arc::clone(&bus), accounts.clone()));
             }
             let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
             match &spool {
@@ -220,7 +216,6 @@ impl Stack {
                     running.egress(bus, &opened, listener)?;
                 }
                 if services.journal {
-                    accounts.set(Arc::clone(&opened.accounts));
                     running.journal(bus, &opened);
                 }
                 if let Some(database) = database {

@@ -16,6 +16,8 @@ pub const MISCONFIGURED: u8 = 78;
 pub const UNAVAILABLE: u8 = 69;
 /// The exit code of a command that could not decide now, and may another time: `EX_TEMPFAIL`.
 pub const UNDECIDED: u8 = 75;
+/// The exit code of a command whose other side does not know who asks, or does not let them: `EX_NOPERM`.
+pub const NOT_PERMITTED: u8 = 77;
 
 /// An end with a code of its own. It is the error itself, and no context of another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

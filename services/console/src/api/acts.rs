@@ -17,7 +17,7 @@ use crate::problem::Problem;
 #[utoipa::path(
     get,
     path = "/v1/acts",
-    tag = "operation",
+    tag = "state",
     params(ActsAsked),
     responses((status = OK, body = Acts), (status = "4XX", response = Problem), (status = "5XX", response = Problem)),
     security(("token" = ["read"]), ("session" = ["read"])),

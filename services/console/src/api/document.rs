@@ -3,6 +3,7 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -43,16 +44,50 @@ impl Modify for Schemes {
         let mut token = Http::new(HttpAuthScheme::Bearer);
         token.description = Some("A token of `[console.tokens]`.".to_owned());
         components.add_security_scheme("token", SecurityScheme::Http(token));
-        let session = ApiKeyValue::with_description("session", "The session of somebody who is signed in at /login.");
+        const COOKIE: &str = "tropomq";
+        const TOLD: &str = "The session of somebody who is signed in at /login; over TLS the cookie is __Host-tropomq.";
+        let session = ApiKeyValue::with_description(COOKIE, TOLD);
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
 }
 
-/// It, written.
-pub(super) fn written(document: &utoipa::openapi::OpenApi) -> Bytes {
+/// The document, with what is the same for all operations: an id of their own, and words for what went as asked.
+pub(super) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     // Its keys are strings: it is always written.
-    let mut written = serde_json::to_vec_pretty(document).unwrap_or_default();
-    written.push(b'\n');
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    for (path, operations) in members(&mut document, "/paths") {
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            for (_, response) in members(operation, "/responses") {
+                if response.get("$ref").is_none() && response.get("description").is_none() {
+                    set(response, "description", "As asked");
+                }
+            }
+            set(operation, "operationId", &id(method, path));
+        }
+    }
+    document
+}
+
+fn members<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a mut Value)> {
+    value.pointer_mut(pointer).and_then(Value::as_object_mut).into_iter().flatten()
+}
+
+fn set(value: &mut Value, member: &str, words: &str) {
+    if let Some(members) = value.as_object_mut() {
+        members.insert(member.to_owned(), words.into());
+    }
+}
+
+/// A name for programs, as in `get_messages_id_explanation`.
+fn id(method: &str, path: &str) -> String {
+    let path = path.trim_start_matches("/v1/").replace(['{', '}'], "");
+    format!("{method}_{}", path.replace(['/', '-'], "_"))
+}
+
+/// It, written.
+pub(super) fn written(document: &Value) -> Bytes {
+    let mut written = format!("{document:#}");
+    written.push('\n');
     written.into()
 }
 

@@ -17,6 +17,9 @@ use crate::sending::{BULK_MAX, Taken, TakenOrNot, TextWanted, Texted, Wanted};
 /// The header by which a request that is made again is known.
 const KEY: &str = "idempotency-key";
 
+/// The longest such key.
+const KEY_MAX: usize = 255;
+
 /// Many messages.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -120,5 +123,7 @@ pub(super) async fn text(
 
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get(KEY) else { return Ok(None) };
-    key.to_str().map(Some).map_err(|_| Problem::bad_request("Idempotency-Key: must be visible ASCII"))
+    let key = key.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let told = || Problem::bad_request(format!("Idempotency-Key: must be 1 to {KEY_MAX} visible characters of ASCII"));
+    key.map(Some).ok_or_else(told)
 }

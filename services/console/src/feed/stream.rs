@@ -99,7 +99,8 @@ impl Console {
         let last = self.database()?.journal.last_number().await?;
         // A number that no event has yet is of another journal.
         let seen = after.unwrap_or(last).clamp(0, last);
-        let first = Event::default().retry(COME_AGAIN).comment("the stream is open");
+        // Whoever is cut off before the first event knows where to go on as well.
+        let first = Event::default().id(seen.to_string()).retry(COME_AGAIN).comment("the stream is open");
         let watcher = Watcher {
             console: Arc::clone(self),
             caller,

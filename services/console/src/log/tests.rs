@@ -7,11 +7,11 @@ fn read(change: impl FnOnce(&mut Query)) -> Result<Search, String> {
 }
 
 #[track_caller]
-fn check(written: &str, id: bool, person: Option<PersonSought>) {
+fn check(written: &str, id: bool, person: Option<&PersonSought>) {
     let search = read(|query| query.q = Some(written.to_owned())).unwrap();
     let sought = search.sought.unwrap();
     assert_eq!(sought.id.is_some(), id, "{written}");
-    assert!(sought.person == person, "{written}");
+    assert!(sought.person.as_ref() == person, "{written}");
 }
 
 fn is(address: &str) -> Option<PersonSought> {
@@ -27,13 +27,13 @@ fn whatever_somebody_has_is_understood() {
     check("6a1f3c52-9d0b-4e0e-8f43-7b1d5c0a21e7", true, None);
     check("9f0c4be1a27d4d7f8a53e6b1c0d92e44", true, None);
     check("dih06n", true, None);
-    check(" +1 (555) 555-0177 ", false, is("+15555550177"));
-    check("15555550177", false, is("+15555550177"));
-    check("0712 345 678", false, ends_with("712345678"));
-    check("…0177", false, ends_with("0177"));
-    check("5177", false, ends_with("5177"));
+    check(" +1 (555) 555-0177 ", false, is("+15555550177").as_ref());
+    check("15555550177", false, is("+15555550177").as_ref());
+    check("0712 345 678", false, ends_with("712345678").as_ref());
+    check("…0177", false, ends_with("0177").as_ref());
+    check("5177", false, ends_with("5177").as_ref());
     check("12", false, None);
-    check("alice@example.net", false, is("alice@example.net"));
+    check("alice@example.net", false, is("alice@example.net").as_ref());
     check("hello world", false, None);
     check("नमस्ते", false, None);
     check("?!", false, None);

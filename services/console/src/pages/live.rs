@@ -63,10 +63,12 @@ async fn events(console: &Console, caller: &Caller, shown: &Shown) -> Result<Mar
     let journal = &console.database()?.journal;
     let last = journal.last_number().await?;
     let earliest = last.saturating_sub(LATEST.into());
-    let after = shown.after.unwrap_or(earliest).max(earliest);
+    // A number that no event has yet is of another journal.
+    let asked = shown.after.filter(|after| *after <= last);
+    let after = asked.unwrap_or(earliest).max(earliest);
     let found = journal.events_after(after, LATEST).await?;
-    let read_up_to = found.last().map_or(after.max(last), |last| last.number);
-    let missed = shown.after.filter(|after| *after < earliest).map(|after| earliest - after);
+    let read_up_to = found.last().map_or(last, |last| last.number);
+    let missed = asked.filter(|after| *after < earliest).map(|after| earliest - after);
     let rows: Vec<Markup> =
         found.into_iter().rev().filter(|event| shown.has(event)).map(|event| row(event, caller)).collect();
     let pulse = address::with("/pulse", &[("backend", Some(&shown.backend))]);

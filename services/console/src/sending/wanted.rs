@@ -19,13 +19,13 @@ pub struct Wanted {
     #[schema(value_type = Option<String>, format = Uuid)]
     pub id: Option<EventId>,
     /// The backend to send it through.
-    #[schema(value_type = String, example = "my-tropo-backend")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "my-tropo-backend")]
     pub backend: BackendName,
     /// Who shall get it: a number with its country code, a short code, or on other networks than SMS and MMS a name.
-    #[schema(value_type = String, example = "+15555550177")]
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "+15555550177")]
     pub to: Address,
     /// The words.
-    #[schema(value_type = String, max_length = 40960, example = "Your results are in.")]
+    #[schema(value_type = String, min_length = 1, max_length = 40960, example = "Your results are in.")]
     pub text: MessageText,
     /// The number to send from; the backend's own where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct Wanted {
     pub from: Option<Address>,
     /// The network; SMS where it is left out.
     #[serde(default = "Network::sms")]
-    #[schema(value_type = String, default = "SMS")]
+    #[schema(value_type = String, default = "SMS", pattern = "^[A-Za-z]{1,16}$")]
     pub network: Network,
     /// How long it is worth sending, in seconds; as configured where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,17 +46,17 @@ pub struct Wanted {
 #[serde(deny_unknown_fields)]
 pub struct TextWanted {
     /// The backend that is texted.
-    #[schema(value_type = String, example = "my-tropo-backend")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "my-tropo-backend")]
     pub backend: BackendName,
     /// Who texts.
-    #[schema(value_type = String, example = "+15555550177")]
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "+15555550177")]
     pub from: Address,
     /// The words.
-    #[schema(value_type = String, max_length = 40960, example = "echo hello")]
+    #[schema(value_type = String, min_length = 1, max_length = 40960, example = "echo hello")]
     pub text: MessageText,
     /// The network; SMS where it is left out.
     #[serde(default = "Network::sms")]
-    #[schema(value_type = String, default = "SMS")]
+    #[schema(value_type = String, default = "SMS", pattern = "^[A-Za-z]{1,16}$")]
     pub network: Network,
     /// Which way it comes in.
     pub way: Way,

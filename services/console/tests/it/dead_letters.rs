@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use crate::stage::{CLERK, DEADLINE, OPERATOR, READER, Stage, backend};
+use crate::stage::{CLERK, DEADLINE, OPERATOR, READER, Stage, backend, config};
 
 /// The cause of the usual letter; the number in it differs from letter to letter.
 const REFUSED: &str = "Tropo rejected the message for good: status 403 for session 123456";
@@ -254,6 +254,35 @@ async fn work_ends_when_nobody_reads_on_or_the_process_stops_and_loses_nothing()
     let (_, action, end) = stage.acts().await.remove(0);
     assert_eq!(action, "dead_letters.replay.end");
     assert!(end["ended_early"].as_str().unwrap().contains("stopped"), "{end}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_replayed_while_the_database_is_away_and_that_is_told() {
+    let stage = Stage::without_database(config()).await;
+    stage.bury(1, "failed", REFUSED).await;
+    stage.bury(2, "failed", REFUSED).await;
+    let told = stage.work(&json!({ "action": "replay", "filter": { "ids": [id(1)] } })).await;
+    assert_eq!((&told[0], &told[2]["done"]["replayed"]), (&json!({ "begun": { "on_record": false } }), &json!(1)));
+    let (status, told) = stage.post(OPERATOR, &format!("/v1/dead-letters/{}/replay", id(2)), &json!({})).await;
+    assert_eq!((status, &told["on_record"]), (StatusCode::OK, &json!(false)));
+    stage.bury(3, "failed", REFUSED).await;
+    let page = stage.form("/dead-letters/work", &[("limit", "1"), ("action", "drop")]).await;
+    assert!(page.contains("1 letter dropped. The database is away"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_queue_was_bound_for_is_there_as_well() {
+    let stage = Stage::set().await;
+    let properties = Properties { message_id: Some(id(1)), ..Properties::default() };
+    let destination = Destination::Topic { routing_key: "message.send.nobody".to_owned() };
+    let body = json!({ "id": id(1) }).to_string().into();
+    stage.bus.publish(Message { destination, properties, body }).await.unwrap();
+    let (_, told) = stage.get(READER, "/v1/dead-letters/groups?place=unrouted").await;
+    assert_eq!((&told["groups"][0]["count"], &told["groups"][0]["backend"]), (&json!(1), &json!("nobody")), "{told}");
+    let page = stage.page(READER, "/dead-letters?place=unrouted").await;
+    assert!(page.contains("No queue was bound for these"), "{page}");
+    let told = stage.work(&json!({ "action": "drop", "place": "unrouted", "all": true })).await;
+    assert_eq!((&told[2]["done"]["dropped"], stage.dead().await), (&json!(1), 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

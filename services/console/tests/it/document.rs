@@ -1,5 +1,6 @@
 //! The OpenAPI document says what is served.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use reqwest::StatusCode;
@@ -29,10 +30,12 @@ async fn every_operation_says_what_it_is_which_scope_it_needs_and_how_it_fails()
     let (_, document) = stage.get(READER, "/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
     assert!(10 < paths.len());
+    let mut ids = BTreeSet::new();
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             let at = format!("{method} {path}");
             assert!(operation["summary"].is_string() && operation["description"].is_string(), "{at}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{at}");
             let needed = operation["security"][0]["token"].as_array().unwrap_or_else(|| panic!("{at}"));
             assert_eq!(needed.len(), 1, "{at}");
             assert!(operation["responses"].as_object().unwrap().contains_key("4XX"), "{at}");
@@ -40,5 +43,23 @@ async fn every_operation_says_what_it_is_which_scope_it_needs_and_how_it_fails()
                 assert!(parameter["description"].is_string(), "{at}: {parameter}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_every_operation_and_every_schema() {
+    let stage = Stage::set().await;
+    let (_, document) = stage.get(READER, "/openapi.json").await;
+    let (status, page) = stage.get(READER, "/api").await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let page = page.as_str().unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        assert!(page.contains(path.as_str()), "{path}");
+        for operation in operations.as_object().unwrap().values() {
+            assert!(page.contains(&format!("id=\"{}\"", operation["operationId"].as_str().unwrap())), "{path}");
+        }
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
     }
 }

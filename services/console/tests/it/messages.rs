@@ -20,19 +20,22 @@ async fn a_text_is_found_by_whatever_somebody_has() {
     stage.keep(&hello.entries).await;
     stage.keep(&other.entries).await;
     let (text, reply) = (hello.text.to_string(), hello.reply.to_string());
-    let both = [reply.clone(), text.clone()];
+    let both = [reply.as_str(), text.as_str()];
     for query in
         ["q=%2B1-555-555-0177", "q=50177", "q=world", "q=WIDE+hel", "person=15555550177", "session=session-a-1"]
     {
         assert_eq!(found(&stage, CLERK, query).await, both, "{query}");
     }
-    assert_eq!(found(&stage, CLERK, &format!("q={text}")).await, [text.clone()]);
-    assert_eq!(found(&stage, CLERK, "q=session-b-1").await, [reply.clone()]);
-    assert_eq!(found(&stage, CLERK, "q=session-a-1&direction=in").await, [text.clone()]);
-    assert_eq!(found(&stage, CLERK, "q=world&direction=out").await, [reply.clone()]);
-    assert_eq!(found(&stage, CLERK, "state=sent&person=15555550177&backend=b&application=echo").await, [reply]);
+    assert_eq!(found(&stage, CLERK, &format!("q={text}")).await, [text.as_str()]);
+    assert_eq!(found(&stage, CLERK, "q=session-b-1").await, [reply.as_str()]);
+    assert_eq!(found(&stage, CLERK, "q=session-a-1&direction=in").await, [text.as_str()]);
+    assert_eq!(found(&stage, CLERK, "q=world&direction=out").await, [reply.as_str()]);
+    assert_eq!(
+        found(&stage, CLERK, "state=sent&person=15555550177&backend=b&application=echo").await,
+        [reply.as_str()]
+    );
     assert_eq!(found(&stage, CLERK, "since=2026-11-23T00:01:30Z&direction=in").await, [other.text.to_string()]);
-    assert_eq!(found(&stage, CLERK, "until=2026-11-23T00:01:30Z&direction=in").await, [text]);
+    assert_eq!(found(&stage, CLERK, "until=2026-11-23T00:01:30Z&direction=in").await, [text.as_str()]);
     assert_eq!(found(&stage, CLERK, "backend=c").await, [""; 0]);
     // Not by words or last digits: an id and a whole number tell nothing new to who asks by them.
     assert_eq!(found(&stage, READER, "q=%2B1-555-555-0177").await, both);

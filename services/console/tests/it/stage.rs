@@ -39,6 +39,7 @@ pub(crate) const OPERATOR: &str = "operator";
 pub(crate) struct Stage {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) opened: Opened,
+    database: Database,
     address: SocketAddr,
     http: reqwest::Client,
     shutdown: CancellationToken,
@@ -113,6 +114,13 @@ impl Stage {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        let stage = Self::without_database(config).await;
+        assert!(stage.database.set(stage.opened.clone()).is_ok());
+        stage
+    }
+
+    /// The console does not have its database yet.
+    pub(crate) async fn without_database(config: Config) -> Self {
         chassis::tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
         let url = BusUrl::Embedded(folder.path().join("bus"));
@@ -123,7 +131,6 @@ impl Stage {
         let url = format!("sqlite:{}", folder.path().join("tropomq.db").display());
         let opened = store::open_all(&url, Settings::default()).await.unwrap();
         let database = Database::default();
-        assert!(database.set(opened.clone()).is_ok());
         let known = Backend {
             number: NUMBER.parse().unwrap(),
             rate: Some(1.0),
@@ -133,7 +140,9 @@ impl Stage {
         };
         let backends = BTreeMap::from([(backend(), known)]);
         let (limits, environment) = (config.limits.clone(), Environment::system());
-        let console = Console::new(config, backends, Arc::clone(&bus), database, Arc::new(Here), environment).unwrap();
+        let console =
+            Console::new(config, backends, Arc::clone(&bus), Arc::clone(&database), Arc::new(Here), environment)
+                .unwrap();
         let shutdown = CancellationToken::new();
         crowd.spawn(Arc::clone(&console).run(shutdown.clone()));
         let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -141,7 +150,7 @@ impl Stage {
         let serving = chassis::http::serve(listener, console.routes(), limits, Shutdown::new());
         crowd.spawn(async move { serving.await.unwrap() });
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { bus, opened, address, http, shutdown, _folder: folder, _crowd: crowd }
+        Self { bus, opened, database, address, http, shutdown, _folder: folder, _crowd: crowd }
     }
 
     /// The address of a page.

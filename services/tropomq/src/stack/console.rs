@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::Context;
 use chassis::health::Health;
 use console::{Application, Backend, Console, Finding, House};
-use messaging::{BoxFuture, Bus, Environment};
+use messaging::{BoxFuture, Bus};
 use protocol::BackendName;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::Running;
+use super::balance::Books;
 use super::reload::{Shown, Source};
-use crate::balance::{self, Counter};
 use crate::check;
 use crate::settings::Settings;
 
@@ -25,9 +25,7 @@ struct Process {
     /// What the router of this process has, if there is one.
     applied: Option<Shown>,
     health: Health,
-    counter: Counter,
-    database: console::Database,
-    environment: Environment,
+    books: Books,
 }
 
 impl Running {
@@ -56,16 +54,11 @@ impl Running {
             let (number, rate) = (backend.number.clone(), backend.rate);
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
         });
-        let house = Arc::new(Process {
-            settings: self.settings.clone(),
-            source,
-            applied,
-            health: self.health.clone(),
-            counter: Counter::on(Arc::clone(bus), &self.settings).context("configuration key bus.management")?,
-            database: Arc::clone(&database),
-            environment: self.environment.clone(),
-        });
         let (bus, environment) = (Arc::clone(bus), self.environment.clone());
+        let books = Books::new(&self.settings, Arc::clone(&bus), Arc::clone(&database), environment.clone());
+        let books = books.context("configuration key bus.management")?;
+        let (settings, health) = (self.settings.clone(), self.health.clone());
+        let house = Arc::new(Process { settings, source, applied, health, books });
         let console = Console::new(config, shown.collect(), bus, Arc::clone(&database), house, environment);
         let console = console.context("start the console (configuration table console)")?;
         self.listen("console", listener, Arc::clone(&console).routes(), limits);
@@ -117,10 +110,9 @@ impl House for Process {
         settle: Duration,
     ) -> BoxFuture<'a, Result<Value, String>> {
         Box::pin(async move {
-            let opened = self.database.get().ok_or("the database is not there yet: ask again in a moment")?;
-            let Self { settings, counter, environment, .. } = self;
-            let told = balance::tell(settings, counter, &*opened.accounts, backend, settle, environment).await;
-            told.map_err(|error| format!("the account cannot be drawn now: {error:#}"))
+            let told = self.books.balance(backend, settle).await;
+            let told = told.map_err(|error| format!("the account cannot be drawn now: {error:#}"))?;
+            serde_json::to_value(told).map_err(|error| error.to_string())
         })
     }
 }

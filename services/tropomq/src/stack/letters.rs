@@ -1,24 +1,25 @@
 //! Carries out what `tropomq dead` asks for, for the process that has the embedded bus to itself.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Json, Router};
 use chassis::config::ConfigError;
 use chassis::shutdown::Shutdown;
 use futures::{Stream, StreamExt, stream};
 use messaging::dead::{self, Order, Told};
 use messaging::{Bus, Environment};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tropo::ticket::Keyring;
 
-use super::{Running, messages};
+use super::Running;
 use crate::dead::asked;
 
 /// What is told waits here while it is sent.
@@ -48,12 +49,12 @@ async fn carry_out(
     headers: HeaderMap,
     chassis::http::Body(body): chassis::http::Body,
 ) -> Response {
-    if let Err(refusal) = messages::of_this_machine(peer, &headers) {
+    if let Err(refusal) = of_this_machine(peer, &headers) {
         return refusal;
     }
     let sealed: String = match serde_json::from_slice(&body) {
         Ok(sealed) => sealed,
-        Err(error) => return messages::refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     match asked::open(&sealed, &letters.keyring, &letters.environment) {
         Ok(order) => {
@@ -65,7 +66,7 @@ async fn carry_out(
                 "it is not sealed with the key of this process, which ticket.keys or ticket.key_file \
                                  has: {error}"
             );
-            messages::refused(StatusCode::FORBIDDEN, &words)
+            refused(StatusCode::FORBIDDEN, &words)
         }
     }
 }
@@ -87,4 +88,33 @@ fn line(told: &Told) -> Bytes {
     let mut line = serde_json::to_vec(told).unwrap_or_default();
     line.push(b'\n');
     line.into()
+}
+
+/// A web page that somebody on this machine looks at can post here as well. Its browser lets it do so only as plain
+/// text or under the name of its own server, so neither is taken.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let json = header(header::CONTENT_TYPE).starts_with("application/json");
+    let host = header(header::HOST);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !json || !local
+}
+
+/// Whether somebody on this machine asks, and no page in a browser.
+///
+/// # Errors
+/// The answer to anybody else.
+#[expect(clippy::result_large_err, reason = "it is the answer, once")]
+fn of_this_machine(peer: SocketAddr, headers: &HeaderMap) -> Result<(), Response> {
+    if peer.ip().to_canonical().is_loopback() && !is_of_a_page(headers) {
+        return Ok(());
+    }
+    let words = "it is taken as application/json from this machine alone, at its loopback address";
+    Err(refused(StatusCode::FORBIDDEN, words))
+}
+
+/// The answer to what cannot be done; the command line prints its words.
+fn refused(status: StatusCode, words: &str) -> Response {
+    (status, Json(json!({ "error": words }))).into_response()
 }

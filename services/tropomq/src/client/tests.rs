@@ -1,0 +1,143 @@
+//! What commands are told of a console that is away, that says no, and of what is no console.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// Serves a stand-in for a console while it lives.
+struct Stand {
+    address: SocketAddr,
+    _serving: JoinSet<()>,
+}
+
+impl Stand {
+    async fn new(routes: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { address, _serving: serving }
+    }
+
+    fn client(&self, token: Option<&str>) -> Client {
+        client(self.address, token)
+    }
+}
+
+fn client(address: SocketAddr, token: Option<&str>) -> Client {
+    chassis::tls::install_provider();
+    let token = token.map(SecretString::from);
+    Client::at(format!("http://{address}/below").parse().unwrap(), token.as_ref()).unwrap()
+}
+
+fn problem(status: u16, more: &Value) -> Response {
+    let mut problem =
+        json!({ "type": "urn:tropomq:problem:x", "title": "X", "status": status, "detail": "so\u{1b}[2J" });
+    problem.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    (StatusCode::from_u16(status).unwrap(), kind, problem.to_string()).into_response()
+}
+
+async fn asked(client: &Client) -> ApiError {
+    client.get::<Value>(&["v1", "it"], &[]).await.unwrap_err()
+}
+
+#[track_caller]
+fn check(error: ApiError, code: u8, words: &str) {
+    let told = error.to_string();
+    assert_eq!((error.code(), told.contains(words)), (code, true), "{told}");
+    assert!(!told.contains(char::is_control), "{told:?}");
+    let ended: anyhow::Error = error.into();
+    assert_eq!(ended.downcast_ref::<chassis::exit::Ended>().map(|ended| ended.code), Some(code));
+}
+
+#[tokio::test]
+async fn a_console_that_is_away_is_told_with_where_it_was_sought() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = asked(&client(address, None)).await;
+    assert!(error.may_pass());
+    check(error, 69, &format!("nobody answers at http://{address}/below: is `tropomq up` or `tropomq console`"));
+}
+
+#[tokio::test]
+async fn what_the_console_says_no_to_has_its_words_and_an_exit_code() {
+    for (status, more, code, words) in [
+        (400, json!({}), 1, "so\u{fffd}[2J"),
+        (404, json!({}), 1, "so"),
+        (403, json!({}), 77, "so"),
+        (503, json!({}), 69, "so"),
+        (503, json!({ "may_be_sent": false }), 69, "so"),
+        (503, json!({ "may_be_sent": true }), 75, "so"),
+    ] {
+        let route = get(move || std::future::ready(problem(status, &more)));
+        let stand = Stand::new(Router::new().route("/below/v1/it", route)).await;
+        let error = asked(&stand.client(None)).await;
+        assert_eq!(error.may_pass(), status == 503);
+        check(error, code, words);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_known_hears_what_to_do() {
+    let route = get(|| std::future::ready(problem(401, &json!({}))));
+    let stand = Stand::new(Router::new().route("/below/v1/it", route)).await;
+    check(asked(&stand.client(None)).await, 77, "put one of its console.tokens into TROPOMQ_TOKEN");
+    check(asked(&stand.client(Some("t"))).await, 77, "does not know the token in TROPOMQ_TOKEN");
+}
+
+#[tokio::test]
+async fn what_is_no_console_is_not_believed() {
+    let nonsense = Router::new()
+        .route("/below/v1/it", get(async || "welcome"))
+        .route("/below/v1/page", get(async || (StatusCode::NOT_FOUND, "no such page")))
+        .route("/below/v1/moved", get(async || (StatusCode::FOUND, [(header::LOCATION, "/below/v1/it")])))
+        .route("/below/v1/lines", get(async || vec![b'a', b'\n', 0xff, b'\n']));
+    let stand = Stand::new(nonsense).await;
+    let client = stand.client(Some("t"));
+    check(asked(&client).await, 69, "unreadable at line 1");
+    for path in ["page", "moved"] {
+        let error = client.get::<Value>(&["v1", path], &[]).await.unwrap_err();
+        check(error, 69, "no console of this version: it answers");
+    }
+    let mut lines = client.follow(&["v1", "lines"], &[], None).await.unwrap();
+    assert_eq!(lines.next().await.unwrap().as_deref(), Some("a"));
+    check(lines.next().await.unwrap_err(), 69, "UTF-8");
+}
+
+#[tokio::test]
+async fn the_token_is_shown_and_a_query_is_escaped() {
+    let echo = get(async |headers: HeaderMap, uri: axum::http::Uri| {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|shown| shown.to_str().ok()).unwrap_or_default();
+        axum::Json(json!([shown, uri.query()]))
+    });
+    let stand = Stand::new(Router::new().route("/below/v1/a%2Fb", echo)).await;
+    let got: Value = stand.client(Some("secret")).get(&["v1", "a/b"], &[("q", "a&b=ç +1")]).await.unwrap();
+    assert_eq!(got, json!(["Bearer secret", "q=a%26b%3D%C3%A7+%2B1"]));
+    assert!(Client::at("http://127.0.0.1".parse().unwrap(), Some(&"a\nb".into())).is_err());
+}
+
+#[tokio::test]
+async fn lines_come_whole_however_they_are_cut() {
+    let body = ["{\"a\"", ":1}\r\n{\"b\":2}\n\n", "the rest"];
+    let pieces = futures::stream::iter(body.map(Ok::<_, std::io::Error>));
+    let body = Arc::new(Mutex::new(Some(axum::body::Body::from_stream(pieces))));
+    let route = get(move || std::future::ready(body.lock().unwrap().take().unwrap().into_response()));
+    let stand = Stand::new(Router::new().route("/below/v1/lines", route)).await;
+    let mut lines = stand.client(None).follow(&["v1", "lines"], &[], None).await.unwrap();
+    let mut heard = Vec::new();
+    while let Some(line) = lines.next().await.unwrap() {
+        heard.push(line);
+    }
+    assert_eq!(heard, ["{\"a\":1}", "{\"b\":2}", ""]);
+}

@@ -1,0 +1,161 @@
+//! Messages in a file: CSV as spreadsheets write it, or a JSON object on each line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value};
+
+/// The names that a column may have, as the console's API has them.
+const NAMES: [&str; 7] = ["id", "backend", "to", "text", "from", "network", "expires_in_s"];
+
+/// The one whose value is a number.
+const NUMBER: &str = "expires_in_s";
+
+/// The longest line of JSON, in bytes.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// A message as it stands in a file.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Row {
+    /// Where it stands: the first is 1.
+    pub(super) line: u64,
+    /// What it says, or why it cannot be read.
+    pub(super) message: Result<Map<String, Value>, String>,
+}
+
+/// The messages of a file, one after the other.
+pub(super) enum Rows {
+    Csv { names: Vec<String>, records: csv::StringRecordsIntoIter<Input> },
+    Json { input: Input, line: u64 },
+}
+
+/// What is read.
+type Input = Box<dyn BufRead + Send>;
+
+impl Rows {
+    /// # Errors
+    /// The file cannot be read, or has columns that are not known.
+    pub(super) fn open(file: &Path) -> anyhow::Result<Self> {
+        let input: Input = if file.as_os_str() == "-" {
+            Box::new(BufReader::new(std::io::stdin()))
+        } else {
+            let opened = File::open(file).with_context(|| format!("read {}", file.display()))?;
+            Box::new(BufReader::new(opened))
+        };
+        Self::of(input).with_context(|| format!("read {}", file.display()))
+    }
+
+    fn of(mut input: Input) -> anyhow::Result<Self> {
+        let begun = input.fill_buf()?;
+        // Some spreadsheets write a mark first.
+        let begun = begun.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begun);
+        if begun.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+            return Ok(Self::Json { input, line: 0 });
+        }
+        // A row with too few or too many fields is told as such, and the others are sent.
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
+        let names: Vec<String> = reader.headers()?.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
+        if let Some(other) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+            bail!("there is no column {other:?}; there are: {}", NAMES.join(", "));
+        }
+        if !names.iter().any(|name| name == "to") || !names.iter().any(|name| name == "text") {
+            bail!("the first line names the columns: to and text at least, with commas between them");
+        }
+        Ok(Self::Csv { names, records: reader.into_records() })
+    }
+
+    /// The next message; `None`: that was all.
+    ///
+    /// # Errors
+    /// The file cannot be read on.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Row>> {
+        match self {
+            Self::Csv { names, records } => {
+                let Some(read) = records.next() else { return Ok(None) };
+                let record = read?;
+                let line = record.position().map_or(0, csv::Position::line);
+                Ok(Some(Row { line, message: message(names, &record) }))
+            }
+            Self::Json { input, line } => loop {
+                let mut written = Vec::new();
+                let read = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut written)?;
+                if read == 0 {
+                    return Ok(None);
+                }
+                *line += 1;
+                if u64::try_from(read).is_ok_and(|read| LINE_BYTES_MAX <= read) {
+                    bail!("line {line} is longer than {LINE_BYTES_MAX} bytes");
+                }
+                let written = written.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&written).trim_ascii();
+                if !written.is_empty() {
+                    let message = serde_json::from_slice(written);
+                    // Where it is wrong, and not what stands there: that may be a person.
+                    let message = message.map_err(|error| format!("it is no JSON object (column {})", error.column()));
+                    return Ok(Some(Row { line: *line, message }));
+                }
+            },
+        }
+    }
+}
+
+/// What a row says. A field that is empty is left out.
+fn message(names: &[String], record: &csv::StringRecord) -> Result<Map<String, Value>, String> {
+    if names.len() != record.len() {
+        return Err(format!("it has {} fields, and the first line names {}", record.len(), names.len()));
+    }
+    let given = names.iter().zip(record).filter(|(_, field)| !field.trim().is_empty());
+    let members = given.map(|(name, field)| match name.as_str() {
+        NUMBER => {
+            field.trim().parse().map(|s: u32| (name.clone(), s.into())).map_err(|_| format!("{NUMBER}: no number"))
+        }
+        "text" => Ok((name.clone(), field.into())),
+        _ => Ok((name.clone(), field.trim().into())),
+    });
+    members.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(file: &'static str) -> Vec<(u64, Result<Value, String>)> {
+        let mut rows = Rows::of(Box::new(file.as_bytes())).unwrap();
+        let rows = std::iter::from_fn(|| rows.next().unwrap());
+        rows.map(|Row { line, message }| (line, message.map(Value::Object))).collect()
+    }
+
+    #[test]
+    fn csv_is_read_as_spreadsheets_write_it() {
+        let file = "\u{feff}To,text,expires_in_s\r\n+15555550177,\"one, \"\"two\"\"\nthree\",60\r\n12345, hi ,\r\n\
+                    alone\r\n+15555550178,x,soon\r\n";
+        let read = read(file);
+        assert_eq!(
+            read[0],
+            (2, Ok(json!({ "to": "+15555550177", "text": "one, \"two\"\nthree", "expires_in_s": 60 })))
+        );
+        assert_eq!(read[1], (4, Ok(json!({ "to": "12345", "text": " hi " }))));
+        assert_eq!(read[2], (5, Err("it has 1 fields, and the first line names 3".to_owned())));
+        assert_eq!(read[3], (6, Err("expires_in_s: no number".to_owned())));
+        assert_eq!(read.len(), 4);
+    }
+
+    #[test]
+    fn json_is_read_line_by_line() {
+        let read = read("\n {\"to\":\"1\",\"text\":\"a\"}\n\n[1]\n{\"to\":\"2\"}");
+        assert_eq!(read[0], (2, Ok(json!({ "to": "1", "text": "a" }))));
+        assert_eq!((read[1].0, read[1].1.is_err()), (4, true));
+        assert_eq!(read[2], (5, Ok(json!({ "to": "2" }))));
+    }
+
+    #[test]
+    fn what_is_no_list_of_messages_is_refused() {
+        for (file, words) in [("to,txt\n", "no column \"txt\""), ("to\n1\n", "to and text"), ("", "to and text")] {
+            let refused = Rows::of(Box::new(file.as_bytes())).err().unwrap();
+            assert!(refused.to_string().contains(words), "{refused}");
+        }
+    }
+}
