@@ -9,9 +9,9 @@ use crate::stage::{Bus, Setup, client};
 async fn a_text_is_found_by_whatever_is_known_of_it() {
     let stage = Setup::new(Bus::Embedded).with_console().start().await;
     for number in 0..12 {
-        text(&stage, &format!("+155555502{number:02}"), &format!("echo animal {number}")).await;
+        text(&stage, "story", &format!("+155555502{number:02}"), &format!("echo animal {number}")).await;
     }
-    text(&stage, "+15555550299", "Wo wohnt die Giraffe, bitte?").await;
+    text(&stage, "story", "+15555550299", "Wo wohnt die Giraffe, bitte?").await;
     listed(&stage, "limit=100", 26).await;
     // Everything that is wanted is sent before anybody looks.
     listed(&stage, "state=sent", 13).await;

@@ -65,7 +65,7 @@ async fn an_ordinary_day(stage: &Stage) {
         "join",
     ];
     for (index, words) in words.into_iter().enumerate() {
-        text(stage, &format!("+155555501{:02}", 10 + index), words).await;
+        text(stage, "story", &format!("+155555501{:02}", 10 + index), words).await;
     }
     listed(stage, "state=sent&limit=100", 8).await;
     let leaving = stage.phone(1);
@@ -73,7 +73,7 @@ async fn an_ordinary_day(stage: &Stage) {
     leaving.reply().await;
     stage.tropo.turn(json!({ "create_status": 403 })).await;
     for (index, words) in ["hours", "join Zainab"].into_iter().enumerate() {
-        text(stage, &format!("+155555501{}", 40 + index), words).await;
+        text(stage, "story", &format!("+155555501{}", 40 + index), words).await;
     }
     listed(stage, "state=failed", 2).await;
     stage.tropo.behave().await;
@@ -157,7 +157,7 @@ async fn every_page_is_whole_and_readable_whatever_people_write() {
     stage.tropo.turn(json!({ "create_status": 403 })).await;
     let long = "w".repeat(300);
     for words in [HOSTILE, &format!("echo {long}")] {
-        text(&stage, &phone.number, words).await;
+        text(&stage, "story", &phone.number, words).await;
     }
     listed(&stage, "state=failed", 4).await;
     let hostile = listed(&stage, &format!("{person}&direction=out&state=failed"), 2).await.swap_remove(1);

@@ -1,6 +1,6 @@
 //! A browser before the console of a stage, and its API.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Chromium, Tab};
 
 use crate::stage::{DEADLINE, Stage, client, until};
@@ -90,9 +90,11 @@ pub(super) async fn listed(stage: &Stage, query: &str, count: usize) -> Vec<Valu
     .await
 }
 
-/// Texts as somebody, straight into the bus: many texts, in their order.
-pub(super) async fn text(stage: &Stage, from: &str, words: &str) {
-    let wanted = serde_json::json!({ "backend": "story", "from": from, "text": words, "way": "bus" });
+/// Texts a backend as somebody, straight into the bus; the session that stands for Tropo's.
+pub(super) async fn text(stage: &Stage, backend: &str, from: &str, words: &str) -> String {
+    let wanted = json!({ "backend": backend, "from": from, "text": words, "way": "bus" });
     let (status, answer) = stage.post(&format!("{}/v1/texts", stage.console_url()), &wanted).await;
     assert!(status.is_success(), "{words}: {status}: {answer}");
+    let texted: Value = serde_json::from_str(&answer).unwrap();
+    texted["session_id"].as_str().unwrap().to_owned()
 }
