@@ -13,7 +13,7 @@ async fn a_text_as_anybody_is_answered_before_ones_eyes(bus: Bus) {
     let mut window = Window::of(&stage);
 
     // Through the simulated Tropo, all of the way.
-    let mut page = window.open("/tester", DESK);
+    let mut page = window.open("/tester?backend=story", DESK);
     wait(&mut page, "document.activeElement.id === 'text'");
     fill(&mut page, "#from", &one.number);
     fill(&mut page, "#text", "echo all of the way 🐘");

@@ -44,10 +44,10 @@ pub(super) fn value(tab: &mut Tab<'_>, expression: &str) -> Value {
     tab.evaluate(expression).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Clicks the first of what is meant.
+/// Clicks the first of what is meant, once it is seen.
 #[track_caller]
 pub(super) fn click(tab: &mut Tab<'_>, selector: &str) {
-    wait(tab, &format!("document.querySelector({}) !== null", Value::from(selector)));
+    wait(tab, &format!("document.querySelector({})?.checkVisibility()", Value::from(selector)));
     tab.click(selector).unwrap_or_else(|error| panic!("{error}"));
 }
 
