@@ -4,14 +4,12 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use protocol::EventId;
 use tempfile::TempDir;
 
-use crate::stage::{Bus, NUMBER, OTHER_NUMBER, Setup, client, tropomq, until};
+use crate::stage::{Bus, Setup, client, tropomq, until};
 
 on_both_buses! {
     the_demo_shows_a_conversation_and_ends_well
-    send_reaches_the_phone
     a_stop_is_clean_and_quick
 }
 
@@ -71,28 +69,6 @@ async fn the_demo_shows_a_conversation_and_ends_well(bus: Bus) {
         })
         .await;
     }
-}
-
-async fn send_reaches_the_phone(bus: Bus) {
-    let mut stage = Setup::new(bus).start().await;
-    let phone = stage.phone(0);
-    let config = stage.service(if bus == Bus::Embedded { "up" } else { "router-0" }).config();
-    let config = config.to_str().unwrap();
-    let send = async |arguments: &[&str]| {
-        tropomq(stage.home(), &[&["send", "--config", config, "--to", &phone.number], arguments].concat()).await
-    };
-    let sent = send(&["--backend", "story", "first words"]).await;
-    check(&sent, 0, &[]);
-    let message: EventId = out(&sent).trim().parse().unwrap();
-    let got = phone.reply().await;
-    assert_eq!((got.text.as_str(), got.from.as_str()), ("first words", NUMBER));
-    check(&send(&["--backend", "other", "--expires-in", "10m", "more words 🐘"]).await, 0, &[]);
-    assert_eq!(phone.received(2).await[1].from, OTHER_NUMBER);
-    check(&send(&["--backend", "unknown", "no words"]).await, 1, &["there is no backend unknown"]);
-    stage.settle().await;
-    phone.assert_has(&["first words", "more words 🐘"]).await;
-    let metrics = stage.metrics().await;
-    assert_eq!(metrics.published("message.sent"), 2, "message {message} and the other");
 }
 
 async fn a_stop_is_clean_and_quick(bus: Bus) {
@@ -176,7 +152,7 @@ async fn the_printed_configuration_is_the_default() {
 #[tokio::test]
 async fn a_service_on_its_own_refuses_the_embedded_bus() {
     let folder = TempDir::new().unwrap();
-    for service in ["ingress", "router", "egress", "journal"] {
+    for service in ["ingress", "router", "egress", "journal", "console"] {
         check(&tropomq(folder.path(), &[service]).await, 78, &["bus.url", "tropomq up", "amqp://"]);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
@@ -186,13 +162,14 @@ async fn a_service_on_its_own_refuses_the_embedded_bus() {
 async fn a_port_that_is_taken_is_told_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for key in ["ingress.listen", "router.listen", "egress.listen", "simulator.listen", "admin.listen"] {
+    let listeners = ["ingress", "router", "egress", "console", "simulator", "admin"];
+    for key in listeners.map(|section| format!("{section}.listen")) {
         let (section, _) = key.split_once('.').unwrap();
-        let text: String = ["ingress", "router", "egress", "simulator", "admin"]
+        let text: String = listeners
             .map(|each| format!("[{each}]\nlisten = \"{}\"\n", if each == section { &address } else { "127.0.0.1:0" }))
             .concat();
         let (folder, path) = config(&text);
-        check(&tropomq(folder.path(), &["up", "--config", &path]).await, 1, &[key, &address, "in use"]);
+        check(&tropomq(folder.path(), &["up", "--config", &path]).await, 1, &[&key, &address, "in use"]);
     }
 }
 
@@ -200,7 +177,7 @@ async fn a_port_that_is_taken_is_told_with_its_key() {
 #[tokio::test]
 async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
     let address = testkit::own_address();
-    let listeners: String = [("ingress", 1), ("egress", 2), ("simulator", 3), ("admin", 4)]
+    let listeners: String = [("ingress", 1), ("egress", 2), ("simulator", 3), ("admin", 4), ("console", 5)]
         .map(|(section, port)| format!("[{section}]\nlisten = \"{address}:{}\"\n", 31_000 + port))
         .concat();
     let (folder, path) = config(&listeners);

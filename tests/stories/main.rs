@@ -39,6 +39,7 @@ mod balance;
 mod call_backs;
 mod capture;
 mod command_line;
+mod commands;
 mod consent;
 mod console;
 mod conversations;

@@ -107,3 +107,6 @@ pub(crate) enum Command {
     /// Ask a service whether it is well; for health checks of containers
     Health(Probe),
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,7 +176,7 @@ fn print_messages(messages: &[PhoneMessage], json: bool) -> anyhow::Result<()> {
     for message in messages {
         let at = Cell::new(format!("{:.3}", message.at));
         let (from, text) = (Cell::new(message.from.as_str()), Cell::new(message.text.as_str()));
-        table.add([Cell::number(message.index), at, from, text]);
+        table.add([Cell::number(&message.index), at, from, text]);
     }
     print(&table.written());
     Ok(())

@@ -81,7 +81,7 @@ impl Cell {
     }
 
     /// A number.
-    pub(crate) fn number(number: impl ToString) -> Self {
+    pub(crate) fn number(number: &(impl ToString + ?Sized)) -> Self {
         Self { is_number: true, ..Self::new(number.to_string()) }
     }
 
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other_in_every_script() {
         let mut table = Table::new(["NAME", "COUNT", "WORDS"], Ink::Plain);
-        table.add([Cell::new("象"), Cell::number(7), Cell::new("ça va?")]);
+        table.add([Cell::new("象"), Cell::number(&7), Cell::new("ça va?")]);
         table.add([Cell::new("elephant"), Cell::known(None), Cell::new("")]);
         assert_eq!(
             table.written(),
@@ -165,7 +165,7 @@ mod tests {
              象            7  ça va?\n\
              elephant      ?  -\n"
         );
-        table.add([Cell::new("a"), Cell::number(100_000), Cell::new("b")]);
+        table.add([Cell::new("a"), Cell::number(&100_000), Cell::new("b")]);
         assert_eq!(table.written(), "a         100000  b\n", "the head is printed once");
         assert_eq!(table.written(), "");
     }

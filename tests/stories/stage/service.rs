@@ -160,6 +160,20 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// Runs a command that ends by itself, by the name of a token; its exit code, and what it printed.
+pub(crate) async fn tropomq_as<A: AsRef<std::ffi::OsStr>>(token: &str, folder: &Path, arguments: &[A]) -> Output {
+    let mut command = tokio::process::Command::from(command(folder));
+    command.args(arguments).env("TROPOMQ_TOKEN", token).kill_on_drop(true);
+    tokio::time::timeout(COMMAND_MAX, command.output()).await.expect("the command ends").unwrap()
+}
+
+/// Starts a command that goes on; it ends when it is dropped.
+pub(crate) fn tropomq_started<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> tokio::process::Child {
+    let mut command = tokio::process::Command::from(command(folder));
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.spawn().unwrap()
+}
+
 /// Runs a command that ends by itself; its exit code, and what it printed.
 pub(crate) async fn tropomq<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> Output {
     tropomq_within(COMMAND_MAX, folder, arguments).await

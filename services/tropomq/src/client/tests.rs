@@ -118,7 +118,7 @@ async fn what_is_no_console_is_not_believed() {
 #[tokio::test]
 async fn the_token_is_shown_and_a_query_is_escaped() {
     let echo = get(async |headers: HeaderMap, uri: axum::http::Uri| {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|shown| shown.to_str().ok()).unwrap_or_default();
+        let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok()).unwrap_or_default();
         axum::Json(json!([shown, uri.query()]))
     });
     let stand = Stand::new(Router::new().route("/below/v1/a%2Fb", echo)).await;

@@ -101,11 +101,11 @@ fn backend_table(backends: &[BackendState], ink: Ink) -> String {
             Cell::new(backend.name.as_str()),
             Cell::new(&backend.number),
             Cell::new(served).toned(tone),
-            Cell::number(backend.rate.map_or_else(|| "any".to_owned(), |rate| format!("{rate}/s"))),
+            Cell::number(&backend.rate.map_or_else(|| "any".to_owned(), |rate| format!("{rate}/s"))),
             Cell::known(backend.backlog.as_ref().map(Waiting::all)),
-            Cell::number(texts),
-            Cell::number(sent),
-            Cell::number(failed).toned(if failed == 0 { Tone::Plain } else { Tone::Bad }),
+            Cell::number(&texts),
+            Cell::number(&sent),
+            Cell::number(&failed).toned(if failed == 0 { Tone::Plain } else { Tone::Bad }),
             Cell::new(failure.unwrap_or_default()),
         ]);
     }
