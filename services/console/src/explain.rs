@@ -1,8 +1,7 @@
 //! The five questions about a text or a message, answered from what is on record. Pure: what is on record is gathered in
 //! `gather.rs`.
 //!
-//! 1. Did Tropo get the text? 2. Did Tropo call us? 3. Was our answer good? 4. Did we call Tropo back? 5. Did Tropo send
-//! the message?
+//! Did Tropo get the text? Did Tropo call us? Was our answer good? Did we call Tropo back? Did Tropo send the message?
 //!
 //! Invariant: a yes has evidence. What is not on record is not known, and is said to be.
 

@@ -106,13 +106,13 @@ async fn find(journal: &dyn Journal, sought: &Sought) -> Result<Option<Logged>, 
             let page = LogPage { before: None, limit: 1 };
             Ok(journal.log(&filter, page).await?.into_iter().next())
         }
-        Sought::Id(id) => Ok(meant(journal.look_for(id).await?, id)),
+        Sought::Id(id) => Ok(meant(&journal.look_for(id).await?, id)),
     }
 }
 
 /// Which of the lines that an id means is the one: that which has it, else the text that the session carried, else the
 /// latest.
-fn meant(lines: Vec<Logged>, id: &SessionId) -> Option<Logged> {
+fn meant(lines: &[Logged], id: &SessionId) -> Option<Logged> {
     let has_it = |line: &&Logged| id.as_str().parse() == Ok(line.id);
     let is_text = |line: &&Logged| line.subject != Subject::Message && line.correlation_id.as_ref() == Some(id);
     let found = lines.iter().find(has_it).or_else(|| lines.iter().find(is_text)).or_else(|| lines.first());

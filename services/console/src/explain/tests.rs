@@ -306,10 +306,8 @@ proptest::proptest! {
         unreadable in proptest::option::of(0..30_usize),
     ) {
         let Stage { mut case, .. } = everything().for_strangers();
-        let pick = |from: &[JournalEvent], which: &[usize]| -> Vec<JournalEvent> {
-            which.iter().filter_map(|index| from.get(index % from.len()).cloned()).collect()
-        };
-        case.events = pick(&case.events, &events);
+        let all: Vec<JournalEvent> = std::mem::take(&mut case.events);
+        case.events = events.iter().filter_map(|index| all.get(index % all.len()).cloned()).collect();
         if let Some(event) = unreadable.and_then(|index| case.events.get_mut(index)) {
             event.body = json!({ "text": "private", "to": "+15555550177" }).to_string();
         }
