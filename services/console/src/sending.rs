@@ -102,7 +102,7 @@ impl Console {
         }
         let until = tokio::time::Instant::now() + CONFIRM_ALL_MAX;
         let sending = wanted.into_iter().enumerate().map(|(place, wanted)| async move {
-            let key = key.map(|key| format!("{key} {place}"));
+            let key = key.map(|key| format!("{key}\n{place}"));
             let sending = async {
                 let wanted = Wanted::read(wanted)?;
                 self.send(caller, wanted, key.as_deref()).await

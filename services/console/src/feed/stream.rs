@@ -146,7 +146,10 @@ impl Watcher {
             return self.catch_up().await;
         }
         match self.new.recv().await {
-            Ok(batch) if self.seen < batch.after => self.known = batch.after,
+            // What the journal has up to the end of it is read there.
+            Ok(batch) if self.seen < batch.after => {
+                self.known = batch.events.last().map_or(batch.after, |last| last.number);
+            }
             Ok(batch) => self.show(&batch.events),
             // The next batch says after which number it begins.
             Err(RecvError::Lagged(_)) => {}
