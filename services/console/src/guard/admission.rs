@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chassis::http::{Browser, is_host_known};
+use store::{Digest, SignedIn};
 
 use super::Scope;
 use super::caller::{Caller, Proof};
@@ -96,10 +97,23 @@ impl Console {
             return Ok(Some(Caller::new("anybody", &Scope::ALL, self.proof(headers, secret))));
         }
         let Some(secret) = Secret::of_cookie(headers) else { return Ok(None) };
-        let signed_in = self.database()?.desk.signed_in(&secret.digest(), self.environment.now()).await?;
+        let signed_in = self.signed_in(&secret.digest()).await?;
         let user = signed_in.and_then(|signed_in| self.guard.users.find(&signed_in.user, &signed_in.proof));
         let Some((name, scopes)) = user else { return Ok(None) };
         Ok(Some(Caller::new(name, scopes, Proof::Session { csrf: secret.csrf(), secret })))
+    }
+
+    /// Whose session this is. While the database is away, what it said lately holds.
+    async fn signed_in(&self, session: &Digest) -> Result<Option<SignedIn>, Problem> {
+        let (lately, now) = (&self.guard.lately, self.environment.now());
+        let read = async { Ok::<_, Problem>(self.database()?.desk.signed_in(session, now).await?) };
+        match read.await {
+            Ok(signed_in) => {
+                lately.learn(session, signed_in.as_ref(), now);
+                Ok(signed_in)
+            }
+            Err(problem) => lately.find(session, now).map(Some).ok_or(problem),
+        }
     }
 
     /// What shows, while everybody may do anything, that a request was meant.
