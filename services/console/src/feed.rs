@@ -86,9 +86,9 @@ impl Places {
             let of_name = of.entry(caller.name.clone()).or_insert_with(|| Arc::new(Semaphore::new(EACH_MAX)));
             Arc::clone(of_name)
         };
-        let taken = of_name.try_acquire_owned().and_then(|of_name| {
-            Ok(Place { _of_all: Arc::clone(&self.all).try_acquire_owned()?, _of_name: of_name })
-        });
+        let taken = of_name
+            .try_acquire_owned()
+            .and_then(|of_name| Ok(Place { _of_all: Arc::clone(&self.all).try_acquire_owned()?, _of_name: of_name }));
         taken.map_err(|_| Problem::unavailable("too many watch at once: come again later"))
     }
 }

@@ -21,10 +21,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::guard::{Caller, Scope};
-use crate::problem::Problem;
 use crate::Console;
 use crate::acts::IDS_MAX;
+use crate::guard::{Caller, Scope};
+use crate::problem::Problem;
 pub(crate) use shown::{Group, Letter, Progress, Worked};
 
 /// How long a look may take, the wait for its turn included. It holds letters in hand, which nobody else sees meanwhile.
@@ -178,10 +178,13 @@ impl Console {
         };
         let working = stream::once(work).filter_map(async |()| None);
         // Whoever looks next finds the letters of a change in hand, and that is told; a look has its turn to the end.
-        let heard = stream::unfold((receiver, Some(turn)), async move |(mut receiver, turn): (mpsc::Receiver<Told>, Option<OwnedSemaphorePermit>)| {
-            let told = receiver.recv().await?;
-            Some((told, (receiver, turn.filter(|_| is_look))))
-        });
+        let heard = stream::unfold(
+            (receiver, Some(turn)),
+            async move |(mut receiver, turn): (mpsc::Receiver<Told>, Option<OwnedSemaphorePermit>)| {
+                let told = receiver.recv().await?;
+                Some((told, (receiver, turn.filter(|_| is_look))))
+            },
+        );
         let told = heard.then(move |told| {
             let (console, caller) = (Arc::clone(&self), caller.clone());
             async move {

@@ -49,7 +49,8 @@ fn texting() -> Texting {
 #[tokio::test]
 async fn no_line_has_a_secret() {
     let line = r#"#TROPO#: Sending [url=http://h/tropo/a/s3cret]: {"parameters":{"token":"s3cret","ticket":"s3cret"}}"#;
-    let lines = async move || Json(json!([{ "line": 7, "session_id": null, "at": "2026-03-01T09:30:15Z", "text": line }]));
+    let lines =
+        async move || Json(json!([{ "line": 7, "session_id": null, "at": "2026-03-01T09:30:15Z", "text": line }]));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = format!("http://{}/", listener.local_addr().unwrap());
     let mut tasks = JoinSet::new();

@@ -39,7 +39,8 @@ async fn a_text_is_found_by_whatever_somebody_has() {
     assert_eq!(found(&stage, CLERK, "backend=c").await, [""; 0]);
     // Without people by ids alone: whether a number is known tells of a person as well.
     assert_eq!(found(&stage, READER, &format!("q={text}")).await, [text.as_str()]);
-    for query in ["q=%2B1-555-555-0177", "q=0177", "q=world", "person=15555550177", "q=session-b-1&person=15555550177"] {
+    for query in ["q=%2B1-555-555-0177", "q=0177", "q=world", "person=15555550177", "q=session-b-1&person=15555550177"]
+    {
         for path in ["/v1/messages", "/v1/messages/export"] {
             let (status, _) = stage.get(READER, &format!("{path}?{query}")).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "{path}?{query}");
