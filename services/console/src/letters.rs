@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use messaging::dead::{self, Action, Data, Detail, Filter, Order, Outcome, Place, Summary, Told};
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -178,13 +178,10 @@ impl Console {
         };
         let working = stream::once(work).filter_map(async |()| None);
         // Whoever looks next finds the letters of a change in hand, and that is told; a look has its turn to the end.
-        let heard = stream::unfold(
-            (receiver, Some(turn)),
-            async move |(mut receiver, turn): (mpsc::Receiver<Told>, Option<OwnedSemaphorePermit>)| {
-                let told = receiver.recv().await?;
-                Some((told, (receiver, turn.filter(|_| is_look))))
-            },
-        );
+        let heard = stream::unfold((receiver, Some(turn)), move |(mut receiver, turn)| async move {
+            let told = receiver.recv().await?;
+            Some((told, (receiver, turn.filter(|_| is_look))))
+        });
         let told = heard.then(move |told| {
             let (console, caller) = (Arc::clone(&self), caller.clone());
             async move {

@@ -151,7 +151,7 @@ impl<'a> Record<'a> {
         let told = said::<MessageFailed>(failed);
         let detail = told.as_ref().map(|failed| failed.detail.as_str());
         let evidence = self.shown(&[self.last(Kind::MessageDelayed.as_str()), Some(failed)]);
-        match told.map(|failed| failed.reason) {
+        match told.as_ref().map(|failed| failed.reason) {
             Some(FailureReason::Unsendable) => {
                 let because = self.case.quoting("It cannot be sent as it is", detail);
                 Found::no(because, evidence).for_cause(Cause::Unsendable)
