@@ -9,7 +9,6 @@ mod answers;
 mod cause;
 mod evidence;
 mod gather;
-mod masked;
 mod sending;
 mod texting;
 mod tropo_log;
@@ -26,7 +25,6 @@ use answers::Found;
 pub use cause::{Advice, Cause};
 pub use evidence::{Evidence, Source};
 pub(crate) use gather::Sought;
-pub(crate) use masked::without_secrets;
 
 /// What happened to a text or a message.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]

@@ -21,6 +21,7 @@ mod guard;
 mod house;
 mod letters;
 mod log;
+mod masked;
 mod observe;
 mod pages;
 mod problem;

@@ -27,10 +27,10 @@ pub(crate) const LIMIT_MAX: u32 = 500;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
     /// Whatever you have: the id of a message, text or session, a number in any writing, its last digits (at least four),
-    /// or words. Last digits and words need the scope `people`.
+    /// or words. But for ids, it needs the scope `people`.
     #[param(example = "+1-555-555-0177")]
     pub(crate) q: Option<String>,
-    /// Those of this person: a number in any writing, or a name.
+    /// Those of this person: a number in any writing, or a name. It needs the scope `people`.
     pub(crate) person: Option<String>,
     /// Those of this backend.
     pub(crate) backend: Option<String>,
@@ -232,6 +232,10 @@ async fn find(
     Search { sought, filter, .. }: &Search,
     page: LogPage,
 ) -> Result<Vec<Logged>, Problem> {
+    // Whether somebody is known tells of people as well.
+    if filter.person.is_some() {
+        caller.may(Scope::People)?;
+    }
     let Some(sought) = sought else { return Ok(journal.log(filter, page).await?) };
     if let Some(id) = &sought.id {
         let mut named = journal.look_for(id).await?;
@@ -249,9 +253,7 @@ async fn find(
     match (&sought.person, &sought.words) {
         (Some(person), _) if filter.person.as_ref().is_some_and(|also| also != person) => return Ok(Vec::new()),
         (Some(person), _) => {
-            if matches!(person, PersonSought::EndsWith(_)) {
-                caller.may(Scope::People)?;
-            }
+            caller.may(Scope::People)?;
             filter.person = Some(person.clone());
         }
         (None, Some(words)) => {

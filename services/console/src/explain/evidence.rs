@@ -7,9 +7,9 @@ use store::{JournalEvent, Logged};
 use utoipa::ToSchema;
 
 use super::tropo_log::Told;
-use super::{Case, masked, words};
-use crate::shown;
+use super::{Case, words};
 use crate::simulated::TropoLine;
+use crate::{masked, shown};
 
 /// Something that is on record.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -67,7 +67,7 @@ impl Case {
     /// A line of Tropo's log as evidence.
     pub(super) fn line(&self, line: &TropoLine) -> Evidence {
         let told = Told::of(&line.text);
-        let text = self.sees_people.then(|| masked::without_secrets(&line.text));
+        let text = self.sees_people.then_some(&line.text);
         Evidence {
             at: line.at,
             source: Source::TropoLog,

@@ -70,9 +70,11 @@ pub(super) fn overall(case: &Case, texting: &[Found; 3], sendings: &[[Found; 2]]
 }
 
 impl Case {
-    /// Words of ours and of applications, which name nobody, as they may be shown all the same.
-    pub(super) fn quoted(&self, words: &str) -> String {
-        if self.sees_people { words.to_owned() } else { super::masked::numbers(words) }
+    /// What we say, with what applications, Tropo or a handler said to it. That may quote anybody: only who may see people
+    /// sees it.
+    pub(super) fn quoting(&self, ours: &str, theirs: Option<&str>) -> String {
+        let theirs = theirs.map(str::trim).filter(|theirs| self.sees_people && !theirs.is_empty());
+        words::sentence(&theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{ours}: {theirs}")))
     }
 }
 
@@ -147,12 +149,12 @@ impl<'a> Record<'a> {
     /// It was given up before any session had it.
     fn refused(&self, failed: &'a JournalEvent) -> Found {
         let told = said::<MessageFailed>(failed);
-        let detail =
-            told.as_ref().map_or_else(String::new, |failed| words::sentence(&self.case.quoted(&failed.detail)));
+        let detail = told.as_ref().map(|failed| failed.detail.as_str());
         let evidence = self.shown(&[self.last(Kind::MessageDelayed.as_str()), Some(failed)]);
-        match told.map(|failed| failed.reason) {
+        match told.as_ref().map(|failed| failed.reason) {
             Some(FailureReason::Unsendable) => {
-                Found::no(format!("It cannot be sent as it is: {detail}"), evidence).for_cause(Cause::Unsendable)
+                let because = self.case.quoting("It cannot be sent as it is", detail);
+                Found::no(because, evidence).for_cause(Cause::Unsendable)
             }
             Some(
                 FailureReason::Refused
@@ -163,7 +165,7 @@ impl<'a> Record<'a> {
             | None => {
                 let mut evidence = evidence;
                 evidence.extend(self.case.configured());
-                let because = format!("Tropo refused to create a session: {detail}");
+                let because = self.case.quoting("Tropo refused to create a session", detail);
                 Found::no(because, evidence).for_cause(Cause::TokenRefused)
             }
         }
@@ -181,8 +183,7 @@ impl<'a> Record<'a> {
 
     fn dead(&self, dead: Option<&'a JournalEvent>) -> Found {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
-        let told = told.map_or_else(String::new, |told| format!(" {}", words::sentence(&self.case.quoted(&told))));
-        let because = format!("It was given up, and is among the dead letters.{told}");
+        let because = self.case.quoting("It was given up, and is among the dead letters", told.as_deref());
         Found::no(because, self.shown(&[self.last(Kind::MessageDelayed.as_str()), dead])).for_cause(Cause::DeadMessage)
     }
 
@@ -233,9 +234,7 @@ impl<'a> Record<'a> {
             DelayedReason::Unreadable => ("Tropo's answer could not be understood", Cause::AnswerUnreadable),
             DelayedReason::Ledger => ("our own record of releases could not be read", Cause::LedgerAway),
         };
-        let detail = self.case.quoted(&delayed.detail);
-        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        Some((words::sentence(&format!("{because}{status}{detail}")), cause))
+        Some((self.case.quoting(&format!("{because}{status}"), Some(&delayed.detail)), cause))
     }
 
     /// A session was created, and did not come for its message.
@@ -292,10 +291,7 @@ impl<'a> Record<'a> {
         let told = failed.and_then(said::<MessageFailed>);
         let result = self.last(Kind::SessionResult.as_str());
         let error = result.and_then(said::<SessionResult>).and_then(|result| result.error);
-        let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone())).unwrap_or_default();
-        // These are Tropo's own words: they may quote anybody.
-        let is_shown = self.case.sees_people && !detail.is_empty();
-        let detail = if is_shown { format!(": {detail}") } else { String::new() };
+        let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone()));
         let mut evidence = self.shown(&[result, failed]);
         let line = self.told(|story| story.document_refused.or(story.action_failed));
         evidence.extend(line.map(|line| self.case.line(line)));
@@ -306,7 +302,7 @@ impl<'a> Record<'a> {
                 ("Tropo could not hand the message over", Cause::NotHandedOver)
             }
         };
-        Found::no(words::sentence(&format!("{because}{detail}")), evidence).for_cause(cause)
+        Found::no(self.case.quoting(because, detail.as_deref()), evidence).for_cause(cause)
     }
 
     /// Tropo has the document, and no result came.

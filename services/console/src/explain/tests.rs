@@ -264,12 +264,12 @@ fn every_cause_has_its_section_in_the_guide() {
 
 /// Everything that can happen to two messages of a text, at once.
 fn everything() -> Stage {
-    let asked = [("stock", SaidWord::Away, "no answer")];
+    let asked = [("stock", SaidWord::Away, "private")];
     let mut stage = Stage::text()
         .routed(RoutedOutcome::GivenUp, &asked)
         .offered()
         .ignored(IgnoredReason::NoAnswer)
-        .dead("router.message.received.07", "stopped")
+        .dead("router.message.received.07", "private")
         .answered();
     for session in ["b1", "b2"] {
         stage = stage
@@ -280,10 +280,10 @@ fn everything() -> Stage {
             .sent(session)
             .unconfirmed(session)
             .failed(Some(session), FailureReason::Incomplete, "private")
-            .failed(None, FailureReason::Refused, "Invalid token")
+            .failed(None, FailureReason::Refused, "private")
             .expired()
             .suppressed()
-            .dead("egress.message.send.my-backend", "expired")
+            .dead("egress.message.send.my-backend", "private")
             .delivered(session)
             .line(session, "#TROPO#: Sending TropoML Payload on Tropo-Thread-b1 [url=http://h/]: private")
             .line(session, "#TROPO#: Received non-2XX status code on Tropo-Thread-b1 [url=http://h/, code=x]")

@@ -154,7 +154,7 @@ fn answered(case: &Case, text: &Logged, events: &[&JournalEvent]) -> Found {
     }
     match what_was_said {
         Some(said) if said.outcome == RoutedOutcome::GivenUp => {
-            Found::no(failed(&said), shown(&[routed, dead])).for_cause(Cause::ApplicationFailed)
+            Found::no(failed(case, &said), shown(&[routed, dead])).for_cause(Cause::ApplicationFailed)
         }
         Some(said) if said.outcome == RoutedOutcome::Offered && dead.is_none() => {
             let application = said.application.as_deref().unwrap_or("an application").to_owned();
@@ -175,8 +175,7 @@ fn answered(case: &Case, text: &Logged, events: &[&JournalEvent]) -> Found {
 fn unsettled(case: &Case, text: &Logged, dead: Option<&JournalEvent>, routed: Option<&JournalEvent>) -> Found {
     if dead.is_some() || text.marks.has(Mark::Dead) {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
-        let told = told.map_or_else(String::new, |told| format!(" {}", words::sentence(&case.quoted(&told))));
-        let because = format!("It could not be handled, and is among the dead letters.{told}");
+        let because = case.quoting("It could not be handled, and is among the dead letters", told.as_deref());
         let mut evidence = case.events_shown(routed.into_iter().chain(dead));
         if evidence.is_empty() {
             evidence.push(case.log(text));
@@ -245,13 +244,11 @@ fn silent(
 }
 
 /// Which application failed, and why.
-fn failed(routed: &MessageRouted) -> String {
+fn failed(case: &Case, routed: &MessageRouted) -> String {
     let is_failure = |said| matches!(said, SaidWord::Failed | SaidWord::Away);
     let Some(asked) = routed.asked.iter().rev().find(|asked| is_failure(asked.said)) else {
         return "It could not be handled, and is among the dead letters.".to_owned();
     };
     let how = if asked.said == SaidWord::Away { "was away for too long" } else { "failed" };
-    let because =
-        asked.because.as_deref().map_or_else(|| ".".to_owned(), |because| format!(": {}", words::sentence(because)));
-    format!("{} {how}{because}", asked.application)
+    case.quoting(&format!("{} {how}", asked.application), asked.because.as_deref())
 }

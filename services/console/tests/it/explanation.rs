@@ -73,10 +73,12 @@ async fn a_text_is_explained_whichever_id_somebody_has() {
         assert_eq!(sessions, ["session-a-1", "session-b-1"], "{id}");
         assert_eq!(explanation["tropo_log"], "none");
     }
-    let latest = explained(&stage, READER, "/v1/explanation?person=%2B15555550177&backend=b").await;
+    let of_person = "/v1/explanation?person=%2B15555550177&backend=b";
+    let latest = explained(&stage, CLERK, of_person).await;
     assert_eq!(latest["about"]["id"], json!(talk.reply));
     assert_eq!(latest["text"]["id"], json!(talk.text));
-    let told = latest.to_string();
+    assert_eq!(stage.get(READER, of_person).await.0, StatusCode::FORBIDDEN);
+    let told = explained(&stage, READER, &format!("/v1/messages/{}/explanation", talk.reply)).await.to_string();
     assert!(!told.contains("0177") && !told.contains("hello"), "{told}");
 }
 
@@ -84,12 +86,12 @@ async fn a_text_is_explained_whichever_id_somebody_has() {
 async fn what_is_not_on_record_is_not_found_and_says_why() {
     let stage = Stage::set().await;
     for path in ["/v1/messages/nobody-s/explanation", "/v1/explanation?person=%2B15555550199"] {
-        let (status, problem) = stage.get(READER, path).await;
+        let (status, problem) = stage.get(CLERK, path).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert!(problem["detail"].as_str().unwrap().contains("journal.retention"), "{problem}");
     }
     for path in ["/v1/messages/%C3%A9/explanation", "/v1/explanation?person=", "/v1/explanation?person=a%40b&x=1"] {
-        assert_eq!(stage.get(READER, path).await.0, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(stage.get(CLERK, path).await.0, StatusCode::BAD_REQUEST, "{path}");
     }
     assert_eq!(stage.get(SENDER, "/v1/messages/a/explanation").await.0, StatusCode::FORBIDDEN);
 }
