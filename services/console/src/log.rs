@@ -104,6 +104,7 @@ impl Query {
             })?,
             application: given("application", application.as_ref(), |name| Ok(name.to_owned()))?,
             correlation_id: given("session", session.as_ref(), |id| id.parse::<SessionId>().map_err(told))?,
+            cause: None,
             since: given("since", since.as_ref(), |time| instant(time, now))?,
             until: given("until", until.as_ref(), |time| instant(time, now))?,
         };
@@ -265,7 +266,8 @@ async fn find(
 
 /// Whether a line that was found by an id fits everything else that was asked for.
 fn fits(filter: &LogFilter, logged: &Logged) -> bool {
-    let LogFilter { subject, backend, person, words: _, standing, application, correlation_id, since, until } = filter;
+    let LogFilter { subject, backend, person, words: _, standing, application, correlation_id, cause, since, until } =
+        filter;
     let content = logged.content.as_ref();
     let is_person = |sought: &PersonSought, person: &Address| match sought {
         PersonSought::Is(address) => address == person,
@@ -277,6 +279,7 @@ fn fits(filter: &LogFilter, logged: &Logged) -> bool {
         && person.as_ref().is_none_or(|sought| content.is_some_and(|content| is_person(sought, &content.person)))
         && application.as_ref().is_none_or(|name| content.is_some_and(|known| known.application.as_ref() == Some(name)))
         && correlation_id.as_ref().is_none_or(|id| logged.correlation_id.as_ref() == Some(id))
+        && cause.is_none_or(|cause| content.is_some_and(|known| known.cause == Some(cause)))
         && since.is_none_or(|since| since <= logged.begun_at)
         && until.is_none_or(|until| logged.begun_at < until)
 }
