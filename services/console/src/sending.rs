@@ -67,6 +67,14 @@ pub struct Texted {
     pub session_id: SessionId,
 }
 
+/// What the ids of the sessions begin with that the tester makes up. None of Tropo's does.
+const TESTER_SESSION: &str = "console-";
+
+/// Whether a session is none of Tropo's: the tester put its text on the bus.
+pub(crate) fn is_of_tester(session: &SessionId) -> bool {
+    session.as_str().starts_with(TESTER_SESSION)
+}
+
 impl Console {
     /// Has a message sent. `key`: whoever asks again with the same gets the same message.
     ///
@@ -154,7 +162,7 @@ impl Console {
         text: MessageText,
         network: Network,
     ) -> Result<SessionId, Problem> {
-        let session = format!("console-{}", self.environment.chance.uuid().simple());
+        let session = format!("{TESTER_SESSION}{}", self.environment.chance.uuid().simple());
         let session_id: SessionId = session.parse().map_err(|_| Problem::unprocessable("the session has no id"))?;
         let id = EventId::of_webhook(backend, &session_id, Kind::MessageReceived, "");
         let data = MessageReceived { session_id: session_id.clone(), from, to: Some(number), text, network };

@@ -398,7 +398,9 @@ fn fits(filter: &LogFilter, line: &Logged) -> bool {
 
 fn told(filter: &LogFilter) -> String {
     let LogFilter { subject, backend, words, standing, application, correlation_id, cause, since, until, .. } = filter;
-    format!("{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}")
+    format!(
+        "{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}"
+    )
 }
 
 async fn words_are_found_in_every_script_and_with_every_filter(place: Place) {
