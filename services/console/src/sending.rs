@@ -25,6 +25,9 @@ use crate::simulated::Texting;
 use crate::{Backend, Console};
 pub use wanted::{TextWanted, Wanted, Way};
 
+/// What the id of a session begins with that is not Tropo's: of a text that was put straight into the bus.
+pub(crate) const OWN_SESSION: &str = "console-";
+
 /// The longest wait for the bus to confirm, whether one message or many.
 const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
@@ -65,14 +68,6 @@ pub struct Texted {
     /// The session that carries it.
     #[schema(value_type = String)]
     pub session_id: SessionId,
-}
-
-/// What the ids of the sessions begin with that the tester makes up. None of Tropo's does.
-const TESTER_SESSION: &str = "console-";
-
-/// Whether a session is none of Tropo's: the tester put its text on the bus.
-pub(crate) fn is_of_tester(session: &SessionId) -> bool {
-    session.as_str().starts_with(TESTER_SESSION)
 }
 
 impl Console {
@@ -162,7 +157,7 @@ impl Console {
         text: MessageText,
         network: Network,
     ) -> Result<SessionId, Problem> {
-        let session = format!("{TESTER_SESSION}{}", self.environment.chance.uuid().simple());
+        let session = format!("{OWN_SESSION}{}", self.environment.chance.uuid().simple());
         let session_id: SessionId = session.parse().map_err(|_| Problem::unprocessable("the session has no id"))?;
         let id = EventId::of_webhook(backend, &session_id, Kind::MessageReceived, "");
         let data = MessageReceived { session_id: session_id.clone(), from, to: Some(number), text, network };

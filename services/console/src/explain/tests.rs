@@ -233,7 +233,7 @@ fn a_text_of_the_tester_never_was_at_tropo() {
     let mut stage = Stage::text().answered().launched("b1", 1).released("b1").sent("b1");
     stage.case.text.as_mut().unwrap().session_id = Some("console-1".parse().unwrap());
     let explanation = check(&stage, "??yyy", Outcome::Worked, None);
-    assert_eq!(explanation.questions[0].because, "The tester put it on the bus, past Tropo.");
+    assert!(explanation.questions[0].because.contains("past Tropo"), "{}", explanation.questions[0].because);
 }
 
 #[test]
