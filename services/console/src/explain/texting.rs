@@ -121,12 +121,7 @@ fn of_text(case: &Case, text: &Logged) -> [Found; 3] {
             ("Tropo got the text, and told us of it.", "Tropo called us, and the text is kept: the answer was 200.")
         }
     };
-    let [first, second] = if case.text_session().is_some_and(sending::is_of_tester) {
-        [(); 2].map(|()| Found::not_known("The tester put it on the bus, past Tropo."))
-    } else {
-        [Found::yes(first, got), Found::yes(second, called)]
-    };
-    [first, second, answered(case, text, &events)]
+    [Found::yes(first, got), Found::yes(second, called), answered(case, text, &events)]
 }
 
 /// Question 3.
