@@ -48,7 +48,7 @@ pub(crate) async fn events<'a>(
     lines: impl Iterator<Item = &'a Logged> + Clone,
     beside: Option<EventsOf>,
 ) -> Result<Vec<JournalEvent>, LedgerError> {
-    let of_lines = lines.clone().map(|line| EventsOf::Subject(line.subject, line.id));
+    let of_lines: Vec<_> = lines.clone().map(|line| EventsOf::Subject(line.subject, line.id)).collect();
     // A delivery report names its session alone.
     let messages = lines.filter(|line| line.subject == Subject::Message);
     let sessions: BTreeSet<_> = messages.filter_map(|message| message.session_id.clone()).collect();

@@ -233,11 +233,8 @@ fn is_dead(about: &Message, questions: &[Question]) -> bool {
     use store::Standing;
     // What failed in a session that had it is no dead letter.
     let was_handed_over = questions.iter().any(|question| question.number == 4 && question.answer == Answer::Yes);
-    match about.state {
-        Some(Standing::Dead | Standing::Expired) => true,
-        Some(Standing::Failed) => !was_handed_over,
-        _ => false,
-    }
+    matches!(about.state, Some(Standing::Dead | Standing::Expired))
+        || (about.state == Some(Standing::Failed) && !was_handed_over)
 }
 
 /// The sessions at Tropo, and the way to its log.
