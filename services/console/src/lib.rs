@@ -13,6 +13,7 @@
 mod acts;
 mod api;
 mod config;
+mod conversation;
 mod explain;
 mod export;
 mod feed;

@@ -1,6 +1,8 @@
 //! The questions 4 and 5: how a message went to Tropo, and what Tropo made of it.
 
-use protocol::{DelayedReason, FailureReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, SessionResult};
+use protocol::{
+    DelayedReason, FailureReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, ResultHandler, SessionResult,
+};
 use store::{DEAD_LETTER, JournalEvent, Logged, Mark, Subject};
 
 use super::answers::Found;
@@ -127,8 +129,13 @@ impl<'a> Record<'a> {
         // After a replay, what went before it no longer holds.
         let holds = |event: &&JournalEvent| moved_at.is_none_or(|moved_at| moved_at <= event.at);
         let ended = |kind: &'static str| self.last(kind).filter(holds);
+        let dead = ended(DEAD_LETTER);
+        let and_dead = |found: Found| match dead {
+            Some(dead) => Found { because: format!("{} It {}.", found.because, words::dead(Some(dead))), ..found },
+            None => found,
+        };
         if let Some(failed) = ended(Kind::MessageFailed.as_str()) {
-            return self.refused(failed);
+            return and_dead(self.refused(failed));
         }
         let suppressed = ended(Kind::MessageSuppressed.as_str());
         if suppressed.is_some() || (moved_at.is_none() && self.has(&[Mark::Suppressed])) {
@@ -137,9 +144,8 @@ impl<'a> Record<'a> {
         }
         let expired = ended(Kind::MessageExpired.as_str());
         if expired.is_some() || (moved_at.is_none() && self.has(&[Mark::Expired])) {
-            return self.expired(expired);
+            return and_dead(self.expired(expired));
         }
-        let dead = ended(DEAD_LETTER);
         if dead.is_some() || (moved_at.is_none() && self.has(&[Mark::Dead, Mark::Refused])) {
             return self.dead(dead);
         }
@@ -171,8 +177,15 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn expired(&self, expired: Option<&'a JournalEvent>) -> Found {
+    /// What kept the latest attempt from being handed over; what kept those before it no longer matters.
+    fn delayed(&self) -> Option<&'a JournalEvent> {
+        let launched = self.last(Kind::MessageLaunched.as_str());
         let delayed = self.last(Kind::MessageDelayed.as_str());
+        delayed.filter(|delayed| launched.is_none_or(|launched| launched.at <= delayed.at))
+    }
+
+    fn expired(&self, expired: Option<&'a JournalEvent>) -> Found {
+        let delayed = self.delayed();
         let launched = self.last(Kind::MessageLaunched.as_str());
         let mut evidence = self.shown(&[launched, delayed, expired]);
         if let Some((because, cause)) = self.hindrance(&mut evidence) {
@@ -183,12 +196,12 @@ impl<'a> Record<'a> {
 
     fn dead(&self, dead: Option<&'a JournalEvent>) -> Found {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
-        let because = self.case.quoting("It was given up, and is among the dead letters", told.as_deref());
+        let because = self.case.quoting(&format!("It was given up, and {}", words::dead(dead)), told.as_deref());
         Found::no(because, self.shown(&[self.last(Kind::MessageDelayed.as_str()), dead])).for_cause(Cause::DeadMessage)
     }
 
     fn waiting(&self) -> Found {
-        let delayed = self.last(Kind::MessageDelayed.as_str());
+        let delayed = self.delayed();
         let launched = self.last(Kind::MessageLaunched.as_str());
         if let Some((event, told)) = delayed.and_then(|event| Some((event, said::<MessageDelayed>(event)?))) {
             let mut evidence = self.shown(&[launched, Some(event)]);
@@ -206,7 +219,7 @@ impl<'a> Record<'a> {
         let waited_s = words::seconds_between(begun_at, self.case.now);
         let waited = words::duration(begun_at, self.case.now);
         let mut evidence = self.shown(&[self.last(Kind::MessageSend.as_str()), launched]);
-        if launched.is_none() {
+        if launched.is_none() && !self.has(&[Mark::Launched]) {
             let found = Found::not_yet(format!("Not yet: it waits on its lane, for {waited}."), evidence);
             return if WAITS_LONG_S <= waited_s { found.for_cause(Cause::EgressWaits) } else { found };
         }
@@ -220,7 +233,7 @@ impl<'a> Record<'a> {
 
     /// What has kept it from being handed over: of the latest attempt.
     fn hindrance(&self, evidence: &mut Vec<Evidence>) -> Option<(String, Cause)> {
-        let Some(delayed) = self.last(Kind::MessageDelayed.as_str()).and_then(said::<MessageDelayed>) else {
+        let Some(delayed) = self.delayed().and_then(said::<MessageDelayed>) else {
             self.last(Kind::MessageLaunched.as_str())?;
             return Some(self.not_called_back(evidence));
         };
@@ -284,19 +297,37 @@ impl<'a> Record<'a> {
             evidence.extend(self.told(|story| story.handed_over).map(|line| self.case.line(line)));
             return Found::yes("Tropo sent it, and reported so.", evidence);
         }
-        self.without_result()
+        self.reported().unwrap_or_else(|| self.without_result())
+    }
+
+    /// The result came, and what it means for the message is not on record.
+    fn reported(&self) -> Option<Found> {
+        let result = self.last(Kind::SessionResult.as_str())?;
+        // One from before the latest release is about another session.
+        let released = self.last(Kind::MessageReleased.as_str());
+        let handler = said::<SessionResult>(result).filter(|_| is_since(released, result))?.handler;
+        Some(match handler {
+            ResultHandler::Continue => {
+                let because = "Tropo reported that the document is done; that it was sent is not recorded yet.";
+                Found::yes(because, self.shown(&[Some(result)]))
+            }
+            ResultHandler::Error | ResultHandler::Incomplete => self.failed(None),
+        })
     }
 
     fn failed(&self, failed: Option<&'a JournalEvent>) -> Found {
         let told = failed.and_then(said::<MessageFailed>);
         let result = self.last(Kind::SessionResult.as_str());
-        let error = result.and_then(said::<SessionResult>).and_then(|result| result.error);
+        let reported = result.and_then(said::<SessionResult>);
+        let is_error = reported.as_ref().is_some_and(|result| result.handler == ResultHandler::Error);
+        let error = reported.and_then(|result| result.error);
         let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone()));
         let mut evidence = self.shown(&[result, failed]);
         let line = self.told(|story| story.document_refused.or(story.action_failed));
         evidence.extend(line.map(|line| self.case.line(line)));
         let (because, cause) = match told.map(|failed| failed.reason) {
             Some(FailureReason::SessionError) => ("Tropo could not use the document", Cause::DocumentRefused),
+            None if is_error => ("Tropo could not use the document", Cause::DocumentRefused),
             Some(FailureReason::Undelivered) => ("The carrier did not deliver it", Cause::Undelivered),
             Some(FailureReason::Incomplete | FailureReason::Refused | FailureReason::Unsendable) | None => {
                 ("Tropo could not hand the message over", Cause::NotHandedOver)
@@ -316,7 +347,11 @@ impl<'a> Record<'a> {
             return Found::no("Tropo's log says that it could not use the document.", evidence)
                 .for_cause(Cause::DocumentRefused);
         }
-        let is_overdue = unconfirmed.is_some() || self.has(&[Mark::Unconfirmed]);
+        // A session that has it anew may still report.
+        let is_overdue = match unconfirmed {
+            Some(unconfirmed) => is_since(released, unconfirmed),
+            None => self.has(&[Mark::Unconfirmed]),
+        };
         let result_lost = self.told(|story| story.result_lost);
         evidence.extend(result_lost.map(line));
         if let Some(handed_over) = self.told(|story| story.handed_over) {
@@ -329,9 +364,14 @@ impl<'a> Record<'a> {
             let because = "No result came: it may or may not have been sent.";
             return Found { evidence, ..Found::not_known(because) }.for_cause(Cause::NoResult);
         }
-        let released_at = self.message.released_at.or(released.map(|released| released.at));
+        let released_at = released.map(|released| released.at).or(self.message.released_at);
         let waited = released_at.map(|at| words::duration(at, self.case.now));
         let waited = waited.map_or_else(String::new, |waited| format!(", for {waited}"));
         Found::not_yet(format!("Not yet: Tropo has the message, and its result is awaited{waited}."), evidence)
     }
+}
+
+/// Whether something happened since the message was released, as far as that is on record.
+fn is_since(released: Option<&JournalEvent>, event: &JournalEvent) -> bool {
+    released.is_none_or(|released| released.at <= event.at)
 }
