@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::acts::EDIT;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::{Console, observe};
@@ -249,7 +250,7 @@ fn action(action: &Action) -> Option<&'static str> {
     match action {
         Action::Look | Action::Rehearse => None,
         Action::Replay { .. } => Some("dead_letters.replay"),
-        Action::Edit { .. } => Some("dead_letters.edit"),
+        Action::Edit { .. } => Some(EDIT),
         Action::Drop => Some("dead_letters.drop"),
     }
 }
