@@ -41,6 +41,7 @@ mod capture;
 mod command_line;
 mod commands;
 mod consent;
+mod console;
 mod conversations;
 mod crashes;
 mod crowd;

@@ -25,6 +25,9 @@ use crate::simulated::Texting;
 use crate::{Backend, Console};
 pub use wanted::{TextWanted, Wanted, Way};
 
+/// What the id of a session begins with that is not Tropo's: of a text that was put straight into the bus.
+pub(crate) const OWN_SESSION: &str = "console-";
+
 /// The longest wait for the bus to confirm, whether one message or many.
 const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
@@ -154,7 +157,7 @@ impl Console {
         text: MessageText,
         network: Network,
     ) -> Result<SessionId, Problem> {
-        let session = format!("console-{}", self.environment.chance.uuid().simple());
+        let session = format!("{OWN_SESSION}{}", self.environment.chance.uuid().simple());
         let session_id: SessionId = session.parse().map_err(|_| Problem::unprocessable("the session has no id"))?;
         let id = EventId::of_webhook(backend, &session_id, Kind::MessageReceived, "");
         let data = MessageReceived { session_id: session_id.clone(), from, to: Some(number), text, network };

@@ -224,6 +224,27 @@ impl Tab<'_> {
         self.browser.ask("Input.insertText", &json!({"text": text}), Some(&self.session)).map(drop)
     }
 
+    /// Clicks the first element that a selector finds, in its middle; it is scrolled to before.
+    ///
+    /// # Errors
+    /// When nothing is found, or the browser refuses.
+    pub fn click(&mut self, selector: &str) -> Result<(), PartError> {
+        let middle = format!(
+            "(() => {{ const found = document.querySelector({}); \
+             found.scrollIntoView({{ block: 'center', behavior: 'instant' }}); \
+             const {{ x, y, width, height }} = found.getBoundingClientRect(); \
+             return [x + width / 2, y + height / 2]; }})()",
+            Value::from(selector)
+        );
+        let middle = self.evaluate(&middle)?;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event =
+                json!({"type": kind, "x": middle.get(0), "y": middle.get(1), "button": "left", "clickCount": 1});
+            self.browser.ask("Input.dispatchMouseEvent", &event, Some(&self.session))?;
+        }
+        Ok(())
+    }
+
     /// Presses a key, such as `Enter` or `Tab`, and lets it go.
     ///
     /// # Errors
@@ -322,7 +343,8 @@ mod tests {
     fn a_browser_shows_a_page_takes_what_is_written_and_goes_with_its_owner() {
         let mut browser = Chromium::start().unwrap_or_else(|error| panic!("{error}"));
         let pid = browser.child.id();
-        let url = "data:text/html,<title>x</title><input autofocus onkeydown=\"document.title=event.key\">";
+        let url = "data:text/html,<title>x</title><input autofocus onkeydown=\"document.title=event.key\">\
+                   <p style=\"height: 900px\"></p><button onclick=\"this.textContent='clicked'\">click</button>";
         let mut tab = browser.open(url, (400, 300)).unwrap();
         assert_eq!(tab.evaluate("[document.title, innerWidth]").unwrap(), json!(["x", 400]));
         tab.wait_for("document.activeElement.tagName === 'INPUT'", ANSWER_MAX).unwrap();
@@ -330,6 +352,9 @@ mod tests {
         tab.press("Enter").unwrap();
         tab.wait_for("document.title === 'Enter'", ANSWER_MAX).unwrap();
         assert_eq!(tab.evaluate("document.querySelector('input').value").unwrap(), "é 🐘");
+        tab.click("button").unwrap();
+        assert_eq!(tab.evaluate("document.querySelector('button').textContent").unwrap(), "clicked");
+        assert!(matches!(tab.click("nothing"), Err(PartError::Refused { .. })));
         assert!(matches!(tab.evaluate("nothing.at.all"), Err(PartError::Refused { .. })));
         assert_eq!(tab.complaints().unwrap(), Vec::<String>::new());
         tab.evaluate("console.error('too', 'bad'); setTimeout(() => { throw new Error('late') }); 0").unwrap();

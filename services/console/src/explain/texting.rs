@@ -10,6 +10,7 @@ use super::cause::Cause;
 use super::evidence::Evidence;
 use super::tropo_log::Story;
 use super::{Case, words};
+use crate::sending::OWN_SESSION;
 
 /// How long a text may wait for a router before something may be wrong, in seconds.
 const WAITS_LONG_S: i64 = 60;
@@ -107,6 +108,13 @@ fn of_text(case: &Case, text: &Logged) -> [Found; 3] {
     got.extend(posted.iter().cloned());
     let mut called = lines(&[story.posted, story.answered]);
     called.extend(posted);
+    let is_own = case.text_session().is_some_and(|session| session.as_str().starts_with(OWN_SESSION));
+    if is_own {
+        // Whoever tries texts this way sees what happens behind Tropo alone.
+        let past = |because: &str, evidence| Found { evidence, ..Found::not_known(because) };
+        let first = past("It came past Tropo: somebody put it straight into the bus, as the tester can.", got);
+        return [first, past("It came past Tropo, and is kept.", called), answered(case, text, &events)];
+    }
     let (first, second) = match text.subject {
         Subject::Session => ("Tropo had a session, and told us of it.", "Tropo called us, and we answered."),
         Subject::Text | Subject::Message => {

@@ -119,7 +119,7 @@ async fn page(console: &Console, visitor: &Visitor, query: &Query, said: Option<
 /// The way to the one place and to the other.
 fn places(chosen: Place) -> Markup {
     html! {
-        nav.inline aria-label="Which letters" {
+        nav.tabs aria-label="Which letters" {
             @for place in [Place::Dead, Place::Unrouted] {
                 a href=(address::with(PATH, &[("place", Some(place.as_str()))])) aria-current=[(place == chosen).then_some("page")] {
                     (place.title())

@@ -60,7 +60,7 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
             @if let Some(advice) = advice { (to_do(advice)) }
             section aria-labelledby="questions" {
                 h2 #questions { "Five questions" }
-                ol.plain { @for question in questions { li { (asked(question, "q")) } } }
+                ol.questions { @for question in questions { li { (asked(question, "q")) } } }
             }
             @if 1 < replies.len() || 0 < *replies_more { (each(replies, *replies_more)) }
             @if let Some(about) = about { (facts(about, text.as_ref(), caller)) }
@@ -96,8 +96,17 @@ fn to_do(advice: &Advice) -> Markup {
     html! {
         section.note aria-labelledby="to-do" {
             h2 #to-do { "What to do" }
-            ol { @for step in &advice.to_do { li { (step) } } }
+            ol { @for step in &advice.to_do { li { (with_code(step)) } } }
             p.soft { "More in the guide: " span.mono { (advice.read_on) } }
+        }
+    }
+}
+
+/// Words in which what is to be typed stands between backticks.
+fn with_code(words: &str) -> Markup {
+    html! {
+        @for (part, words) in words.split('`').enumerate() {
+            @if part % 2 == 1 { code { (words) } } @else { (words) }
         }
     }
 }
@@ -106,7 +115,7 @@ fn to_do(advice: &Advice) -> Markup {
 fn asked(question: &Question, place: &str) -> Markup {
     let Question { number, question, answer, because, evidence } = question;
     html! {
-        h3 { (number) ". " (question) " " (answered(*answer)) }
+        h3 { span { (number) ". " (question) } " " (answered(*answer)) }
         p { (because) }
         @if !evidence.is_empty() {
             details #{ (place) (number) } {

@@ -80,7 +80,7 @@ fn row(message: &Message, caller: &Caller) -> Markup {
         tr #{ "m-" (id) } {
             td data-label="When" { a href=(address::message(id)) { (pieces::time(*at)) } }
             td data-label="Person" {
-                span { span aria-hidden="true" title=(way) { (arrow) } span.read-out { (way) } " "
+                span.person { span aria-hidden="true" title=(way) { (arrow) } span.read-out { (way) } " "
                     @match person {
                         Some(person) if caller.has(Scope::People) => {
                             a href=(address::conversation(backend.as_str(), person)) { bdi { (person) } }
