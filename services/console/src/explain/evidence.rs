@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::tropo_log::Told;
 use super::{Case, words};
+use crate::shown;
 use crate::simulated::TropoLine;
-use crate::{masked, shown};
 
 /// Something that is on record.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
