@@ -13,6 +13,7 @@
 mod acts;
 mod api;
 mod config;
+mod conversation;
 mod explain;
 mod export;
 mod feed;
@@ -21,6 +22,7 @@ mod guard;
 mod house;
 mod letters;
 mod log;
+mod masked;
 mod observe;
 mod pages;
 mod problem;

@@ -13,6 +13,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::ConfigError;
+use crate::masked::without_secrets;
 use crate::problem::Problem;
 
 /// The longest wait for a connection: it is on this machine, or beside it.
@@ -50,7 +51,7 @@ pub(crate) struct TropoLine {
     /// When it was written.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
-    /// The line itself. Personal: it quotes what went back and forth.
+    /// The line itself, without secrets. Personal: it quotes what went back and forth.
     pub(crate) text: String,
 }
 
@@ -175,7 +176,7 @@ impl Simulated {
         Ok(Self { client, at })
     }
 
-    /// Lines of Tropo's log, the oldest first: of one session, or of all.
+    /// Lines of Tropo's log, the oldest first: of one session, or of all. Secrets in them are masked.
     ///
     /// # Errors
     /// [`SimulatedError`].
@@ -197,7 +198,11 @@ impl Simulated {
                 query.append_pair("session", session.as_str());
             }
         }
-        self.ask(self.client.get(address)).await
+        let mut lines: Vec<TropoLine> = self.ask(self.client.get(address)).await?;
+        for line in &mut lines {
+            line.text = without_secrets(&line.text);
+        }
+        Ok(lines)
     }
 
     /// The phones that there are.

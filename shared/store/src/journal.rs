@@ -169,6 +169,8 @@ pub struct LogFilter {
     pub application: Option<String>,
     /// Those of the conversation that this session began.
     pub correlation_id: Option<SessionId>,
+    /// The messages that this caused: those that answer it, if it is a text.
+    pub cause: Option<EventId>,
     /// Those that began then or later.
     pub since: Option<Timestamp>,
     /// Those that began before.
@@ -179,8 +181,9 @@ impl LogFilter {
     /// Whether nothing can fit, because it asks of texts what is only ever true of messages, or the other way round.
     pub(crate) fn is_void(&self) -> bool {
         let of_application = self.application.as_ref().map(|_| Subject::Message);
+        let of_cause = self.cause.map(|_| Subject::Message);
         let of_standing = self.standing.and_then(Standing::subject);
-        let mut subjects = [self.subject, of_application, of_standing].into_iter().flatten();
+        let mut subjects = [self.subject, of_application, of_cause, of_standing].into_iter().flatten();
         let first = subjects.next();
         subjects.any(|subject| Some(subject) != first)
     }

@@ -10,12 +10,11 @@ use futures::{Stream, stream};
 use protocol::{BackendName, SessionId};
 use serde::Serialize;
 use store::{JournalEvent, LedgerError, Numbered};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::{BATCH, Batch};
+use super::{BATCH, Batch, Place};
 use crate::guard::Caller;
 use crate::problem::Problem;
 use crate::shown::ShownEvent;
@@ -79,7 +78,7 @@ struct Watcher {
     /// Read, and not yet shown.
     ready: VecDeque<Event>,
     ends_at: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Console {
@@ -93,7 +92,7 @@ impl Console {
         wish: Wish,
         after: Option<i64>,
     ) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Problem> {
-        let place = self.feed.place()?;
+        let place = self.feed.watchers.take(&caller)?;
         // First: what comes from now on is not missed while the journal is read.
         let new = self.feed.new.subscribe();
         let last = self.database()?.journal.last_number().await?;
@@ -146,7 +145,10 @@ impl Watcher {
             return self.catch_up().await;
         }
         match self.new.recv().await {
-            Ok(batch) if self.seen < batch.after => self.known = batch.after,
+            // What the journal has up to the end of it is read there.
+            Ok(batch) if self.seen < batch.after => {
+                self.known = batch.events.last().map_or(batch.after, |last| last.number);
+            }
             Ok(batch) => self.show(&batch.events),
             // The next batch says after which number it begins.
             Err(RecvError::Lagged(_)) => {}

@@ -63,7 +63,7 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
                 ol.questions { @for question in questions { li { (asked(question, "q")) } } }
             }
             @if 1 < replies.len() || 0 < *replies_more { (each(replies, *replies_more)) }
-            @if let Some(about) = about { (facts(about, text.as_ref(), caller)) }
+            @if let Some(about) = about { (facts(about, text.as_ref(), is_dead(about, questions), caller)) }
             (sessions(&explanation.sessions, explanation.tropo_log, caller))
             section aria-labelledby="timeline" {
                 h2 #timeline { "Everything that is on record" }
@@ -181,7 +181,7 @@ fn each(replies: &[Reply], more: u64) -> Markup {
 }
 
 /// What is known of it.
-fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
+fn facts(about: &Message, text: Option<&Message>, is_dead: bool, caller: &Caller) -> Markup {
     let Message { id, direction, backend, state, at, changed_at, person, text: words, network, application, .. } =
         about;
     let person = person.as_deref();
@@ -219,7 +219,7 @@ fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
                     dt { "Answers" }
                     dd { a href=(address::message(text.id)) { "the text of " (pieces::time(text.at)) } }
                 }
-                @if caller.has(Scope::Operate) && is_dead(about) {
+                @if is_dead && caller.has(Scope::Operate) {
                     dt { "Dead letter" }
                     dd { a href={ "/dead-letters/" (id) } { "Edit, replay or drop it" } }
                 }
@@ -229,9 +229,12 @@ fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
 }
 
 /// Whether it may be among the dead letters.
-fn is_dead(about: &Message) -> bool {
+fn is_dead(about: &Message, questions: &[Question]) -> bool {
     use store::Standing;
-    matches!(about.state, Some(Standing::Dead | Standing::Failed | Standing::Expired))
+    // What failed in a session that had it is no dead letter.
+    let was_handed_over = questions.iter().any(|question| question.number == 4 && question.answer == Answer::Yes);
+    matches!(about.state, Some(Standing::Dead | Standing::Expired))
+        || (about.state == Some(Standing::Failed) && !was_handed_over)
 }
 
 /// The sessions at Tropo, and the way to its log.

@@ -135,7 +135,7 @@ fn form(console: &Console, caller: &Caller, query: &Query) -> Markup {
     let ways = [any, ("in", "texts to us"), ("out", "messages from us")];
     let sinces = [any, ("1h", "the last hour"), ("24h", "the last day"), ("168h", "the last seven days")];
     let since = value(&query.since);
-    let hint = if caller.has(Scope::People) { "number, last digits, word, or id" } else { "whole number, or id" };
+    let hint = if caller.has(Scope::People) { "number, last digits, word, or id" } else { "id" };
     html! {
         form.bar role="search" action="/messages" {
             div.field.grow {

@@ -31,6 +31,6 @@ pub(super) async fn follow(
     caller.may(Scope::Read)?;
     // What is no name means all of them.
     let wish = Wish { backend: backend.parse().ok(), ..Wish::default() };
-    let told = console.pulse(wish)?;
+    let told = console.pulse(&caller, wish)?;
     Ok(Sse::new(told).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }

@@ -113,6 +113,9 @@ async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<
     }
     let page = page.above(form(console, visitor, draft));
     let chat = match draft.backend.parse().ok().zip(draft.from.parse().ok()) {
+        Some(_) if !visitor.caller.has(Scope::People) => {
+            Ok(html! { p.note { "You may not see words: the scope “people” is needed." } })
+        }
         Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, Part::Latest).await,
         None => Ok(html! {}),
     };

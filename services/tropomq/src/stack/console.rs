@@ -51,7 +51,7 @@ impl Running {
                 egress::OnUnconfirmed::Hold => "hold",
                 egress::OnUnconfirmed::Resend => "resend",
             };
-            let webhook = format!("http://{}/tropo/{name}", self.settings.ingress.listen);
+            let webhook = format!("/tropo/{name}");
             let is_guarded = !backend.is_open();
             let (number, rate) = (backend.number.clone(), backend.rate);
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })

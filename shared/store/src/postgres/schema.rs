@@ -177,6 +177,7 @@ const JOURNAL: &str = "
     ) WITH (fillfactor = 80); -- a line changes at every step of its conversation
     CREATE INDEX journal_log_person ON journal_log (reversed, place) WHERE reversed IS NOT NULL;
     CREATE INDEX journal_log_conversation ON journal_log (correlation_id, place) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_log_cause ON journal_log (cause, place) WHERE cause IS NOT NULL;
     CREATE INDEX journal_log_standing ON journal_log (standing, place) WHERE standing IS NOT NULL;
     CREATE INDEX journal_log_backend ON journal_log (backend, place);
     CREATE INDEX journal_log_application ON journal_log (application, place) WHERE application IS NOT NULL;

@@ -354,6 +354,7 @@ async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
         |filter| filter.standing = Some(Standing::Answered),
         |filter| filter.application = Some("clinic".to_owned()),
         |filter| filter.correlation_id = Some(session("a12")),
+        |filter| filter.cause = Some(id(24)),
         |filter| filter.since = Some(at(10, 0)),
         |filter| filter.until = Some(at(30, 1)),
     ];
@@ -392,13 +393,16 @@ fn fits(filter: &LogFilter, line: &Logged) -> bool {
         && filter.standing.is_none_or(|standing| line.standing() == Some(standing))
         && filter.application.as_ref().is_none_or(|application| content.application.as_ref() == Some(application))
         && filter.correlation_id.as_ref().is_none_or(|id| line.correlation_id.as_ref() == Some(id))
+        && filter.cause.is_none_or(|cause| content.cause == Some(cause))
         && filter.since.is_none_or(|since| since <= line.begun_at)
         && filter.until.is_none_or(|until| line.begun_at < until)
 }
 
 fn told(filter: &LogFilter) -> String {
-    let LogFilter { subject, backend, words, standing, application, correlation_id, since, until, .. } = filter;
-    format!("{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {since:?} {until:?}")
+    let LogFilter { subject, backend, words, standing, application, correlation_id, cause, since, until, .. } = filter;
+    format!(
+        "{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}"
+    )
 }
 
 async fn words_are_found_in_every_script_and_with_every_filter(place: Place) {

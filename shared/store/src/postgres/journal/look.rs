@@ -76,6 +76,7 @@ fn parameter(value: &Value) -> (&(dyn ToSql + Sync), Type) {
     match value {
         Value::Number(number) => (number, Type::INT8),
         Value::Text(text) => (text, Type::TEXT),
+        Value::Id(id) => (id, Type::UUID),
     }
 }
 

@@ -79,6 +79,9 @@ fn rarest(connection: &Connection, filter: &LogFilter, page: LogPage) -> Result<
     if filter.correlation_id.is_some() {
         return Ok(Some("journal_log_conversation"));
     }
+    if filter.cause.is_some() {
+        return Ok(Some("journal_log_cause"));
+    }
     if filter.person.is_some() {
         return Ok(Some("journal_log_person"));
     }
@@ -220,6 +223,7 @@ impl ToSql for Value {
         match self {
             Self::Number(number) => number.to_sql(),
             Self::Text(text) => text.to_sql(),
+            Self::Id(id) => Ok(ToSqlOutput::from(id.as_bytes().as_slice())),
         }
     }
 }
