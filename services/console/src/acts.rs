@@ -27,6 +27,9 @@ const RECORD_MAX: Duration = Duration::from_secs(3);
 /// How many ids are on record of an act.
 pub(crate) const IDS_MAX: usize = 100;
 
+/// The act of replaying a dead letter with other data.
+pub(crate) const EDIT: &str = "dead_letters.edit";
+
 /// Which acts are asked for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -100,6 +103,19 @@ impl Console {
         acts.truncate(limit as usize);
         let next = acts.last().filter(|_| !is_last).map(|last| last.number);
         Ok(Acts { acts: acts.into_iter().map(shown).collect(), next })
+    }
+
+    /// The last time that somebody asked for a dead letter to be replayed with other data, among the latest acts.
+    ///
+    /// # Errors
+    /// They may not know, or it cannot be had.
+    pub(crate) async fn edit_of(&self, caller: &Caller, id: &str) -> Result<Option<ShownAct>, Problem> {
+        let latest = self.acts(caller, &ActsAsked { limit: Some(LIMIT_MAX), cursor: None }).await?;
+        let is_of = |act: &ShownAct| {
+            let ids = act.detail.get("ids").and_then(Value::as_array);
+            act.action == EDIT && ids.is_some_and(|ids| ids.iter().any(|edited| edited == id))
+        };
+        Ok(latest.acts.into_iter().find(is_of))
     }
 }
 

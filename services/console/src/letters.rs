@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Console;
-use crate::acts::IDS_MAX;
+use crate::acts::{EDIT, IDS_MAX};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 pub(crate) use shown::{Group, Letter, Progress, Worked};
@@ -249,7 +249,7 @@ fn action(action: &Action) -> Option<&'static str> {
     match action {
         Action::Look | Action::Rehearse => None,
         Action::Replay { .. } => Some("dead_letters.replay"),
-        Action::Edit { .. } => Some("dead_letters.edit"),
+        Action::Edit { .. } => Some(EDIT),
         Action::Drop => Some("dead_letters.drop"),
     }
 }

@@ -56,6 +56,7 @@ pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, 
 use feed::Feed;
 use guard::Guard;
 use letters::Letters;
+use pages::Glance;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -78,6 +79,7 @@ pub struct Console {
     simulated: Option<Simulated>,
     feed: Feed,
     letters: Letters,
+    overview: Glance,
     /// Asks the processes that are watched.
     client: reqwest::Client,
 }
@@ -116,6 +118,7 @@ impl Console {
             simulated,
             feed,
             letters,
+            overview: Glance::default(),
             client,
         }))
     }

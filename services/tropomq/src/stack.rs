@@ -4,7 +4,6 @@ mod balance;
 mod console;
 mod journal;
 mod ledger;
-mod letters;
 mod listeners;
 mod reload;
 mod routing;
@@ -169,10 +168,6 @@ impl Stack {
         let has_database = services.router || services.egress || services.journal || services.console;
         let bus_work = if services.ingress || has_database {
             let (bus, bus_tasks) = running.bus(wrap)?;
-            if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq dead` asks the process that has it.
-                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
-            }
             let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
             match &spool {
                 Some(spool) => running.watch_spool(spool, services),

@@ -51,15 +51,19 @@ pub(crate) struct Wish {
     pub(crate) kinds: Vec<String>,
     /// Those of this session, or of the conversation that it began.
     pub(crate) session: Option<SessionId>,
+    /// Those about any of these: ids of texts, of messages, of sessions; none: about all.
+    pub(crate) about: Vec<SessionId>,
 }
 
 impl Wish {
     pub(super) fn is_for(&self, event: &JournalEvent) -> bool {
-        let Self { backend, kinds, session } = self;
+        let Self { backend, kinds, session, about } = self;
         let is_of = |id: &SessionId| event.session_id.as_ref() == Some(id) || event.correlation_id.as_ref() == Some(id);
+        let is_about = |id: &SessionId| is_of(id) || event.of.is_some_and(|(_, of)| id.as_str().parse() == Ok(of));
         backend.as_ref().is_none_or(|backend| *backend == event.backend)
             && (kinds.is_empty() || kinds.contains(&event.kind))
             && session.as_ref().is_none_or(is_of)
+            && (about.is_empty() || about.iter().any(is_about))
     }
 }
 

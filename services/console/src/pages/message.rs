@@ -1,5 +1,6 @@
 //! What happened to one text or message: the five answers first, then everything that is on record.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,6 +10,7 @@ use maud::{Markup, html};
 use super::address;
 use super::layout::{Page, Place};
 use super::pieces::{self, Column, Tone};
+use crate::acts::ShownAct;
 use crate::api::asked::Named;
 use crate::api::explanation;
 use crate::explain::{
@@ -42,7 +44,13 @@ pub(super) async fn show(
         Ok(None) => "What happened in this session",
         Err(_) => "What happened",
     };
-    let main = explained.map(|(id, explanation)| main(caller, &id, &explanation));
+    let main = match explained {
+        Ok((id, explanation)) => {
+            let edited = edited(&console, caller, &explanation).await;
+            Ok(main(caller, &id, &explanation, edited.as_ref()))
+        }
+        Err(problem) => Err(problem),
+    };
     Page::new(&console, &visitor, Place::Messages, title).shows(main)
 }
 
@@ -51,11 +59,16 @@ async fn explained(console: &Console, caller: &Caller, id: &str) -> Result<Expla
     console.explanation(caller, &Sought::Id(explanation::sought(id)?)).await
 }
 
-fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
+/// That it was edited among the dead letters, as far as that is on record.
+async fn edited(console: &Console, caller: &Caller, explanation: &Explanation) -> Option<ShownAct> {
+    let about = explanation.about.as_ref()?;
+    console.edit_of(caller, &about.id.to_string()).await.ok().flatten()
+}
+
+fn main(caller: &Caller, id: &str, explanation: &Explanation, edited: Option<&ShownAct>) -> Markup {
     let Explanation { about, text, questions, advice, replies, replies_more, timeline, .. } = explanation;
-    let backend = about.as_ref().map(|about| about.backend.as_str());
     html! {
-        div #explanation data-pulse=(address::with("/pulse", &[("backend", backend)])) {
+        div #explanation data-pulse=(pulse(id, explanation)) {
             (verdict(explanation))
             @if let Some(advice) = advice { (to_do(advice)) }
             section aria-labelledby="questions" {
@@ -63,6 +76,12 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
                 ol.questions { @for question in questions { li { (asked(question, "q")) } } }
             }
             @if 1 < replies.len() || 0 < *replies_more { (each(replies, *replies_more)) }
+            @if let Some(ShownAct { at, who, .. }) = edited {
+                p.note {
+                    b { (who) } " had it replayed with other data, " (pieces::time(*at)) " (" a href="/acts" { "who did what" }
+                    "): what it says below is what it said before."
+                }
+            }
             @if let Some(about) = about { (facts(about, text.as_ref(), is_dead(about, questions), caller)) }
             (sessions(&explanation.sessions, explanation.tropo_log, caller))
             section aria-labelledby="timeline" {
@@ -72,6 +91,16 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
             p.row { a href=(address::explanation(id)) { "This page as JSON" } }
         }
     }
+}
+
+/// What tells that something happened to it: a replay, or a delivery report, may come long after it ended.
+fn pulse(id: &str, Explanation { about, text, replies, sessions, .. }: &Explanation) -> String {
+    let lines = about.iter().chain(text).chain(replies.iter().map(|reply| &reply.message));
+    let lines = lines.map(|message| message.id.to_string());
+    let sessions = sessions.iter().map(|session| session.id.as_str().to_owned());
+    let all: BTreeSet<String> = std::iter::once(id.to_owned()).chain(lines).chain(sessions).collect();
+    let all: Vec<String> = all.into_iter().collect();
+    address::with("/pulse", &[("about", Some(&all.join(" ")))])
 }
 
 /// How it stands, in a sentence.

@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use store::{Mark, Subject};
+use store::{Act, Mark, Subject};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -206,8 +206,28 @@ async fn tropos_log_is_shown_to_whoever_may_see_people() {
     assert!(shown.contains("Tropo-Thread-a1") && shown.contains("http://h/tropo/b/…"), "{shown}");
     assert!(!shown.contains("Tropo-Thread-b1") && !shown.contains("code=403") && !shown.contains("s3cret"));
     assert!(shown.contains("&lt;i&gt;") && !shown.contains("<i>"));
+    let (_, new) = page(&stage, CLERK, "/debugger?after=1").await;
+    assert!(new.contains("<tr id=\"line-2\"") && !new.contains("<tr id=\"line-1\""), "{new}");
+    let (_, anew) = page(&stage, CLERK, "/debugger?after=99").await;
+    assert!(anew.contains("<tr id=\"line-1\""), "of another run: {anew}");
     assert_eq!(page(&stage, READER, "/debugger").await.0, StatusCode::FORBIDDEN);
     assert_eq!(page(&stage, CLERK, "/debugger?session=%C3%A9").await.0, StatusCode::BAD_REQUEST);
     let (status, none) = page(&Stage::set().await, CLERK, "/debugger").await;
     assert!(status == StatusCode::OK && none.contains("console.simulator"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_edited_among_the_dead_letters_is_said_to_be_shown_as_it_was() {
+    let stage = Stage::set().await;
+    let (talk, other) = (conversation(1, PERSON, "hello"), conversation(2, PERSON, "hello"));
+    stage.keep(&talk.entries).await;
+    stage.keep(&other.entries).await;
+    let (at, who) = ("2026-11-23T00:05:00Z".parse().unwrap(), "ada".to_owned());
+    let detail = json!({ "place": "dead", "ids": [talk.text], "limit": 1 }).to_string();
+    let act = Act { at, who, action: "dead_letters.edit".to_owned(), detail };
+    stage.opened.desk.note_act(&act).await.unwrap();
+    let (_, edited) = page(&stage, CLERK, &format!("/messages/{}", talk.text)).await;
+    assert!(edited.contains("<b>ada</b> had it replayed with other data"), "{edited}");
+    let (_, not) = page(&stage, CLERK, &format!("/messages/{}", other.text)).await;
+    assert!(!not.contains("other data"), "{not}");
 }
