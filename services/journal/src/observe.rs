@@ -128,13 +128,13 @@ pub(crate) fn unreadable(delivery: &Delivery) {
 pub(crate) fn refused_by_account(id: Option<EventId>) {
     let queue = QueueName::journal();
     METRICS.unreadable.add(1, &[KeyValue::new("messaging.destination.name", queue.to_string())]);
-    let id = id.map(|id| id.to_string()).unwrap_or_else(|| "without id".to_owned());
+    let id = id.map_or_else(|| "without id".to_owned(), |id| id.to_string());
     warn!(event.id = id, "event {id} is not accounted for: the database refuses what it says");
 }
 
 /// The database refuses what an event says; it is kept without that, or not at all.
 pub(crate) fn refused_by_journal(id: Option<EventId>, is_kept: bool) {
-    let id = id.map(|id| id.to_string()).unwrap_or_else(|| "without id".to_owned());
+    let id = id.map_or_else(|| "without id".to_owned(), |id| id.to_string());
     let how = if is_kept { "kept without what it says" } else { "not kept" };
     warn!(event.id = id, "event {id} is {how}: the database refuses it, or what is on record of the same message");
 }

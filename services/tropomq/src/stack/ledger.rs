@@ -10,8 +10,7 @@ use secrecy::ExposeSecret;
 use store::{Ledger, LedgerError, OpenError};
 use tracing::{info, warn};
 
-use super::Running;
-use super::watch::away;
+use super::{Running, watch};
 
 /// How often the ledger is asked whether it is there.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -38,7 +37,7 @@ impl Running {
                 Err(error) if may_pass(&error, self.only_looks) => {
                     let told = protocol::chain(&error);
                     warn!("{told}; trying again");
-                    away(component, self.only_looks, told);
+                    watch::away(component, self.only_looks, told);
                 }
                 Err(error) => return Err(error).context("open the release ledger (configuration key store.url)"),
             }
@@ -65,7 +64,7 @@ impl Running {
                     }
                     Err(error) => {
                         let told = protocol::chain(&error);
-                        away(&component, only_looks, told.clone());
+                        watch::away(&component, only_looks, told.clone());
                         if away.as_ref() != Some(&told) {
                             warn!("{told}; messages wait until it is there");
                         }
