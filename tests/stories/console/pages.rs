@@ -12,6 +12,9 @@ use crate::stage::{Bus, Setup, Stage};
 /// Where the pictures are.
 const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screenshots");
 
+/// The longest picture, in pixels.
+const LENGTH_MAX: u32 = 1_300;
+
 /// Nobody means well with this: markup, quotation marks, what turns the direction of writing, and no place to break.
 const HOSTILE: &str =
     "echo \"'><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>\u{202e}&amp;";
@@ -89,8 +92,13 @@ async fn an_ordinary_day(stage: &Stage) {
 fn keep(tab: &mut Tab<'_>, name: &str) {
     if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(PICTURES).unwrap();
-        // Nothing stands out because it has the focus, and the year is no matter.
-        value(tab, "document.activeElement?.blur(); 0");
+        // Nothing stands out because it has the focus, and a long page is cut off where a reader has seen enough.
+        let shown = format!(
+            "document.activeElement?.blur(); if ({LENGTH_MAX} < document.documentElement.scrollHeight) {{ \
+             document.documentElement.style.overflow = 'auto'; \
+             Object.assign(document.body.style, {{ height: '{LENGTH_MAX}px', overflow: 'hidden' }}); }} 0"
+        );
+        value(tab, &shown);
         std::fs::write(Path::new(PICTURES).join(name), tab.picture().unwrap()).unwrap();
     }
 }
