@@ -67,16 +67,16 @@ async fn an_ordinary_day(stage: &Stage) {
         "echo Does this still work?",
         "join",
     ];
-    for (index, words) in words.into_iter().enumerate() {
-        text(stage, "story", &format!("+155555501{:02}", 10 + index), words).await;
+    for (phone, words) in stage.phones(12)[4..].iter().zip(words) {
+        phone.text(words).await;
     }
     listed(stage, "state=sent&limit=100", 8).await;
     let leaving = stage.phone(1);
     leaving.text("STOP").await;
     leaving.reply().await;
     stage.tropo.turn(json!({ "create_status": 403 })).await;
-    for (index, words) in ["hours", "join Zainab"].into_iter().enumerate() {
-        text(stage, "story", &format!("+155555501{}", 40 + index), words).await;
+    for (phone, words) in stage.phones(4)[2..].iter().zip(["hours", "join Zainab"]) {
+        phone.text(words).await;
     }
     listed(stage, "state=failed", 2).await;
     stage.tropo.behave().await;
