@@ -18,7 +18,7 @@ pub(super) fn of(event: &ShownEvent, ink: Ink) -> String {
     let said = TOLD.into_iter().filter_map(|name| Some(format!("{name} {}", told(data.get(name)?)?)));
     let said = said.collect::<Vec<_>>().join(", ");
     let session = correlation_id.as_ref().map(|id| format!("  session {id}")).unwrap_or_default();
-    let line = format!("{at:.3}  {kind}  {backend:<16}  {subject}  {said}{session}");
+    let line = format!("{at:.3}  {kind}  {:<16}  {subject}  {said}{session}", backend.as_str());
     format!("{}\n", line.trim_end())
 }
 
