@@ -13,6 +13,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::ConfigError;
+use crate::explain::without_secrets;
 use crate::problem::Problem;
 
 /// The longest wait for a connection: it is on this machine, or beside it.
@@ -50,7 +51,7 @@ pub(crate) struct TropoLine {
     /// When it was written.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
-    /// The line itself. Personal: it quotes what went back and forth.
+    /// The line itself, without secrets. Personal: it quotes what went back and forth.
     pub(crate) text: String,
 }
 
@@ -197,7 +198,11 @@ impl Simulated {
                 query.append_pair("session", session.as_str());
             }
         }
-        self.ask(self.client.get(address)).await
+        let mut lines: Vec<TropoLine> = self.ask(self.client.get(address)).await?;
+        for line in &mut lines {
+            line.text = without_secrets(&line.text).into_owned();
+        }
+        Ok(lines)
     }
 
     /// The phones that there are.

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use testkit::Tab;
 
 use super::window::{DESK, HAND, Window, assert_content, get, listed, text, value, wait};
-use crate::stage::{Bus, Setup, Stage};
+use crate::stage::{Bus, SECRET, Setup, Stage};
 
 /// Where the pictures are.
 const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screenshots");
 
 /// The longest picture, in pixels.
-const LENGTH_MAX: u32 = 1_300;
+const LENGTH_MAX: u32 = 1_200;
 
 /// Nobody means well with this: markup, quotation marks, what turns the direction of writing, and no place to break.
 const HOSTILE: &str =
@@ -96,7 +96,7 @@ fn keep(tab: &mut Tab<'_>, name: &str) {
         let shown = format!(
             "document.activeElement?.blur(); if ({LENGTH_MAX} < document.documentElement.scrollHeight) {{ \
              document.documentElement.style.overflow = 'auto'; \
-             Object.assign(document.body.style, {{ height: '{LENGTH_MAX}px', overflow: 'hidden' }}); }} 0"
+             Object.assign(document.body.style, {{ height: '{LENGTH_MAX}px', overflow: 'hidden', position: 'relative' }}); }} 0"
         );
         value(tab, &shown);
         std::fs::write(Path::new(PICTURES).join(name), tab.picture().unwrap()).unwrap();
@@ -110,6 +110,10 @@ fn check(tab: &mut Tab<'_>, path: &str) {
         let ground = if is_dark { "rgb(18, 23, 26)" } else { "rgb(246, 248, 249)" };
         wait(tab, &format!("getComputedStyle(document.documentElement).backgroundColor === '{ground}'"));
         assert_eq!(value(tab, WRONG), json!([]), "{path}, dark: {is_dark}");
+    }
+    let document = value(tab, "document.documentElement.outerHTML").to_string();
+    for secret in [SECRET, "token-of-the-story"] {
+        assert!(!document.contains(secret), "{secret} is on {path}");
     }
     assert_content(tab);
 }
@@ -170,6 +174,12 @@ async fn every_page_is_whole_and_readable_whatever_people_write() {
     listed(&stage, "state=failed", 4).await;
     let hostile = listed(&stage, &format!("{person}&direction=out&state=failed"), 2).await.swap_remove(1);
     assert!(hostile["text"].as_str().unwrap().contains("<img"), "{hostile}");
+    let log = get(&stage, "/v1/debugger?limit=300").await.to_string();
+    assert!(log.contains("Sending TropoML Payload"), "{log}");
+    assert!(
+        !log.contains(SECRET) && !log.contains("token-of-the-story"),
+        "Tropo's log is shown without secrets: {log}"
+    );
     let more =
         [("hostile", format!("/messages/{}", id(&hostile))), ("hostile", format!("/dead-letters/{}", id(&hostile)))];
     let sought = "%22%3E%3Cimg%20src%3Dx%20onerror%3D%22document.title%3D'owned'%22%3E";

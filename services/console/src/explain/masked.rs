@@ -10,6 +10,10 @@ const NUMBER_DIGITS_MIN: usize = 6;
 /// How much of a path leads to a backend: `/tropo/NAME`. What follows may be its secret.
 const PATH_SHOWN: usize = 2;
 
+/// Under which keys there are secrets in what Tropo and we post to each other: the token and the ticket of a session, and
+/// where its result goes, which has the secret of the webhook.
+const SECRET_KEYS: [&str; 3] = ["token", "ticket", "next"];
+
 /// Words in which everything that may be a number is masked.
 pub(super) fn numbers(words: &str) -> String {
     let mut shown = String::with_capacity(words.len());
@@ -29,8 +33,32 @@ pub(super) fn numbers(words: &str) -> String {
     shown
 }
 
-/// A line in which no address has a secret: of each, no user, no query, and of the path no more than leads to a backend.
+/// A line without secrets: of each address no user, no query, and of the path no more than leads to a backend; of what was
+/// posted, no values that open something.
 pub(crate) fn without_secrets(line: &str) -> Cow<'_, str> {
+    SECRET_KEYS.iter().fold(without_addresses(line), |line, key| {
+        let begin = format!("\"{key}\":\"");
+        if line.contains(&begin) { Cow::Owned(without_values(&line, &begin)) } else { line }
+    })
+}
+
+/// A line without the values that begin so.
+fn without_values(line: &str, begin: &str) -> String {
+    let mut parts = line.split(begin);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut is_escaped = false;
+        let end = part.find(|c| {
+            let ends = c == '"' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            ends
+        });
+        shown.extend([begin, "…", end.and_then(|end| part.get(end..)).unwrap_or_default()]);
+    }
+    shown
+}
+
+fn without_addresses(line: &str) -> Cow<'_, str> {
     if !line.contains("://") {
         return Cow::Borrowed(line);
     }
@@ -93,6 +121,11 @@ mod tests {
             ("[http://[::1]:8080/tropo/a/s3cret]", "[http://[::1]:8080/tropo/a/…]"),
             ("http://[::1", "…"),
             ("nothing", "nothing"),
+            (
+                r#"{"on":{"event":"error","next":"s3cret?receipt=\"s3cret\\"}},{"say":{"value":"hi"}}"#,
+                r#"{"on":{"event":"error","next":"…"}},{"say":{"value":"hi"}}"#,
+            ),
+            (r#"{"token":"s3cret","ticket":"s3cret","next":"s3cret"#, r#"{"token":"…","ticket":"…","next":"…"#),
         ] {
             let shown = without_secrets(line);
             assert!(!shown.contains("s3cret"), "{shown}");

@@ -13,7 +13,6 @@ use super::layout::{Page, Place};
 use super::pieces::{self, Column};
 use crate::Console;
 use crate::api::asked::Asked;
-use crate::explain::without_secrets;
 use crate::guard::{Caller, Scope, Visitor};
 use crate::problem::Problem;
 use crate::simulated::{Lines, TropoLine};
@@ -91,7 +90,7 @@ fn row(line: &TropoLine) -> Markup {
                     " " a href=(address::with("/debugger", &[("session", Some(session.as_str()))])) { "alone" }
                 } @else { span.soft { "–" } }
             }
-            td.mono data-label="Line" { (pieces::words(&without_secrets(text))) }
+            td.mono data-label="Line" { (pieces::words(text)) }
         }
     }
 }
