@@ -193,6 +193,9 @@ async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
         .await;
     let send = ["send", "--config", &path, "--to", "+1-555-555-0177", "hello from the command line"];
     check(&tropomq(folder.path(), &send).await, 0, &[]);
+    std::fs::write(folder.path().join("more.csv"), "to,text\n+15555550178,and a file\n").unwrap();
+    let send_all = ["send", "--config", &path, "--file", "more.csv"];
+    check(&tropomq(folder.path(), &send_all).await, 0, &["1 messages taken"]);
     let messages = format!("http://{address}:31003/phones/+15555550177/messages?wait=15s");
     let got = client().get(messages).send().await.unwrap().text().await.unwrap();
     assert!(got.contains("hello from the command line"), "{got}");

@@ -86,7 +86,7 @@ async fn a_stop_between_command_and_release_suppresses_and_is_confirmed(bus: Bus
 }
 
 async fn a_dead_command_is_not_replayed_to_a_person_who_opted_out(bus: Bus) {
-    let mut stage = Setup::new(bus).start().await;
+    let mut stage = Setup::new(bus).with_console().start().await;
     let operator = Operator::of(&mut stage);
     let (phone, other) = (stage.phone(0), stage.phone(1));
     stage.tropo.turn(json!({ "create_status": 403 })).await;

@@ -1,33 +1,37 @@
 //! An operator finds out why messages are dead, mends the cause, and replays or drops them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::command_line::{check, out};
-use crate::stage::{Bus, OTHER_NUMBER, Phone, Setup, Stage, client, tropomq, until};
+use crate::stage::{Bus, OTHER_NUMBER, Phone, Setup, Stage, tropomq, tropomq_as, tropomq_stopped, until};
 
 on_both_buses! {
     what_was_refused_is_replayed_and_arrives_once
     what_is_not_wanted_any_more_is_dropped
+    a_replay_that_is_stopped_is_told_and_goes_on
+    a_token_for_reading_changes_nothing_and_sees_nobody
 }
 
-/// The command, with the configuration of one service.
+/// The command line, asking the console of a stage.
 struct Operator {
     home: PathBuf,
-    config: String,
+    console: String,
 }
 
 impl Operator {
-    fn of(stage: &mut Stage) -> Self {
-        let home = stage.home().to_owned();
-        Self { home, config: stage.sender_config().display().to_string() }
+    fn of(stage: &Stage) -> Self {
+        Self { home: stage.home().to_owned(), console: stage.console_url() }
+    }
+
+    fn line<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["dead", "--console", &self.console], arguments].concat()
     }
 
     async fn dead(&self, arguments: &[&str]) -> Output {
-        tropomq(&self.home, &[&["dead", "--config", &self.config], arguments].concat()).await
+        tropomq(&self.home, &self.line(arguments)).await
     }
 
     /// The letters that fit.
@@ -57,8 +61,8 @@ fn died(bus: Bus, ever: u64) -> u64 {
 }
 
 async fn what_was_refused_is_replayed_and_arrives_once(bus: Bus) {
-    let mut stage = Setup::new(bus).start().await;
-    let operator = Operator::of(&mut stage);
+    let stage = Setup::new(bus).with_console().start().await;
+    let operator = Operator::of(&stage);
     check(&operator.dead(&["list"]).await, 0, &["there are no dead letters"]);
     check(&operator.dead(&["replay", "--all"]).await, 0, &["there are no dead letters"]);
     let phones = stage.phones(3);
@@ -113,8 +117,8 @@ async fn what_was_refused_is_replayed_and_arrives_once(bus: Bus) {
 }
 
 async fn what_is_not_wanted_any_more_is_dropped(bus: Bus) {
-    let mut stage = Setup::new(bus).start().await;
-    let operator = Operator::of(&mut stage);
+    let stage = Setup::new(bus).with_console().start().await;
+    let operator = Operator::of(&stage);
     let phones = stage.phones(2);
     refuse(&stage, &phones, "too late").await;
     stage.tropo.behave().await;
@@ -133,50 +137,54 @@ async fn what_is_not_wanted_any_more_is_dropped(bus: Bus) {
     }
 }
 
-/// The command opens the file itself while nobody has it.
-#[tokio::test]
-async fn letters_of_the_embedded_bus_are_replayed_while_nothing_runs() {
-    let mut stage = Setup::new(Bus::Embedded).simulator_apart().start().await;
-    let operator = Operator::of(&mut stage);
-    let phones = stage.phones(1);
-    refuse(&stage, &phones, "later").await;
+async fn a_replay_that_is_stopped_is_told_and_goes_on(bus: Bus) {
+    let stage = Setup::new(bus).with_console().start().await;
+    let operator = Operator::of(&stage);
+    let phones = stage.phones(3);
+    refuse(&stage, &phones, "slowly").await;
     stage.tropo.behave().await;
-    stage.sender().terminate().await;
-    check(&operator.dead(&["list"]).await, 0, &["1 dead letter"]);
-    check(&operator.dead(&["replay", "--all"]).await, 0, &["1 replayed", "replayed 1 letters of tropomq.dead"]);
-    let sender = stage.sender();
-    sender.start();
-    sender.ready().await;
-    phones[0].reply().await;
-    stage.settle().await;
-    phones[0].assert_has(&["later"]).await;
-
-    let elsewhere = stage.home().join("elsewhere.toml");
-    std::fs::write(&elsewhere, "[admin]\nlisten = \"127.0.0.1:1\"\n[bus]\nurl = \"embedded:./nowhere\"\n").unwrap();
-    let asked = tropomq(stage.home(), &["dead", "list", "--config", elsewhere.to_str().unwrap()]).await;
-    check(&asked, 1, &["no embedded bus in ./nowhere"]);
-    assert!(!Path::new(stage.home()).join("nowhere").exists(), "looking makes nothing");
+    let replay = operator.line(&["replay", "--all", "--rate", "1", "--json"]);
+    let stopped = tropomq_stopped(&operator.home, &replay).await;
+    check(&stopped, 1, &["1 dead letter replayed until then, or some more", "stopped before the end"]);
+    until("the rest is replayed", async || {
+        let replayed = operator.dead(&["replay", "--all"]).await;
+        replayed.status.success().then_some(())
+    })
+    .await;
+    for phone in &phones {
+        phone.reply().await;
+    }
+    stage.settle_with_dead(died(bus, 3)).await;
+    for phone in &phones {
+        phone.assert_has(&["slowly"]).await;
+    }
 }
 
-/// Neither a page in a browser of this machine nor another of its users may read or remove letters.
-#[tokio::test]
-async fn nobody_without_the_key_gets_letters() {
-    let mut stage = Setup::new(Bus::Embedded).start().await;
-    let operator = Operator::of(&mut stage);
-    check(&operator.dead(&["list"]).await, 0, &["there are no dead letters"]);
-    let (config, other) = (std::fs::read_to_string(&operator.config).unwrap(), stage.home().join("other.toml"));
-    std::fs::write(&other, config.replace("a key for the stories", "another key for them")).unwrap();
-    let other = Operator { home: operator.home, config: other.display().to_string() };
-    check(&other.dead(&["list"]).await, 1, &["not sealed with the key", "ticket.key_file"]);
-
-    let url = format!("{}/dead", stage.sender().admin_url());
-    let order = r#"{"action":"look","place":"dead","filter":{},"limit":null,"detail":"plain"}"#;
-    let ask = async |content_type: &str, host: &str, body: String| {
-        let request = client().post(&url).header("content-type", content_type).header("host", host);
-        request.body(body).send().await.unwrap().status()
+async fn a_token_for_reading_changes_nothing_and_sees_nobody(bus: Bus) {
+    let tokens = [("reader", &["read"][..]), ("operator", &["read", "people", "operate"][..])];
+    let token = |name: &str| format!("{name}: a token of the stories, of no other use");
+    let mut setup = Setup::new(bus).with_console();
+    for (name, scopes) in tokens {
+        setup = setup.with(&format!("console.tokens.{name}.token"), token(name));
+        setup = setup.with(&format!("console.tokens.{name}.scopes"), scopes.to_vec());
+    }
+    let stage = setup.start().await;
+    let operator = Operator::of(&stage);
+    let dead = async |name: &str, arguments: &[&str]| {
+        tropomq_as(&token(name), &operator.home, &operator.line(arguments)).await
     };
-    assert_eq!(ask("application/json", "localhost", order.to_owned()).await, StatusCode::BAD_REQUEST);
-    assert_eq!(ask("application/json", "localhost", json!(order).to_string()).await, StatusCode::FORBIDDEN);
-    assert_eq!(ask("text/plain", "localhost", json!(order).to_string()).await, StatusCode::FORBIDDEN);
-    assert_eq!(ask("application/json", "evil.example:80", json!(order).to_string()).await, StatusCode::FORBIDDEN);
+    refuse(&stage, &stage.phones(1), "for few eyes").await;
+    check(&operator.dead(&["list"]).await, 77, &["TROPOMQ_TOKEN"]);
+    check(&dead("stranger", &["list"]).await, 77, &["does not know the token"]);
+    check(&dead("reader", &["list"]).await, 0, &["1 dead letter"]);
+    let listed = out(&dead("reader", &["list", "--json"]).await);
+    let letter: Value = serde_json::from_str(&listed).unwrap();
+    let show = ["show", letter["id"].as_str().unwrap()];
+    check(&dead("reader", &show).await, 0, &["\"text\": \"***\""]);
+    for refused in [&[&show[..], &["--payload"]].concat()[..], &["replay", "--all"], &["drop", "--all", "--yes"]] {
+        check(&dead("reader", refused).await, 77, &[]);
+    }
+    check(&dead("operator", &[&show[..], &["--payload"]].concat()).await, 0, &["for few eyes"]);
+    check(&dead("operator", &["drop", "--all", "--yes"]).await, 0, &["1 dropped"]);
+    stage.settle_with_dead(died(bus, 1)).await;
 }

@@ -96,7 +96,7 @@ async fn a_slow_or_busy_application_is_asked_again_and_answers_once(bus: Bus) {
 async fn nonsense_and_redirects_end_as_dead_letters_and_nothing_is_followed(bus: Bus) {
     let mut application = Application::new();
     application.start().await;
-    let mut stage = setup(bus, &application.url()).start().await;
+    let mut stage = setup(bus, &application.url()).with_console().start().await;
     let phones = stage.phones(4);
     for (phone, text) in phones.iter().zip(["nonsense", "leave", "refuse", "say fine"]) {
         phone.text(text).await;

@@ -66,7 +66,7 @@ async fn a_failing_broker_loses_and_repeats_nothing() {
 /// is there again is work for nobody, and kept as that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_deleted_under_its_consumer_is_back_with_its_consumer() {
-    let mut stage = Setup::new(Bus::RabbitMq).start().await;
+    let mut stage = Setup::new(Bus::RabbitMq).with_console().start().await;
     let phone = stage.phone(0);
     phone.text("echo before").await;
     phone.received(1).await;

@@ -22,7 +22,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use patience::{DEADLINE, client, until};
 pub(crate) use phone::Phone;
 pub(crate) use proxy::Proxy;
-pub(crate) use service::{Service, tropomq, tropomq_as, tropomq_started, tropomq_within};
+pub(crate) use service::{Service, tropomq, tropomq_as, tropomq_started, tropomq_stopped, tropomq_within};
 pub(crate) use setup::{NUMBER, OTHER_NUMBER, SECRET, Setup};
 pub(crate) use tropo::Tropo;
 

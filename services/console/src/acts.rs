@@ -1,20 +1,34 @@
 //! Who did what: put on record before it is done.
+//!
+//! What may not wait for the database is put into the log instead while that is away.
+
+use std::time::Duration;
 
 use protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Act, NumberedAct};
+use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
+use crate::{Console, observe};
 
 /// How many acts a page has, unless said.
 const LIMIT_USUAL: u32 = 50;
 
 /// How many it has at most.
 const LIMIT_MAX: u32 = 500;
+
+/// How long the database may take to put on record who does what.
+const RECORD_MAX: Duration = Duration::from_secs(3);
+
+/// How many ids are on record of an act.
+pub(crate) const IDS_MAX: usize = 100;
+
+/// The act of replaying a dead letter with other data.
+pub(crate) const EDIT: &str = "dead_letters.edit";
 
 /// Which acts are asked for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -63,6 +77,16 @@ impl Console {
         Ok(self.database()?.desk.note_act(&Act { at, who, action, detail: detail.to_string() }).await?)
     }
 
+    /// The same for what is done all the same: whether it is on record, and not in the log alone.
+    pub(crate) async fn put_on_record(&self, who: &Caller, action: &str, detail: &Value) -> bool {
+        let noted = timeout(RECORD_MAX, self.note(who, action, detail)).await;
+        let is_on_record = matches!(noted, Ok(Ok(())));
+        if !is_on_record {
+            observe::not_on_record(&who.name, action, detail);
+        }
+        is_on_record
+    }
+
     /// A page of what was done, as this caller may see it.
     ///
     /// # Errors
@@ -79,6 +103,19 @@ impl Console {
         acts.truncate(limit as usize);
         let next = acts.last().filter(|_| !is_last).map(|last| last.number);
         Ok(Acts { acts: acts.into_iter().map(shown).collect(), next })
+    }
+
+    /// The last time that somebody asked for a dead letter to be replayed with other data, among the latest acts.
+    ///
+    /// # Errors
+    /// They may not know, or it cannot be had.
+    pub(crate) async fn edit_of(&self, caller: &Caller, id: &str) -> Result<Option<ShownAct>, Problem> {
+        let latest = self.acts(caller, &ActsAsked { limit: Some(LIMIT_MAX), cursor: None }).await?;
+        let is_of = |act: &ShownAct| {
+            let ids = act.detail.get("ids").and_then(Value::as_array);
+            act.action == EDIT && ids.is_some_and(|ids| ids.iter().any(|edited| edited == id))
+        };
+        Ok(latest.acts.into_iter().find(is_of))
     }
 }
 

@@ -9,13 +9,12 @@ mod answers;
 mod cause;
 mod evidence;
 mod gather;
-mod masked;
 mod sending;
 mod texting;
 mod tropo_log;
 mod words;
 
-use protocol::{EventId, SessionId, Timestamp};
+use protocol::{BackendName, EventId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{JournalEvent, Logged, Subject};
 use utoipa::ToSchema;
@@ -26,12 +25,11 @@ use answers::Found;
 pub use cause::{Advice, Cause};
 pub use evidence::{Evidence, Source};
 pub(crate) use gather::Sought;
-pub(crate) use masked::without_secrets;
 
 /// What happened to a text or a message.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
-    /// The text or message that was asked for; left out where Tropo's log alone knows the session.
+    /// The text or message that was asked for; left out of a session that is neither, or that Tropo's log alone knows.
     pub about: Option<Message>,
     /// The text that it answers, where it is a message and its text is on record.
     pub text: Option<Message>,
@@ -142,8 +140,8 @@ pub(crate) struct Case {
     pub(crate) text: Option<Logged>,
     /// The messages that are explained.
     pub(crate) messages: Vec<Logged>,
-    /// How many more there are.
-    pub(crate) messages_more: u64,
+    /// Those beyond them, of which no event is read: their lines tell how they stand.
+    pub(crate) more: Vec<Logged>,
     /// The events of the conversation.
     pub(crate) events: Vec<JournalEvent>,
     /// Whether Tropo's log was read.
@@ -162,7 +160,8 @@ impl Case {
     /// Answers the questions.
     pub(crate) fn explain(&self) -> Explanation {
         let texting = texting::answers(self);
-        let sendings: Vec<_> = self.messages.iter().map(|message| sending::answers(self, message)).collect();
+        let all = self.messages.iter().chain(&self.more);
+        let sendings: Vec<_> = all.map(|message| sending::answers(self, message)).collect();
         let [fourth, fifth] = sending::overall(self, &texting, &sendings);
         let [first, second, third] = texting;
         let founds = [first, second, third, fourth, fifth];
@@ -173,13 +172,13 @@ impl Case {
         let (outcome, verdict) = words::verdict(self, &founds, advice.as_ref());
         let replies = self.messages.iter().zip(sendings).map(|(message, founds)| self.reply(message, founds));
         Explanation {
-            about: self.about.as_ref().map(|line| self.shown(line)),
+            about: self.about.as_ref().filter(|line| line.subject != Subject::Session).map(|line| self.shown(line)),
             text: self.text_of_message().map(|line| self.shown(line)),
             sessions: self.sessions(),
             outcome,
             verdict,
             replies: replies.collect(),
-            replies_more: self.messages_more,
+            replies_more: u64::try_from(self.more.len()).unwrap_or(u64::MAX),
             questions: (1..).zip(founds).map(|(number, found)| found.question(number)).collect(),
             first_no,
             advice,
@@ -208,8 +207,15 @@ impl Case {
     }
 
     fn advice(&self, found: &Found) -> Option<Advice> {
-        let backend = self.about.as_ref().or(self.text.as_ref()).map(|line| line.backend.as_str());
-        found.cause.map(|cause| cause.advice(&found.because, backend.unwrap_or("NAME"), self.backend.as_ref()))
+        let backend = self.backend_name();
+        let backend = backend.as_ref().map_or("NAME", BackendName::as_str);
+        found.cause.map(|cause| cause.advice(&found.because, backend, self.backend.as_ref()))
+    }
+
+    /// The backend; of a session that Tropo's log alone knows, that which it posted to.
+    fn backend_name(&self) -> Option<BackendName> {
+        let of_line = self.about.as_ref().or(self.text.as_ref()).map(|line| line.backend.clone());
+        of_line.or_else(|| self.lines.iter().find_map(tropo_log::backend))
     }
 
     /// The session of the text.

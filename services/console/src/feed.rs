@@ -6,13 +6,15 @@
 mod pulse;
 mod stream;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::{LedgerError, Numbered};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use crate::guard::Caller;
 use crate::problem::Problem;
 use crate::{Console, observe};
 pub(crate) use stream::{KEEP_ALIVE, Wish};
@@ -26,13 +28,17 @@ const BATCH: u32 = 100;
 /// How many batches somebody who watches may be behind, before they have to read in the journal.
 const BATCHES_MAX: usize = 16;
 
-/// How many may watch at once.
+/// How many may watch at once; and how many pages may wait for what is new.
 const WATCHERS_MAX: usize = 64;
+
+/// How many of either one user or token has at once, so that nobody has all of them.
+const EACH_MAX: usize = 32;
 
 /// What is new, for whoever watches.
 pub(crate) struct Feed {
     new: broadcast::Sender<Arc<Batch>>,
-    places: Arc<Semaphore>,
+    watchers: Places,
+    pages: Places,
     /// Nothing more comes.
     over: CancellationToken,
 }
@@ -45,19 +51,45 @@ pub(crate) struct Batch {
 
 impl Default for Feed {
     fn default() -> Self {
-        let places = Arc::new(Semaphore::new(WATCHERS_MAX));
-        Self { new: broadcast::Sender::new(BATCHES_MAX), places, over: CancellationToken::new() }
+        let (watchers, pages) = (Places::default(), Places::default());
+        Self { new: broadcast::Sender::new(BATCHES_MAX), watchers, pages, over: CancellationToken::new() }
     }
 }
 
-impl Feed {
-    /// A place among those who watch.
+/// The places for those who watch.
+struct Places {
+    all: Arc<Semaphore>,
+    /// Those of each name: there are no more than the configuration has users and tokens.
+    of: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+/// A place among all, and among those of one name.
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_name: OwnedSemaphorePermit,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(WATCHERS_MAX)), of: Mutex::default() }
+    }
+}
+
+impl Places {
+    /// A place for somebody.
     ///
     /// # Errors
-    /// Too many do.
-    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map_err(|_| Problem::unavailable("too many watch at once: come again later"))
+    /// Too many watch, or too often the same.
+    fn take(&self, caller: &Caller) -> Result<Place, Problem> {
+        let of_name = {
+            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_name = of.entry(caller.name.clone()).or_insert_with(|| Arc::new(Semaphore::new(EACH_MAX)));
+            Arc::clone(of_name)
+        };
+        let taken = of_name
+            .try_acquire_owned()
+            .and_then(|of_name| Ok(Place { _of_all: Arc::clone(&self.all).try_acquire_owned()?, _of_name: of_name }));
+        taken.map_err(|_| Problem::unavailable("too many watch at once: come again later"))
     }
 }
 

@@ -10,6 +10,7 @@ mod attempts;
 mod caller;
 mod forms;
 mod headers;
+mod lately;
 mod login;
 mod sessions;
 mod tokens;
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 
 use crate::Config;
 use attempts::Attempts;
+use lately::Lately;
 use sessions::Secret;
 use tokens::Tokens;
 use users::Users;
@@ -55,6 +57,7 @@ pub(crate) struct Guard {
     tokens: Tokens,
     users: Users,
     attempts: Attempts,
+    lately: Lately,
     /// There are neither tokens nor users. Of the forms that are handed out then, what proves that they are ours.
     open: Option<Secret>,
 }
@@ -67,6 +70,7 @@ impl Guard {
             tokens: Tokens::new(&config.tokens),
             users: Users::new(&config.users),
             attempts: Attempts::default(),
+            lately: Lately::default(),
             open: is_open.then(|| Secret::random(chance)),
         }
     }

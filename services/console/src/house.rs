@@ -19,8 +19,16 @@ pub struct Backend {
     pub on_unconfirmed: &'static str,
     /// Whether its webhook has a secret, or is limited to networks.
     pub is_guarded: bool,
-    /// Where Tropo posts to, without its secret.
+    /// Where Tropo posts to, without its secret: a path, at whatever address Tropo reaches ingress by.
     pub webhook: String,
+}
+
+impl Backend {
+    /// Where Tropo's application has to post to, in words.
+    pub(crate) fn webhook_told(&self) -> String {
+        let secret = if self.is_guarded { " (and its secret after it, where it has one)" } else { "" };
+        format!("{}{secret} at the public address of ingress", self.webhook)
+    }
 }
 
 /// An application of the router, as the configuration has it.

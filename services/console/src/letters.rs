@@ -21,16 +21,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::Console;
+use crate::acts::{EDIT, IDS_MAX};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
-use crate::{Console, observe};
 pub(crate) use shown::{Group, Letter, Progress, Worked};
 
 /// How long a look may take, the wait for its turn included. It holds letters in hand, which nobody else sees meanwhile.
 const LOOK_MAX: Duration = Duration::from_secs(20);
-
-/// How long the database may take to put on record who does what.
-const RECORD_MAX: Duration = Duration::from_secs(3);
 
 /// How many letters are replayed in a second, where it is not said.
 pub(crate) const RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
@@ -40,9 +38,6 @@ const TOLD_MAX: usize = 64;
 
 /// How many groups are told apart.
 const GROUPS_MAX: usize = 500;
-
-/// How many ids are on record of an order.
-const IDS_MAX: usize = 100;
 
 /// What the letters are looked at with.
 pub(crate) struct Letters {
@@ -145,7 +140,8 @@ impl Console {
     }
 
     /// Has an order carried out, and tells how it goes: [`Progress::Begun`] first, [`Progress::Done`] or
-    /// [`Progress::Failed`] last. It ends early when `stop` is cancelled, when nobody listens any more, and with the process.
+    /// [`Progress::Failed`] last. It ends early when `stop` is cancelled, when nobody listens any more, and with the process;
+    /// what changes nothing, after [`LOOK_MAX`] as well.
     ///
     /// # Errors
     /// Somebody has looked at the letters for so long that it cannot begin.
@@ -164,13 +160,27 @@ impl Console {
         };
         let (sender, receiver) = mpsc::channel(TOLD_MAX);
         let console = Arc::clone(&self);
-        let work = async move { dead::work(&*console.bus, &console.environment, &order, &stop, sender).await };
+        let is_look = action.is_none();
+        let work = async move {
+            // Whoever stops their work does not stop that of others.
+            let stop = stop.child_token();
+            let in_time = async {
+                if is_look {
+                    tokio::time::sleep(LOOK_MAX).await;
+                    stop.cancel();
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = dead::work(&*console.bus, &console.environment, &order, &stop, sender) => {}
+                () = in_time => {}
+            }
+        };
         let working = stream::once(work).filter_map(async |()| None);
-        // Whoever looks next finds the letters in hand, and that is told.
-        let heard = stream::unfold((receiver, Some(turn)), async |(mut receiver, turn)| {
+        // Whoever looks next finds the letters of a change in hand, and that is told; a look has its turn to the end.
+        let heard = stream::unfold((receiver, Some(turn)), move |(mut receiver, turn)| async move {
             let told = receiver.recv().await?;
-            drop(turn);
-            Some((told, (receiver, None)))
+            Some((told, (receiver, turn.filter(|_| is_look))))
         });
         let told = heard.then(move |told| {
             let (console, caller) = (Arc::clone(&self), caller.clone());
@@ -223,16 +233,6 @@ impl Console {
             }
         }
     }
-
-    /// Whether it is on record, and not in the log alone.
-    async fn put_on_record(&self, caller: &Caller, action: &str, detail: &Value) -> bool {
-        let noted = timeout(RECORD_MAX, self.note(caller, action, detail)).await;
-        let is_on_record = matches!(noted, Ok(Ok(())));
-        if !is_on_record {
-            observe::not_on_record(&caller.name, action, detail);
-        }
-        is_on_record
-    }
 }
 
 /// What was looked for is not there.
@@ -249,7 +249,7 @@ fn action(action: &Action) -> Option<&'static str> {
     match action {
         Action::Look | Action::Rehearse => None,
         Action::Replay { .. } => Some("dead_letters.replay"),
-        Action::Edit { .. } => Some("dead_letters.edit"),
+        Action::Edit { .. } => Some(EDIT),
         Action::Drop => Some("dead_letters.drop"),
     }
 }

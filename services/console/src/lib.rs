@@ -13,6 +13,7 @@
 mod acts;
 mod api;
 mod config;
+mod conversation;
 mod explain;
 mod export;
 mod feed;
@@ -21,6 +22,7 @@ mod guard;
 mod house;
 mod letters;
 mod log;
+mod masked;
 mod observe;
 mod pages;
 mod problem;
@@ -54,6 +56,7 @@ pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, 
 use feed::Feed;
 use guard::Guard;
 use letters::Letters;
+use pages::Glance;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -76,6 +79,7 @@ pub struct Console {
     simulated: Option<Simulated>,
     feed: Feed,
     letters: Letters,
+    overview: Glance,
     /// Asks the processes that are watched.
     client: reqwest::Client,
 }
@@ -114,6 +118,7 @@ impl Console {
             simulated,
             feed,
             letters,
+            overview: Glance::default(),
             client,
         }))
     }

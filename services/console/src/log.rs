@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::shown::ShownEvent;
-use crate::{Console, Message};
+use crate::{Console, Message, conversation};
 pub(crate) use sought::Sought;
 
 /// How many lines a page has, unless said.
@@ -20,6 +20,9 @@ const LIMIT_USUAL: u32 = 50;
 /// How many it has at most.
 pub(crate) const LIMIT_MAX: u32 = 500;
 
+/// Of how many texts and messages of a conversation the events are read one by one.
+const ONE_BY_ONE_MAX: usize = 20;
+
 /// What is looked for in the log, as it is written in a form or behind a question mark. What is left out or left empty
 /// asks for nothing; what is given must all fit.
 #[derive(Clone, Default, Serialize, Deserialize, IntoParams)]
@@ -27,10 +30,10 @@ pub(crate) const LIMIT_MAX: u32 = 500;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
     /// Whatever you have: the id of a message, text or session, a number in any writing, its last digits (at least four),
-    /// or words. Last digits and words need the scope `people`.
+    /// or words. But for ids, it needs the scope `people`.
     #[param(example = "+1-555-555-0177")]
     pub(crate) q: Option<String>,
-    /// Those of this person: a number in any writing, or a name.
+    /// Those of this person: a number in any writing, or a name. It needs the scope `people`.
     pub(crate) person: Option<String>,
     /// Those of this backend.
     pub(crate) backend: Option<String>,
@@ -104,6 +107,7 @@ impl Query {
             })?,
             application: given("application", application.as_ref(), |name| Ok(name.to_owned()))?,
             correlation_id: given("session", session.as_ref(), |id| id.parse::<SessionId>().map_err(told))?,
+            cause: None,
             since: given("since", since.as_ref(), |time| instant(time, now))?,
             until: given("until", until.as_ref(), |time| instant(time, now))?,
         };
@@ -185,20 +189,16 @@ impl Console {
         caller.may(Scope::Read)?;
         let id: SessionId = id.parse().map_err(|error| Problem::bad_request(format!("id: {error}")))?;
         let journal = &*self.database()?.journal;
-        let mut lines = journal.look_for(&id).await?;
-        let Some(line) = lines.first() else {
+        let named = journal.look_for(&id).await?;
+        let Some(line) = named.first() else {
             let told = "no text, message or session has this id: it is not kept yet, or no longer";
             return Err(Problem::not_found(told));
         };
-        // What no webhook caused, and Tropo has not given a session yet, is a conversation of its own.
-        let of = match &line.correlation_id {
-            Some(session) => EventsOf::Conversation(session.clone()),
-            None => EventsOf::Subject(line.subject, line.id),
-        };
-        if let EventsOf::Conversation(session) = &of {
-            lines = journal.look_for(session).await?;
-        }
-        let events = journal.events(&of).await?;
+        let lines = conversation::lines(journal, line).await?;
+        // The session that began the conversation has nearly all of them at once.
+        let session = lines.iter().rev().find_map(|line| line.correlation_id.clone());
+        let one_by_one = lines.iter().take(ONE_BY_ONE_MAX);
+        let events = conversation::events(journal, one_by_one, session.map(EventsOf::Conversation)).await?;
         Ok(Found {
             messages: lines.into_iter().map(|logged| Message::of(logged, caller)).collect(),
             events: events.into_iter().map(|event| ShownEvent::of(event, caller)).collect(),
@@ -232,6 +232,10 @@ async fn find(
     Search { sought, filter, .. }: &Search,
     page: LogPage,
 ) -> Result<Vec<Logged>, Problem> {
+    // Whether somebody is known tells of people as well.
+    if filter.person.is_some() {
+        caller.may(Scope::People)?;
+    }
     let Some(sought) = sought else { return Ok(journal.log(filter, page).await?) };
     if let Some(id) = &sought.id {
         let mut named = journal.look_for(id).await?;
@@ -249,9 +253,7 @@ async fn find(
     match (&sought.person, &sought.words) {
         (Some(person), _) if filter.person.as_ref().is_some_and(|also| also != person) => return Ok(Vec::new()),
         (Some(person), _) => {
-            if matches!(person, PersonSought::EndsWith(_)) {
-                caller.may(Scope::People)?;
-            }
+            caller.may(Scope::People)?;
             filter.person = Some(person.clone());
         }
         (None, Some(words)) => {
@@ -265,7 +267,8 @@ async fn find(
 
 /// Whether a line that was found by an id fits everything else that was asked for.
 fn fits(filter: &LogFilter, logged: &Logged) -> bool {
-    let LogFilter { subject, backend, person, words: _, standing, application, correlation_id, since, until } = filter;
+    let LogFilter { subject, backend, person, words: _, standing, application, correlation_id, cause, since, until } =
+        filter;
     let content = logged.content.as_ref();
     let is_person = |sought: &PersonSought, person: &Address| match sought {
         PersonSought::Is(address) => address == person,
@@ -277,6 +280,7 @@ fn fits(filter: &LogFilter, logged: &Logged) -> bool {
         && person.as_ref().is_none_or(|sought| content.is_some_and(|content| is_person(sought, &content.person)))
         && application.as_ref().is_none_or(|name| content.is_some_and(|known| known.application.as_ref() == Some(name)))
         && correlation_id.as_ref().is_none_or(|id| logged.correlation_id.as_ref() == Some(id))
+        && cause.is_none_or(|cause| content.is_some_and(|known| known.cause == Some(cause)))
         && since.is_none_or(|since| since <= logged.begun_at)
         && until.is_none_or(|until| logged.begun_at < until)
 }

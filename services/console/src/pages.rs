@@ -30,6 +30,7 @@ use axum::routing::get;
 
 use crate::Console;
 
+pub(crate) use overview::Glance;
 pub(crate) use refusals::{nowhere, told_to_people};
 
 /// All pages.

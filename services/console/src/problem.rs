@@ -128,6 +128,11 @@ impl Problem {
 
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
+        if error.is_too_much() {
+            return Self::unprocessable(
+                "too much fits to be looked through in time: narrow it by time, person or backend",
+            );
+        }
         observe::database_away(&error);
         Self::unavailable("the database does not answer: ask again in a moment; the console's log says why")
     }

@@ -14,11 +14,12 @@ use protocol::{
     Network, SessionId,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{Request, Requested};
 use utoipa::ToSchema;
 
+use crate::acts::IDS_MAX;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::simulated::Texting;
@@ -39,6 +40,9 @@ const AT_ONCE: usize = 64;
 
 /// How many messages may be asked for at once.
 pub(crate) const BULK_MAX: usize = 1000;
+
+/// The name of the act of texting as anybody.
+const TEXTS: &str = "texts.send";
 
 /// A message that is on the bus.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -77,6 +81,19 @@ impl Console {
     /// What is wrong with it, or that nobody confirmed it.
     pub(crate) async fn send(&self, caller: &Caller, wanted: Wanted, key: Option<&str>) -> Result<Taken, Problem> {
         caller.may(Scope::Send)?;
+        let message = self.prepare(caller, wanted, key).await?;
+        self.note_sends(caller, &[message.head.id]).await;
+        self.publish(&Outgoing::new(&message)).await?;
+        Ok(Taken { id: message.head.id })
+    }
+
+    /// The message that is wanted.
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        wanted: Wanted,
+        key: Option<&str>,
+    ) -> Result<Envelope<MessageSend>, Problem> {
         self.backend(&wanted.backend)?;
         let time = self.environment.now();
         let data = wanted.message(time);
@@ -84,8 +101,13 @@ impl Console {
         let id = self.id_of(caller, &wanted, key).await?;
         let event_type = EventType { kind: MessageSend::KIND, version: MessageSend::VERSION };
         let head = Head { id, event_type, backend: wanted.backend, correlation_id: None, causation_id: None, time };
-        self.publish(&Outgoing::new(&Envelope { head, data })).await?;
-        Ok(Taken { id })
+        Ok(Envelope { head, data })
+    }
+
+    /// Takes note that somebody is about to have these messages sent.
+    async fn note_sends(&self, caller: &Caller, ids: &[EventId]) {
+        let some: Vec<&EventId> = ids.iter().take(IDS_MAX).collect();
+        self.put_on_record(caller, "messages.send", &json!({ "count": ids.len(), "ids": some })).await;
     }
 
     /// Has many messages sent, and says of each what became of it, in their order. Of each, `key` is told apart by its
@@ -104,14 +126,27 @@ impl Console {
             return Err(Problem::unprocessable(format!("messages: at most {BULK_MAX} at once")));
         }
         let until = tokio::time::Instant::now() + CONFIRM_ALL_MAX;
-        let sending = wanted.into_iter().enumerate().map(|(place, wanted)| async move {
-            let key = key.map(|key| format!("{key} {place}"));
-            let sending = async {
+        let preparing = wanted.into_iter().enumerate().map(|(place, wanted)| async move {
+            let key = key.map(|key| format!("{key}\n{place}"));
+            let preparing = async {
                 let wanted = Wanted::read(wanted)?;
-                self.send(caller, wanted, key.as_deref()).await
+                self.prepare(caller, wanted, key.as_deref()).await
             };
-            match tokio::time::timeout_at(until, sending).await {
-                Ok(Ok(Taken { id })) => TakenOrNot::Id(id),
+            let late = || Problem::not_kept("it is not sent: the database does not answer in time: ask again", false);
+            tokio::time::timeout_at(until, preparing).await.unwrap_or_else(|_| Err(late()))
+        });
+        let prepared: Vec<_> = stream::iter(preparing).buffered(AT_ONCE).collect().await;
+        let ids: Vec<EventId> = prepared.iter().flatten().map(|message| message.head.id).collect();
+        if !ids.is_empty() {
+            self.note_sends(caller, &ids).await;
+        }
+        let sending = prepared.into_iter().map(|message| async move {
+            let message = match message {
+                Ok(message) => message,
+                Err(problem) => return TakenOrNot::Problem(problem),
+            };
+            match tokio::time::timeout_at(until, self.publish(&Outgoing::new(&message))).await {
+                Ok(Ok(())) => TakenOrNot::Id(message.head.id),
                 Ok(Err(problem)) => TakenOrNot::Problem(problem),
                 Err(_) => TakenOrNot::Problem(not_confirmed()),
             }
@@ -138,11 +173,12 @@ impl Console {
             Way::Simulator => {
                 let told = "there is no simulator: set console.simulator, or go straight into the bus";
                 let simulated = self.simulated.as_ref().ok_or_else(|| Problem::unprocessable(told))?;
+                self.put_on_record(caller, TEXTS, &json!({ "backend": backend, "way": "simulator" })).await;
                 let texted = simulated.text(&from, &Texting { to: number, text, network }).await?;
                 let told = "the simulator has no application with the number of this backend: the text went to a phone";
                 texted.session_id.ok_or_else(|| Problem::unprocessable(told))?
             }
-            Way::Bus => self.put_on_the_bus(&backend, from, number, text, network).await?,
+            Way::Bus => self.put_on_the_bus(caller, &backend, from, number, text, network).await?,
         };
         let id = EventId::of_webhook(&backend, &session_id, Kind::MessageReceived, "");
         Ok(Texted { id, session_id })
@@ -151,6 +187,7 @@ impl Console {
     /// A text as ingress publishes it, in a session of our own making.
     async fn put_on_the_bus(
         &self,
+        caller: &Caller,
         backend: &BackendName,
         from: Address,
         number: Address,
@@ -163,6 +200,7 @@ impl Console {
         let data = MessageReceived { session_id: session_id.clone(), from, to: Some(number), text, network };
         let time = self.environment.now();
         let text = Envelope::of_webhook(id, backend.clone(), session_id.clone(), time, data);
+        self.put_on_record(caller, TEXTS, &json!({ "backend": backend, "way": "bus", "id": id })).await;
         self.publish(&Outgoing::new(&text)).await?;
         Ok(session_id)
     }

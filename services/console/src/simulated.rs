@@ -13,7 +13,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::ConfigError;
-use crate::explain::without_secrets;
+use crate::masked::without_secrets;
 use crate::problem::Problem;
 
 /// The longest wait for a connection: it is on this machine, or beside it.
@@ -176,7 +176,7 @@ impl Simulated {
         Ok(Self { client, at })
     }
 
-    /// Lines of Tropo's log, the oldest first: of one session, or of all.
+    /// Lines of Tropo's log, the oldest first: of one session, or of all. Secrets in them are masked.
     ///
     /// # Errors
     /// [`SimulatedError`].
@@ -200,7 +200,7 @@ impl Simulated {
         }
         let mut lines: Vec<TropoLine> = self.ask(self.client.get(address)).await?;
         for line in &mut lines {
-            line.text = without_secrets(&line.text).into_owned();
+            line.text = without_secrets(&line.text);
         }
         Ok(lines)
     }

@@ -6,9 +6,15 @@ use tropo::launch::Refusal;
 
 use crate::{ClientError, SendError};
 
-/// What is told of a failed attempt; `None` where there will not be another.
+/// Attempts up to this one are all told.
+const ALL_UP_TO: u32 = 8;
+
+/// What is told of a failed attempt; `None` where there will not be another, and of most that come late.
 pub(crate) fn of(head: &Head, error: &SendError, context: &Context) -> Option<Outgoing> {
     let Disposition::Retry { after } = error.disposition() else { return None };
+    if !is_telling(context.attempt) {
+        return None;
+    }
     let now = context.environment.now();
     let data = MessageDelayed {
         message_id: head.id,
@@ -26,6 +32,12 @@ pub(crate) fn of(head: &Head, error: &SendError, context: &Context) -> Option<Ou
         Some(session) => event.correlated(session),
         None => event,
     }))
+}
+
+/// Whether an attempt is among those that are told: the first few, and then fewer and fewer. In an outage all messages
+/// fail again and again, and what is told of that would take the place of what happened before.
+fn is_telling(attempt: u32) -> bool {
+    attempt <= ALL_UP_TO || attempt.is_power_of_two()
 }
 
 fn reason(error: &SendError) -> Option<DelayedReason> {
@@ -92,6 +104,12 @@ mod tests {
         assert_eq!(told(&SendError::Ledger(LedgerError::Unreadable(cause()))), None);
         let (found, lane) = ("b".parse().unwrap(), "c".parse().unwrap());
         assert_eq!(told(&SendError::OtherBackend { found, lane }), None);
+    }
+
+    #[test]
+    fn the_first_attempts_are_told_and_then_fewer_and_fewer() {
+        let told: Vec<u32> = (1..100).filter(|attempt| is_telling(*attempt)).collect();
+        assert_eq!(told, [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64]);
     }
 
     #[test]

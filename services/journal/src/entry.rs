@@ -58,10 +58,10 @@ fn event(told: &Told, id: EventId, kind: String, at: Timestamp, body: String) ->
     }
 }
 
-/// In whole microseconds, and not of the future.
+/// In whole microseconds, not of the future, and not of a time that no clock tells and not every database can write.
 fn bounded(at: Timestamp, now: Timestamp) -> Timestamp {
     let is_ahead = now.saturating_add(AHEAD_MAX).is_ok_and(|latest| latest < at);
-    let at = if is_ahead { now } else { at };
+    let at = if is_ahead { now } else { at.max(Timestamp::UNIX_EPOCH) };
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 

@@ -1,9 +1,11 @@
 //! Writes what is noted to the database, many notes at a time.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{BoxFuture, Environment};
+use protocol::EventId;
 use store::{Fact, JournalEntry, LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +27,13 @@ pub(crate) struct Note {
     pub(crate) kept: oneshot::Sender<()>,
 }
 
+impl Note {
+    /// The id of what it is about, as far as that is known.
+    pub(crate) fn event_id(&self) -> Option<EventId> {
+        self.noted.entry.as_ref().map(|entry| entry.event.id)
+    }
+}
+
 /// What a group of notes says.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
@@ -33,12 +42,29 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    fn of(notes: &[Note]) -> Self {
+    fn of<'a>(notes: impl IntoIterator<Item = &'a Note>) -> Self {
         let mut group = Self::default();
         for Note { noted, .. } in notes {
             let Noted { facts, entry } = noted.clone();
             group.facts.extend(facts.into_iter().flatten());
             group.entries.extend(entry);
+        }
+        group
+    }
+
+    /// What the account is told of a note.
+    fn told(note: &Note) -> Self {
+        Self { entries: Vec::new(), ..Self::of([note]) }
+    }
+
+    /// The event of a note, without what it says and means: that there was one.
+    fn bare(note: &Note) -> Self {
+        let mut group = Self { facts: Vec::new(), ..Self::of([note]) };
+        for JournalEntry { event, marks, content } in &mut group.entries {
+            event.of = None;
+            "null".clone_into(&mut event.body);
+            marks.clear();
+            *content = None;
         }
         group
     }
@@ -101,17 +127,44 @@ impl Keeper {
 
     /// Writes a group, however long the database is away, unless nobody waits for it any more.
     ///
-    /// What is given back then comes again, and is written then.
+    /// What is given back then comes again, and is written then. One note that the database refuses for what it says holds
+    /// up no other.
     async fn write(&self, notes: &[Note]) {
-        let group = Group::of(notes);
+        if self.is_taken(notes, &Group::of(notes)).await {
+            return;
+        }
+        for note in notes {
+            if !self.is_taken(slice::from_ref(note), &Group::of([note])).await {
+                self.write_what_is_taken(note).await;
+            }
+        }
+    }
+
+    /// Writes of a note what the database takes of it, and tells what is missing.
+    async fn write_what_is_taken(&self, note: &Note) {
+        let alone = slice::from_ref(note);
+        if !self.is_taken(alone, &Group::told(note)).await {
+            observe::refused_by_account(note.event_id());
+        }
+        let is_kept = self.is_taken(alone, &Group::bare(note)).await;
+        observe::refused_by_journal(note.event_id(), is_kept);
+    }
+
+    /// Whether the database took it; not, if something in it is such that it never will. Taken is also what nobody waits
+    /// for any more.
+    async fn is_taken(&self, notes: &[Note], group: &Group) -> bool {
         while notes.iter().any(|note| !note.kept.is_closed()) {
             observe::lag(&group.entries, self.environment.now());
-            match self.record.write(&group).await {
-                Ok(()) => return,
-                Err(error) => observe::not_recorded(&error),
+            match self.record.write(group).await {
+                Ok(()) => return true,
+                Err(LedgerError::Unreadable(_)) => return false,
+                Err(error @ (LedgerError::Unavailable(_) | LedgerError::Denied(_) | LedgerError::Corrupt(_))) => {
+                    observe::not_recorded(&error);
+                }
             }
             self.environment.clock.sleep(TRY_AGAIN_AFTER).await;
         }
+        true
     }
 }
 

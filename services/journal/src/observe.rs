@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use messaging::Delivery;
 use opentelemetry::metrics::{Counter, Gauge};
 use opentelemetry::{KeyValue, global};
-use protocol::{BackendName, Timestamp, chain};
+use protocol::topology::QueueName;
+use protocol::{BackendName, EventId, Timestamp, chain};
 use store::{Account, BackendAccount, JournalEntry, JournalSize, LedgerError, Standings};
 use tracing::warn;
 
@@ -121,6 +122,21 @@ pub(crate) fn unreadable(delivery: &Delivery) {
     METRICS.unreadable.add(1, &[KeyValue::new("messaging.destination.name", delivery.queue.to_string())]);
     let id = delivery.properties.message_id.as_deref().unwrap_or("without id");
     warn!(queue = %delivery.queue, event.id = id, "event {id} is not accounted for: nothing tells what it is about");
+}
+
+/// The database refuses what an event says of the account. What it says of whom is in no log.
+pub(crate) fn refused_by_account(id: Option<EventId>) {
+    let queue = QueueName::journal();
+    METRICS.unreadable.add(1, &[KeyValue::new("messaging.destination.name", queue.to_string())]);
+    let id = id.map(|id| id.to_string()).unwrap_or_else(|| "without id".to_owned());
+    warn!(event.id = id, "event {id} is not accounted for: the database refuses what it says");
+}
+
+/// The database refuses what an event says; it is kept without that, or not at all.
+pub(crate) fn refused_by_journal(id: Option<EventId>, is_kept: bool) {
+    let id = id.map(|id| id.to_string()).unwrap_or_else(|| "without id".to_owned());
+    let how = if is_kept { "kept without what it says" } else { "not kept" };
+    warn!(event.id = id, "event {id} is {how}: the database refuses it, or what is on record of the same message");
 }
 
 /// The database did not take what was noted.

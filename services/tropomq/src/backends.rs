@@ -5,7 +5,7 @@ use console::BackendState;
 use protocol::BackendName;
 use serde::Deserialize;
 
-use crate::client::Client;
+use crate::client::{ApiError, Client};
 
 /// The backends, as the console tells them.
 #[derive(Deserialize)]
@@ -21,13 +21,24 @@ pub(crate) async fn meant(client: &Client, named: Option<BackendName>) -> anyhow
     if let Some(named) = named {
         return Ok(named);
     }
-    let Backends { backends } = client.get(&["v1", "backends"], &[]).await?;
-    match backends.as_slice() {
-        [only] => Ok(only.name.clone()),
+    let names = all(client).await?;
+    match names.as_slice() {
+        [only] => Ok(only.clone()),
         [] => bail!("there is no backend: configure one (backends.NAME)"),
         several => {
-            let names: Vec<&str> = several.iter().map(|backend| backend.name.as_str()).collect();
+            let names: Vec<&str> = several.iter().map(BackendName::as_str).collect();
             bail!("say --backend; there are: {}", names.join(", "))
         }
     }
+}
+
+/// The only one, where there is but one and the console tells.
+pub(crate) async fn only(client: &Client) -> Option<BackendName> {
+    let names = all(client).await.ok()?;
+    <[BackendName; 1]>::try_from(names).ok().map(|[only]| only)
+}
+
+async fn all(client: &Client) -> Result<Vec<BackendName>, ApiError> {
+    let Backends { backends } = client.get(&["v1", "backends"], &[]).await?;
+    Ok(backends.into_iter().map(|backend| backend.name).collect())
 }

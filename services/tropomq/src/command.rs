@@ -81,6 +81,8 @@ pub(crate) enum Command {
     /// is not there.
     Balance(Balance),
     /// List, show, replay or drop dead letters: what is beyond retry
+    ///
+    /// Asks the console.
     Dead(Dead),
     /// Make a configuration of another system's settings
     Migrate(Migrate),

@@ -1,10 +1,9 @@
 //! `tropomq dead`: what is beyond retry, and what no queue was bound for.
 
-pub(crate) mod asked;
 mod meant;
-mod reach;
 mod shown;
 mod words;
+mod work;
 
 use std::io::IsTerminal;
 use std::num::NonZeroU32;
@@ -14,18 +13,20 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chassis::shutdown::{self, Shutdown};
-use chassis::telemetry;
 use messaging::Environment;
-use messaging::dead::{Action, Detail, Letter, Order, Outcome, Place, Summary, Told};
+use messaging::dead::{Detail, Letter, Outcome, Place, Summary, Told};
 
+use crate::client::{Client, Reach};
 use crate::output::{self, say};
-use crate::settings::Settings;
 use meant::Meant;
 use shown::Shown;
+use work::{Action, Heard, Order};
 
 /// `tropomq dead`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dead {
+    #[command(flatten)]
+    reach: Reach,
     #[command(subcommand)]
     command: Command,
 }
@@ -126,64 +127,63 @@ impl Dead {
     /// Does what is asked for, and prints it.
     ///
     /// # Errors
-    /// The bus cannot be reached, or something that was asked for could not be done.
+    /// The console is not there or says no, or something that was asked for could not be done.
     pub(crate) async fn run(self, file: Option<PathBuf>) -> anyhow::Result<()> {
-        let settings = Settings::load(file)?;
-        settings.check()?;
+        let client = Client::open(&self.reach, file)?;
         match self.command {
-            Command::List(list) => list.run(&settings).await,
-            Command::Show(show) => show.run(&settings).await,
-            Command::Replay(replay) => replay.run(&settings).await,
-            Command::Drop(drop) => drop.run(&settings).await,
+            Command::List(list) => list.run(&client).await,
+            Command::Show(show) => show.run(&client).await,
+            Command::Replay(replay) => replay.run(&client).await,
+            Command::Drop(drop) => drop.run(&client).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    async fn run(self, client: &Client) -> anyhow::Result<()> {
         let order = self.meant.order(Vec::new(), Action::Look, &Environment::system())?;
         let form = if self.json { Form::Json } else { Form::Table };
-        let summary = carry_out(settings, &order, form).await?;
+        let summary = carry_out(client, &order, form).await?;
         say(&words::looked(&order, &summary));
         found(&summary)
     }
 }
 
 impl Show {
-    async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    async fn run(self, client: &Client) -> anyhow::Result<()> {
         let detail = if self.payload { Detail::Plain } else { Detail::Masked };
         let meant = Meant::of_place(if self.unrouted { Place::Unrouted } else { Place::Dead });
         let order = Order { detail, ..meant.order(self.ids, Action::Look, &Environment::system())? };
         let form = if self.json { Form::Json } else { Form::Whole };
-        found(&carry_out(settings, &order, form).await?)
+        found(&carry_out(client, &order, form).await?)
     }
 }
 
 impl Replay {
-    async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    async fn run(self, client: &Client) -> anyhow::Result<()> {
         let action = if self.dry_run { Action::Rehearse } else { Action::Replay { rate: self.rate } };
         let order = self.meant.order(self.ids, action, &Environment::system())?;
         meant::all_or_some(&order, self.all, "replay")?;
         let form = if self.json { Form::Json } else { Form::Table };
-        let summary = carry_out(settings, &order, form).await?;
+        let summary = carry_out(client, &order, form).await?;
         say(&words::done(&order, &summary));
         done(&summary)
     }
 }
 
 impl Drop {
-    async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    async fn run(self, client: &Client) -> anyhow::Result<()> {
         let look = self.meant.order(self.ids, Action::Look, &Environment::system())?;
         meant::all_or_some(&look, self.all, "drop")?;
         let form = if self.json { Form::Json } else { Form::Table };
         if self.dry_run {
-            let summary = carry_out(settings, &look, form).await?;
+            let summary = carry_out(client, &look, form).await?;
             say(&words::would_drop(&look, &summary));
             return done(&summary);
         }
         let order = Order { action: Action::Drop, ..look.clone() };
         if self.yes {
-            let summary = carry_out(settings, &order, form).await?;
+            let summary = carry_out(client, &order, form).await?;
             say(&words::done(&order, &summary));
             return done(&summary);
         }
@@ -191,7 +191,7 @@ impl Drop {
             bail!("nobody can be asked here: say --yes to drop letters for good, or --dry-run to see which");
         }
         let mut shown = Shown::default();
-        let seen = carry_out_all(settings, slice::from_ref(&look), form, |letter| shown.add(letter)).await?;
+        let seen = carry_out_all(client, slice::from_ref(&look), form, |letter| shown.add(letter)).await?;
         say(&words::looked(&look, &seen));
         if seen.matched == 0 {
             return done(&seen);
@@ -200,7 +200,7 @@ impl Drop {
             say("nothing was dropped");
             return Ok(());
         }
-        let mut summary = carry_out_all(settings, &shown.orders(&order), form, |_| {}).await?;
+        let mut summary = carry_out_all(client, &shown.orders(&order), form, |_| {}).await?;
         say(&words::done(&order, &summary));
         // What was not there to be shown was not dropped either.
         summary.missing.extend(seen.missing);
@@ -229,13 +229,13 @@ async fn confirmed(shown: &Shown) -> anyhow::Result<bool> {
 }
 
 /// Has the order carried out, and prints every letter that is meant.
-async fn carry_out(settings: &Settings, order: &Order, form: Form) -> anyhow::Result<Summary> {
-    carry_out_all(settings, slice::from_ref(order), form, |_| {}).await
+async fn carry_out(client: &Client, order: &Order, form: Form) -> anyhow::Result<Summary> {
+    carry_out_all(client, slice::from_ref(order), form, |_| {}).await
 }
 
 /// Has the orders carried out, one after the other, and prints and shows every letter that is meant.
 async fn carry_out_all(
-    settings: &Settings,
+    client: &Client,
     orders: &[Order],
     form: Form,
     mut show: impl FnMut(&Letter),
@@ -243,19 +243,18 @@ async fn carry_out_all(
     let Some(order) = orders.first() else { return Ok(Summary::default()) };
     let changes = match order.action {
         Action::Look | Action::Rehearse => false,
-        Action::Replay { .. } | Action::Edit { .. } | Action::Drop => true,
+        Action::Replay { .. } | Action::Drop => true,
     };
-    // The line in the log says who took a letter. On the embedded bus the running process writes it.
-    let telemetry = changes.then(|| telemetry::init("tropomq dead", &settings.telemetry));
-    // Nor is that line lost when somebody has enough of it.
+    // Whoever has enough of a change is still told how far it came.
     let shutdown = if changes { shutdown::on_signal(Duration::ZERO) } else { Ok(Shutdown::new()) };
     let shutdown = shutdown.context("listen for signals")?;
     // A reader that takes its time, a pager say, must not have the letters held all the while.
     let printer = output::Printer::start()?;
     let mut is_first = true;
-    let (mut changed, mut total, mut ended) = (0_u64, Summary::default(), None);
-    let reached = reach::carry_out(settings, orders, &shutdown, |told| match told {
-        Told::Letter { letter, outcome } => {
+    let (mut changed, mut total, mut failed) = (0_u64, Summary::default(), None);
+    let reached = work::carry_out(client, orders, &shutdown, |heard| match heard {
+        Heard::NotOnRecord => say(words::NOT_ON_RECORD),
+        Heard::Told(Told::Letter { letter, outcome }) => {
             show(&letter);
             changed += u64::from(matches!(outcome, Outcome::Replayed | Outcome::Dropped));
             if std::mem::take(&mut is_first) && matches!(form, Form::Table) {
@@ -267,31 +266,24 @@ async fn carry_out_all(
                 Form::Json => words::json(&letter, &outcome),
             });
         }
-        Told::Done(summary) => {
+        Heard::Told(Told::Done(summary)) => total = together(std::mem::take(&mut total), summary),
+        Heard::Told(Told::Failed { error, summary }) => {
             total = together(std::mem::take(&mut total), summary);
-            ended = Some(Ok(()));
-        }
-        Told::Failed { error, summary } => {
-            total = together(std::mem::take(&mut total), summary);
-            ended = Some(Err(error));
+            failed = Some(error);
         }
     })
     .await;
     printer.finish();
-    if let Some(telemetry) = telemetry {
-        telemetry.shutdown();
-    }
-    if 0 < changed && (reached.is_err() || ended.is_none()) {
+    if 0 < changed && reached.is_err() {
         say(&words::until_then(order, changed));
     }
     reached?;
-    match ended {
-        Some(Ok(())) => Ok(total),
-        Some(Err(error)) => {
+    match failed {
+        None => Ok(total),
+        Some(error) => {
             say(&words::done(order, &total));
             bail!("{error}")
         }
-        None => bail!("the connection ended before the work did. Nothing is lost: run it again"),
     }
 }
 

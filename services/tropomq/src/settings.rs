@@ -216,6 +216,11 @@ impl Settings {
                         still come";
             return Err(ConfigError::of_key("egress.retention", told));
         }
+        if self.egress.retention < self.console.retention {
+            let told = "must not be more than egress.retention: whoever asked again with an old Idempotency-Key would have \
+                        a message sent twice";
+            return Err(ConfigError::of_key("console.retention", told));
+        }
         if self.journal.retention < JOURNAL_AGE_MAX {
             let told = "must be at least 168h: an event may wait for the journal for seven days, and about what is \
                         forgotten by then it would count twice";

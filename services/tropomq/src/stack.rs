@@ -4,7 +4,6 @@ mod balance;
 mod console;
 mod journal;
 mod ledger;
-mod letters;
 mod listeners;
 mod reload;
 mod routing;
@@ -135,6 +134,8 @@ struct Running {
     doors: Tasks,
     health: Health,
     environment: Environment,
+    /// Whether it only shows what there is, and is ready while that is away.
+    only_looks: bool,
 }
 
 /// A queue to be consumed.
@@ -159,6 +160,7 @@ impl Stack {
             doors: Tasks::new(shutdown.later()),
             health: Health::new(shutdown.clone()),
             environment: Environment::system(),
+            only_looks: services.only_looks(),
             settings,
         };
         let Listeners { ingress, router, egress, console, simulator, admin: admin_listener } = listeners;
@@ -166,10 +168,6 @@ impl Stack {
         let has_database = services.router || services.egress || services.journal || services.console;
         let bus_work = if services.ingress || has_database {
             let (bus, bus_tasks) = running.bus(wrap)?;
-            if let BusUrl::Embedded(_) = running.settings.bus.url {
-                // Nobody else can open an embedded bus, so `tropomq dead` asks the process that has it.
-                admin_routes = admin_routes.merge(letters::router(&running, Arc::clone(&bus))?);
-            }
             let spool = if services.ingress { running.open_spool(&bus, &bus_tasks)? } else { None };
             match &spool {
                 Some(spool) => running.watch_spool(spool, services),
@@ -189,6 +187,11 @@ impl Stack {
         }
         // Registered before anybody can ask: egress is not ready while its ledger is not there.
         let ledger = has_database.then(|| running.health.component("ledger"));
+        if let Some(component) = &ledger
+            && running.only_looks
+        {
+            component.ready_though("starting");
+        }
         running.listen("admin", admin_listener, admin_routes, Limits::default());
         if let Some(listener) = simulator {
             running.simulator(listener)?;

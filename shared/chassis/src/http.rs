@@ -29,7 +29,7 @@ mod places;
 mod raw;
 
 pub use body::{Body, BodyRejection};
-pub use browsers::{Browser, UnknownHost};
+pub use browsers::{Browser, UnknownHost, is_host_known};
 pub use limits::Limits;
 
 /// How long nothing is accepted after the operating system could not give another connection.

@@ -27,8 +27,7 @@ pub use letter::{Detail, Letter};
 use replay::Replay;
 
 /// What is asked for.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
     /// What to do.
     pub action: Action,
@@ -43,8 +42,7 @@ pub struct Order {
 }
 
 /// What to do with letters.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Look at them.
     Look,
@@ -65,7 +63,7 @@ pub enum Action {
 }
 
 /// Where letters are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// What is beyond retry.

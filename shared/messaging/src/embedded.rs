@@ -107,12 +107,6 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
-/// Whether there is an embedded bus in `directory`, open or not.
-#[must_use]
-pub fn exists(directory: &Path) -> bool {
-    database(directory, BUS).exists()
-}
-
 /// Opens the embedded bus in `directory`, which is created if it is missing, with `topology` on it.
 ///
 /// Queues that are in the file and no longer in `topology` keep their messages, and can be consumed from.

@@ -72,7 +72,7 @@ pub struct NumberedAct {
 /// What the console keeps.
 ///
 /// # Cancel safety
-/// Dropping a future leaves open whether the operation was done. Every operation but [`Desk::note_act`] may be repeated.
+/// Dropping a future leaves open whether the operation was done. Every operation may be repeated.
 pub trait Desk: Send + Sync {
     /// Somebody signs in.
     ///
@@ -103,7 +103,7 @@ pub trait Desk: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn request<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Requested, LedgerError>>;
 
-    /// Takes note of an act.
+    /// Takes note of an act. One that is the same in every respect, the microsecond included, is the same act.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

@@ -47,6 +47,12 @@ impl LedgerError {
         }
     }
 
+    /// Whether the database is well, and only what was looked for took too long: less is to be looked through.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::Unavailable(cause) if matches!(cause.downcast_ref(), Some(Fault::TooMuch)))
+    }
+
     pub(crate) fn corrupt(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Arc::new(cause))
     }
@@ -77,6 +83,15 @@ pub enum OpenError {
         /// The newest that is known here.
         known: i64,
     },
+    /// The database cannot hold every text.
+    #[error(
+        "the database has the encoding {found}, in which not every text can be written: make another with \
+         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
+    )]
+    Encoding {
+        /// Its encoding.
+        found: String,
+    },
     /// An older version of tropomq wrote it, and it could not be brought up to date in time.
     #[error(
         "ledger could not be brought from schema version {found} to {known} within {within:?}, and is as it was: end \
@@ -106,6 +121,8 @@ pub(crate) enum Fault {
     TimedOut(std::time::Duration),
     #[error("the database has been silent, and is asked by one at a time until it answers")]
     Mute,
+    #[error("too much fits what is looked for")]
+    TooMuch,
     #[error("whoever claims the message would not wait for the answer")]
     TooLate,
     #[error("the thread that writes the ledger has ended")]

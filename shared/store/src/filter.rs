@@ -1,6 +1,7 @@
 //! The conditions of a filter of the log, in the SQL that all databases understand.
 
 use protocol::{BackendName, SessionId, Timestamp};
+use uuid::Uuid;
 
 use crate::journal::{LogFilter, LogPage, PersonSought};
 
@@ -9,6 +10,7 @@ use crate::journal::{LogFilter, LogPage, PersonSought};
 pub(crate) enum Value {
     Number(i64),
     Text(String),
+    Id(Uuid),
 }
 
 /// Conditions, and the values in them.
@@ -34,6 +36,9 @@ impl Conditions {
         }
         if let Some(standing) = filter.standing {
             conditions.and("standing =", Value::Number(standing.number().into()));
+        }
+        if let Some(cause) = filter.cause {
+            conditions.and("cause =", Value::Id(cause.as_uuid()));
         }
         let texts = [
             ("backend =", filter.backend.as_ref().map(BackendName::as_str)),

@@ -18,6 +18,47 @@ pub const DEAD_LETTER: &str = "dead_letter";
 /// The most that is read at once, whatever is asked for.
 pub const PAGE_MAX: u32 = 1000;
 
+/// Of more events than are read at once, so many of the oldest are read: they tell what it is about.
+const FIRST_MAX: u32 = 20;
+
+/// Which events of one thing are read, and in which order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// The latest, the newest first.
+    Latest,
+    /// The first, the oldest first.
+    First,
+}
+
+impl Part {
+    /// How many.
+    pub(crate) fn limit(self) -> u32 {
+        match self {
+            Self::Latest => PAGE_MAX,
+            Self::First => FIRST_MAX,
+        }
+    }
+
+    /// In SQL.
+    pub(crate) fn order(self) -> &'static str {
+        match self {
+            Self::Latest => "at DESC, number DESC",
+            Self::First => "at, number",
+        }
+    }
+}
+
+/// Whether there may be more than the latest.
+pub(crate) fn may_be_more(latest: &[Numbered]) -> bool {
+    PAGE_MAX as usize <= latest.len()
+}
+
+/// The oldest first: the latest, and, where those are not all, the first in the place of as many of them.
+pub(crate) fn from_both_ends(first: Vec<Numbered>, mut latest: Vec<Numbered>) -> Vec<JournalEvent> {
+    latest.truncate(latest.len().saturating_sub(first.len()));
+    first.into_iter().chain(latest.into_iter().rev()).map(|numbered| numbered.event).collect()
+}
+
 /// An event, as it is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JournalEvent {
@@ -128,6 +169,8 @@ pub struct LogFilter {
     pub application: Option<String>,
     /// Those of the conversation that this session began.
     pub correlation_id: Option<SessionId>,
+    /// The messages that this caused: those that answer it, if it is a text.
+    pub cause: Option<EventId>,
     /// Those that began then or later.
     pub since: Option<Timestamp>,
     /// Those that began before.
@@ -138,8 +181,9 @@ impl LogFilter {
     /// Whether nothing can fit, because it asks of texts what is only ever true of messages, or the other way round.
     pub(crate) fn is_void(&self) -> bool {
         let of_application = self.application.as_ref().map(|_| Subject::Message);
+        let of_cause = self.cause.map(|_| Subject::Message);
         let of_standing = self.standing.and_then(Standing::subject);
-        let mut subjects = [self.subject, of_application, of_standing].into_iter().flatten();
+        let mut subjects = [self.subject, of_application, of_cause, of_standing].into_iter().flatten();
         let first = subjects.next();
         subjects.any(|subject| Some(subject) != first)
     }
@@ -263,7 +307,7 @@ pub trait Journal: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>>;
 
-    /// Events, the oldest first, at most [`PAGE_MAX`].
+    /// Events, the oldest first, at most [`PAGE_MAX`]: of more, the few first and the latest.
     ///
     /// # Errors
     /// [`LedgerError`] says who must act.

@@ -3,7 +3,7 @@
 //! Invariant: one thread owns the connection that writes. It takes all that wait, at most [`writer::GROUP_MAX`], does them in one
 //! transaction, commits with a sync, and only then answers: so a sync is shared, and an answer is always on disk.
 //! A second thread reads what is counted, on a connection of its own: counting takes longer than a claim may wait. A third
-//! one reads the journal.
+//! one reads the journal, and a fourth what the console keeps.
 
 mod accounts;
 mod consents;
@@ -32,6 +32,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     reader: Writer,
     journal_reader: Writer,
+    desk_reader: Writer,
 }
 
 impl Sqlite {
@@ -39,7 +40,9 @@ impl Sqlite {
         // The writer first: it brings the schema up to date.
         let writer = Writer::start(path.clone(), Role::Writer, older).await?;
         let reader = Writer::start(path.clone(), Role::Reader, Older::Refuse).await?;
-        Ok(Self { writer, reader, journal_reader: Writer::start(path, Role::JournalReader, Older::Refuse).await? })
+        let journal_reader = Writer::start(path.clone(), Role::JournalReader, Older::Refuse).await?;
+        let desk_reader = Writer::start(path, Role::DeskReader, Older::Refuse).await?;
+        Ok(Self { writer, reader, journal_reader, desk_reader })
     }
 }
 

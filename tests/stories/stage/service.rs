@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::{AsyncBufReadExt, BufReader};
+
 use super::{Metrics, client, until};
 
 /// The binary under test.
@@ -172,6 +174,20 @@ pub(crate) fn tropomq_started<A: AsRef<std::ffi::OsStr>>(folder: &Path, argument
     let mut command = tokio::process::Command::from(command(folder));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command.spawn().unwrap()
+}
+
+/// Asks a command to stop (SIGTERM) once it has printed a line; its exit code, and what else it printed.
+pub(crate) async fn tropomq_stopped<A: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[A]) -> Output {
+    let mut child = tropomq_started(folder, arguments);
+    let mut printed = BufReader::new(child.stdout.take().expect("its output"));
+    let stopped = async {
+        let read = printed.read_line(&mut String::new()).await.unwrap();
+        assert_ne!(read, 0, "it ended by itself");
+        let process = child.id().expect("a process").to_string();
+        assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+        child.wait_with_output().await.unwrap()
+    };
+    tokio::time::timeout(COMMAND_MAX, stopped).await.expect("the command ends")
 }
 
 /// Runs a command that ends by itself; its exit code, and what it printed.

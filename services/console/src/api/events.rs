@@ -65,6 +65,7 @@ pub(super) async fn watch(
         backend: backend.map_err(|error| Problem::bad_request(format!("backend: {error}")))?,
         kinds: kinds.unwrap_or_default(),
         session: session.map_err(|error| Problem::bad_request(format!("session: {error}")))?,
+        ..Wish::default()
     };
     let events = console.watch(caller, wish, last_event(&headers)?.or(after)).await?;
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(crate::feed::KEEP_ALIVE)).into_response())

@@ -53,7 +53,7 @@ pub(super) async fn of_message(
 
 /// Answers the five questions about the latest text or message of a person.
 ///
-/// Scope: `read`; numbers and words are masked without `people`.
+/// Scope: `people`.
 #[utoipa::path(
     get,
     path = "/v1/explanation",
@@ -64,14 +64,14 @@ pub(super) async fn of_message(
         (status = "4XX", response = Problem),
         (status = "5XX", response = Problem),
     ),
-    security(("token" = ["read"]), ("session" = ["read"])),
+    security(("token" = ["people"]), ("session" = ["people"])),
 )]
 pub(super) async fn of_person(
     State(console): State<Arc<Console>>,
     caller: Caller,
     Asked(latest): Asked<Latest>,
 ) -> Result<Json<Explanation>, Problem> {
-    caller.may(Scope::Read)?;
+    caller.may(Scope::People)?;
     let Latest { person, backend } = latest;
     Ok(Json(console.explanation(&caller, &Sought::Latest(person, backend)).await?))
 }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::masked;
 use crate::Backend;
 
 /// The page that says more.
@@ -167,8 +166,7 @@ impl Cause {
 
     /// What is wrong, as it was found, and what to do about it.
     pub(super) fn advice(self, told: &str, name: &str, backend: Option<&Backend>) -> Advice {
-        let webhook = backend.map(|backend| masked::without_secrets(&backend.webhook).into_owned());
-        let webhook = webhook.unwrap_or_else(|| format!("the webhook of backend {name}"));
+        let webhook = backend.map_or_else(|| format!("the webhook of backend {name}"), Backend::webhook_told);
         let to_do = self.to_do(name, &webhook);
         let anchor: String = self
             .heading()

@@ -7,9 +7,9 @@ use store::{JournalEvent, Logged};
 use utoipa::ToSchema;
 
 use super::tropo_log::Told;
-use super::{Case, masked, words};
-use crate::shown;
+use super::{Case, words};
 use crate::simulated::TropoLine;
+use crate::{masked, shown};
 
 /// Something that is on record.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -95,7 +95,7 @@ impl Case {
     /// What the configuration has of the backend as evidence.
     pub(super) fn configured(&self) -> Option<Evidence> {
         let backend = self.backend.as_ref()?;
-        let webhook = masked::without_secrets(&backend.webhook);
+        let webhook = backend.webhook_told();
         Some(Evidence {
             at: self.now,
             source: Source::Configuration,
@@ -103,7 +103,7 @@ impl Case {
             words: format!("Tropo's application has to post to {webhook}"),
             session_id: None,
             detail: json!({
-                "webhook": webhook, "is_guarded": backend.is_guarded, "rate": backend.rate,
+                "webhook": backend.webhook, "is_guarded": backend.is_guarded, "rate": backend.rate,
                 "on_unconfirmed": backend.on_unconfirmed,
             }),
         })

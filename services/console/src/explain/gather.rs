@@ -1,18 +1,15 @@
 //! Gathers what is on record of a text or message: from the journal, from Tropo's log, from the configuration.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use protocol::{Address, BackendName, SessionId};
-use store::{
-    EventsOf, Journal, JournalEvent, LedgerError, LogFilter, LogPage, Logged, PAGE_MAX, PersonSought, Subject,
-};
+use store::{EventsOf, Journal, JournalEvent, LedgerError, LogFilter, LogPage, Logged, Mark, PersonSought, Subject};
 
-use super::{Case, Explanation, TropoLog};
-use crate::Console;
+use super::{Case, Explanation, TropoLog, words};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::simulated::{Lines, Simulated, SimulatedError, TropoLine};
+use crate::{Console, conversation};
 
 /// How many messages that answer one text are explained.
 const MESSAGES_MAX: usize = 20;
@@ -27,6 +24,9 @@ const TROPO_LOG_WAIT: Duration = Duration::from_secs(3);
 const NOT_FOUND: &str = "nothing is on record of it: it is on record a moment after it happened, while a journal runs \
      (GET /v1/status tells how far behind it is), and forgotten after journal.retention; of a webhook that was refused, \
      Tropo's log alone knows";
+
+/// What is said besides where Tropo's log could not be read.
+const NO_LOG: &str = "; and that did not answer now: ask again";
 
 /// What shall be explained.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,23 +45,21 @@ impl Console {
     pub(crate) async fn explanation(&self, caller: &Caller, sought: &Sought) -> Result<Explanation, Problem> {
         let journal = &*self.database()?.journal;
         let about = find(journal, sought).await?;
-        let (text, messages) = match &about {
-            Some(about) => conversation(journal, about).await?,
+        let (text, mut messages) = match &about {
+            Some(about) => text_and_messages(journal, about).await?,
             None => (None, Vec::new()),
         };
-        let messages_more = messages.len().saturating_sub(MESSAGES_MAX);
-        let messages: Vec<_> = messages.into_iter().take(MESSAGES_MAX).collect();
-        let events = events(journal, text.as_ref(), &messages).await?;
-        let backend = about.as_ref().and_then(|about| self.backends.get(&about.backend)).cloned();
+        let more = messages.split_off(messages.len().min(MESSAGES_MAX));
+        let events = conversation::events(journal, text.iter().chain(&messages), None).await?;
         let mut case = Case {
             about,
             text,
             messages,
-            messages_more: u64::try_from(messages_more).unwrap_or(u64::MAX),
+            more,
             events,
             tropo_log: TropoLog::None,
             lines: Vec::new(),
-            backend,
+            backend: None,
             now: self.environment.now(),
             sees_people: caller.has(Scope::People),
         };
@@ -74,9 +72,17 @@ impl Console {
             (case.tropo_log, case.lines) = self.tropo_log(simulated, &sessions).await;
         }
         if case.about.is_none() && case.lines.is_empty() {
-            return Err(Problem::not_found(NOT_FOUND));
+            let away = if case.tropo_log == TropoLog::Away { NO_LOG } else { "" };
+            return Err(Problem::not_found(format!("{NOT_FOUND}{away}")));
         }
-        Ok(case.explain())
+        case.backend = case.backend_name().and_then(|name| self.backends.get(&name)).cloned();
+        let mut explanation = case.explain();
+        if let (Sought::Latest(..), Some(about)) = (sought, &case.about) {
+            let what = if about.subject == Subject::Message { "message" } else { "text" };
+            let at = words::time(about.begun_at);
+            explanation.verdict = format!("The latest {what}, of {at}: {}", explanation.verdict);
+        }
+        Ok(explanation)
     }
 
     /// What Tropo's log has of sessions, as far as it answers in time.
@@ -106,8 +112,36 @@ async fn find(journal: &dyn Journal, sought: &Sought) -> Result<Option<Logged>, 
             let page = LogPage { before: None, limit: 1 };
             Ok(journal.log(&filter, page).await?.into_iter().next())
         }
-        Sought::Id(id) => Ok(meant(&journal.look_for(id).await?, id)),
+        Sought::Id(id) => match meant(&journal.look_for(id).await?, id) {
+            Some(line) => Ok(Some(line)),
+            None => ignored(journal, id).await,
+        },
     }
+}
+
+/// A session that is no text, which the log has no line of: by its id, or by that of the event that tells of it.
+async fn ignored(journal: &dyn Journal, id: &SessionId) -> Result<Option<Logged>, LedgerError> {
+    let mut events = journal.events(&EventsOf::Session(id.clone())).await?;
+    if let Ok(event) = id.as_str().parse() {
+        events.extend(journal.events(&EventsOf::Subject(Subject::Session, event)).await?);
+    }
+    let line = |event: JournalEvent| match event.of {
+        Some((Subject::Session, id)) => Some(Logged {
+            place: event.at.as_microsecond(),
+            subject: Subject::Session,
+            id,
+            backend: event.backend,
+            correlation_id: event.correlation_id,
+            session_id: event.session_id,
+            marks: Mark::Ignored.into(),
+            begun_at: event.at,
+            released_at: None,
+            touched_at: event.at,
+            content: None,
+        }),
+        Some((Subject::Text | Subject::Message, _)) | None => None,
+    };
+    Ok(events.into_iter().find_map(line))
 }
 
 /// Which of the lines that an id means is the one: that which has it, else the text that the session carried, else the
@@ -120,45 +154,18 @@ fn meant(lines: &[Logged], id: &SessionId) -> Option<Logged> {
 }
 
 /// The text that something belongs to, and the messages that are to be explained, the oldest first.
-async fn conversation(journal: &dyn Journal, about: &Logged) -> Result<(Option<Logged>, Vec<Logged>), LedgerError> {
-    let lines = match &about.correlation_id {
-        Some(correlation_id) => {
-            let filter = LogFilter { correlation_id: Some(correlation_id.clone()), ..LogFilter::default() };
-            journal.log(&filter, LogPage { before: None, limit: PAGE_MAX }).await?
-        }
-        None => Vec::new(),
-    };
-    let is_message = |line: &Logged| line.subject == Subject::Message;
-    if !is_message(about) {
-        let messages = lines.into_iter().rev().filter(is_message).collect();
-        return Ok((Some(about.clone()), messages));
-    }
-    // A session that is no text begins no message.
-    let text = lines.into_iter().find(|line| line.subject == Subject::Text);
-    Ok((text, vec![about.clone()]))
-}
-
-/// The events about a text and messages, and about their sessions, the oldest first.
-async fn events(
+async fn text_and_messages(
     journal: &dyn Journal,
-    text: Option<&Logged>,
-    messages: &[Logged],
-) -> Result<Vec<JournalEvent>, LedgerError> {
-    let of_text = text.map(|text| EventsOf::Subject(text.subject, text.id));
-    let of_messages = messages.iter().map(|message| EventsOf::Subject(Subject::Message, message.id));
-    let mut events: Vec<JournalEvent> = Vec::new();
-    for of in of_text.into_iter().chain(of_messages) {
-        events.extend(journal.events(&of).await?);
+    about: &Logged,
+) -> Result<(Option<Logged>, Vec<Logged>), LedgerError> {
+    let lines = conversation::lines(journal, about).await?;
+    if about.subject == Subject::Message {
+        // A session that is no text begins no message.
+        let text = lines.into_iter().find(|line| line.subject == Subject::Text);
+        return Ok((text, vec![about.clone()]));
     }
-    // A delivery report names its session alone.
-    let sessions: BTreeSet<SessionId> = messages.iter().filter_map(|message| message.session_id.clone()).collect();
-    for session in sessions {
-        events.extend(journal.events(&EventsOf::Session(session)).await?);
-    }
-    let mut seen = BTreeSet::new();
-    events.retain(|event| seen.insert(event.id));
-    events.sort_by_key(|event| event.at);
-    Ok(events)
+    let messages = lines.into_iter().rev().filter(|line| line.subject == Subject::Message).collect();
+    Ok((Some(about.clone()), messages))
 }
 
 /// The sessions of a case.

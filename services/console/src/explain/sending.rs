@@ -1,6 +1,8 @@
 //! The questions 4 and 5: how a message went to Tropo, and what Tropo made of it.
 
-use protocol::{DelayedReason, FailureReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, SessionResult};
+use protocol::{
+    DelayedReason, FailureReason, Kind, MessageDelayed, MessageFailed, MessageLaunched, ResultHandler, SessionResult,
+};
 use store::{DEAD_LETTER, JournalEvent, Logged, Mark, Subject};
 
 use super::answers::Found;
@@ -70,9 +72,11 @@ pub(super) fn overall(case: &Case, texting: &[Found; 3], sendings: &[[Found; 2]]
 }
 
 impl Case {
-    /// Words of ours and of applications, which name nobody, as they may be shown all the same.
-    pub(super) fn quoted(&self, words: &str) -> String {
-        if self.sees_people { words.to_owned() } else { super::masked::numbers(words) }
+    /// What we say, with what applications, Tropo or a handler said to it. That may quote anybody: only who may see people
+    /// sees it.
+    pub(super) fn quoting(&self, ours: &str, theirs: Option<&str>) -> String {
+        let theirs = theirs.map(str::trim).filter(|theirs| self.sees_people && !theirs.is_empty());
+        words::sentence(&theirs.map_or_else(|| ours.to_owned(), |theirs| format!("{ours}: {theirs}")))
     }
 }
 
@@ -125,8 +129,13 @@ impl<'a> Record<'a> {
         // After a replay, what went before it no longer holds.
         let holds = |event: &&JournalEvent| moved_at.is_none_or(|moved_at| moved_at <= event.at);
         let ended = |kind: &'static str| self.last(kind).filter(holds);
+        let dead = ended(DEAD_LETTER);
+        let and_dead = |found: Found| match dead {
+            Some(dead) => Found { because: format!("{} It {}.", found.because, words::dead(Some(dead))), ..found },
+            None => found,
+        };
         if let Some(failed) = ended(Kind::MessageFailed.as_str()) {
-            return self.refused(failed);
+            return and_dead(self.refused(failed));
         }
         let suppressed = ended(Kind::MessageSuppressed.as_str());
         if suppressed.is_some() || (moved_at.is_none() && self.has(&[Mark::Suppressed])) {
@@ -135,9 +144,8 @@ impl<'a> Record<'a> {
         }
         let expired = ended(Kind::MessageExpired.as_str());
         if expired.is_some() || (moved_at.is_none() && self.has(&[Mark::Expired])) {
-            return self.expired(expired);
+            return and_dead(self.expired(expired));
         }
-        let dead = ended(DEAD_LETTER);
         if dead.is_some() || (moved_at.is_none() && self.has(&[Mark::Dead, Mark::Refused])) {
             return self.dead(dead);
         }
@@ -147,12 +155,12 @@ impl<'a> Record<'a> {
     /// It was given up before any session had it.
     fn refused(&self, failed: &'a JournalEvent) -> Found {
         let told = said::<MessageFailed>(failed);
-        let detail =
-            told.as_ref().map_or_else(String::new, |failed| words::sentence(&self.case.quoted(&failed.detail)));
+        let detail = told.as_ref().map(|failed| failed.detail.as_str());
         let evidence = self.shown(&[self.last(Kind::MessageDelayed.as_str()), Some(failed)]);
-        match told.map(|failed| failed.reason) {
+        match told.as_ref().map(|failed| failed.reason) {
             Some(FailureReason::Unsendable) => {
-                Found::no(format!("It cannot be sent as it is: {detail}"), evidence).for_cause(Cause::Unsendable)
+                let because = self.case.quoting("It cannot be sent as it is", detail);
+                Found::no(because, evidence).for_cause(Cause::Unsendable)
             }
             Some(
                 FailureReason::Refused
@@ -163,14 +171,21 @@ impl<'a> Record<'a> {
             | None => {
                 let mut evidence = evidence;
                 evidence.extend(self.case.configured());
-                let because = format!("Tropo refused to create a session: {detail}");
+                let because = self.case.quoting("Tropo refused to create a session", detail);
                 Found::no(because, evidence).for_cause(Cause::TokenRefused)
             }
         }
     }
 
-    fn expired(&self, expired: Option<&'a JournalEvent>) -> Found {
+    /// What kept the latest attempt from being handed over; what kept those before it no longer matters.
+    fn delayed(&self) -> Option<&'a JournalEvent> {
+        let launched = self.last(Kind::MessageLaunched.as_str());
         let delayed = self.last(Kind::MessageDelayed.as_str());
+        delayed.filter(|delayed| launched.is_none_or(|launched| launched.at <= delayed.at))
+    }
+
+    fn expired(&self, expired: Option<&'a JournalEvent>) -> Found {
+        let delayed = self.delayed();
         let launched = self.last(Kind::MessageLaunched.as_str());
         let mut evidence = self.shown(&[launched, delayed, expired]);
         if let Some((because, cause)) = self.hindrance(&mut evidence) {
@@ -181,13 +196,12 @@ impl<'a> Record<'a> {
 
     fn dead(&self, dead: Option<&'a JournalEvent>) -> Found {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
-        let told = told.map_or_else(String::new, |told| format!(" {}", words::sentence(&self.case.quoted(&told))));
-        let because = format!("It was given up, and is among the dead letters.{told}");
+        let because = self.case.quoting(&format!("It was given up, and {}", words::dead(dead)), told.as_deref());
         Found::no(because, self.shown(&[self.last(Kind::MessageDelayed.as_str()), dead])).for_cause(Cause::DeadMessage)
     }
 
     fn waiting(&self) -> Found {
-        let delayed = self.last(Kind::MessageDelayed.as_str());
+        let delayed = self.delayed();
         let launched = self.last(Kind::MessageLaunched.as_str());
         if let Some((event, told)) = delayed.and_then(|event| Some((event, said::<MessageDelayed>(event)?))) {
             let mut evidence = self.shown(&[launched, Some(event)]);
@@ -205,7 +219,7 @@ impl<'a> Record<'a> {
         let waited_s = words::seconds_between(begun_at, self.case.now);
         let waited = words::duration(begun_at, self.case.now);
         let mut evidence = self.shown(&[self.last(Kind::MessageSend.as_str()), launched]);
-        if launched.is_none() {
+        if launched.is_none() && !self.has(&[Mark::Launched]) {
             let found = Found::not_yet(format!("Not yet: it waits on its lane, for {waited}."), evidence);
             return if WAITS_LONG_S <= waited_s { found.for_cause(Cause::EgressWaits) } else { found };
         }
@@ -219,7 +233,7 @@ impl<'a> Record<'a> {
 
     /// What has kept it from being handed over: of the latest attempt.
     fn hindrance(&self, evidence: &mut Vec<Evidence>) -> Option<(String, Cause)> {
-        let Some(delayed) = self.last(Kind::MessageDelayed.as_str()).and_then(said::<MessageDelayed>) else {
+        let Some(delayed) = self.delayed().and_then(said::<MessageDelayed>) else {
             self.last(Kind::MessageLaunched.as_str())?;
             return Some(self.not_called_back(evidence));
         };
@@ -233,9 +247,7 @@ impl<'a> Record<'a> {
             DelayedReason::Unreadable => ("Tropo's answer could not be understood", Cause::AnswerUnreadable),
             DelayedReason::Ledger => ("our own record of releases could not be read", Cause::LedgerAway),
         };
-        let detail = self.case.quoted(&delayed.detail);
-        let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
-        Some((words::sentence(&format!("{because}{status}{detail}")), cause))
+        Some((self.case.quoting(&format!("{because}{status}"), Some(&delayed.detail)), cause))
     }
 
     /// A session was created, and did not come for its message.
@@ -285,28 +297,43 @@ impl<'a> Record<'a> {
             evidence.extend(self.told(|story| story.handed_over).map(|line| self.case.line(line)));
             return Found::yes("Tropo sent it, and reported so.", evidence);
         }
-        self.without_result()
+        self.reported().unwrap_or_else(|| self.without_result())
+    }
+
+    /// The result came, and what it means for the message is not on record.
+    fn reported(&self) -> Option<Found> {
+        let result = self.last(Kind::SessionResult.as_str())?;
+        // One from before the latest release is about another session.
+        let released = self.last(Kind::MessageReleased.as_str());
+        let handler = said::<SessionResult>(result).filter(|_| is_since(released, result))?.handler;
+        Some(match handler {
+            ResultHandler::Continue => {
+                let because = "Tropo reported that the document is done; that it was sent is not recorded yet.";
+                Found::yes(because, self.shown(&[Some(result)]))
+            }
+            ResultHandler::Error | ResultHandler::Incomplete => self.failed(None),
+        })
     }
 
     fn failed(&self, failed: Option<&'a JournalEvent>) -> Found {
         let told = failed.and_then(said::<MessageFailed>);
         let result = self.last(Kind::SessionResult.as_str());
-        let error = result.and_then(said::<SessionResult>).and_then(|result| result.error);
-        let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone())).unwrap_or_default();
-        // These are Tropo's own words: they may quote anybody.
-        let is_shown = self.case.sees_people && !detail.is_empty();
-        let detail = if is_shown { format!(": {detail}") } else { String::new() };
+        let reported = result.and_then(said::<SessionResult>);
+        let is_error = reported.as_ref().is_some_and(|result| result.handler == ResultHandler::Error);
+        let error = reported.and_then(|result| result.error);
+        let detail = error.or_else(|| told.as_ref().map(|failed| failed.detail.clone()));
         let mut evidence = self.shown(&[result, failed]);
         let line = self.told(|story| story.document_refused.or(story.action_failed));
         evidence.extend(line.map(|line| self.case.line(line)));
         let (because, cause) = match told.map(|failed| failed.reason) {
             Some(FailureReason::SessionError) => ("Tropo could not use the document", Cause::DocumentRefused),
+            None if is_error => ("Tropo could not use the document", Cause::DocumentRefused),
             Some(FailureReason::Undelivered) => ("The carrier did not deliver it", Cause::Undelivered),
             Some(FailureReason::Incomplete | FailureReason::Refused | FailureReason::Unsendable) | None => {
                 ("Tropo could not hand the message over", Cause::NotHandedOver)
             }
         };
-        Found::no(words::sentence(&format!("{because}{detail}")), evidence).for_cause(cause)
+        Found::no(self.case.quoting(because, detail.as_deref()), evidence).for_cause(cause)
     }
 
     /// Tropo has the document, and no result came.
@@ -320,7 +347,11 @@ impl<'a> Record<'a> {
             return Found::no("Tropo's log says that it could not use the document.", evidence)
                 .for_cause(Cause::DocumentRefused);
         }
-        let is_overdue = unconfirmed.is_some() || self.has(&[Mark::Unconfirmed]);
+        // A session that has it anew may still report.
+        let is_overdue = match unconfirmed {
+            Some(unconfirmed) => is_since(released, unconfirmed),
+            None => self.has(&[Mark::Unconfirmed]),
+        };
         let result_lost = self.told(|story| story.result_lost);
         evidence.extend(result_lost.map(line));
         if let Some(handed_over) = self.told(|story| story.handed_over) {
@@ -333,9 +364,14 @@ impl<'a> Record<'a> {
             let because = "No result came: it may or may not have been sent.";
             return Found { evidence, ..Found::not_known(because) }.for_cause(Cause::NoResult);
         }
-        let released_at = self.message.released_at.or(released.map(|released| released.at));
+        let released_at = released.map(|released| released.at).or(self.message.released_at);
         let waited = released_at.map(|at| words::duration(at, self.case.now));
         let waited = waited.map_or_else(String::new, |waited| format!(", for {waited}"));
         Found::not_yet(format!("Not yet: Tropo has the message, and its result is awaited{waited}."), evidence)
     }
+}
+
+/// Whether something happened since the message was released, as far as that is on record.
+fn is_since(released: Option<&JournalEvent>, event: &JournalEvent) -> bool {
+    released.is_none_or(|released| released.at <= event.at)
 }

@@ -199,10 +199,70 @@ fn a_session_that_never_came_to_us_is_explained_by_tropos_log() {
     let refused = Stage::nothing().line("a1", posted).line("a1", refused);
     let explanation = check(&refused, "yynnn", Outcome::Failed, Some(Cause::WebhookRefused));
     assert_eq!(explanation.verdict, "Tropo got status 403 from us.");
+    let steps = explanation.advice.unwrap().to_do;
+    assert!(steps[0].contains("backends.a.webhook_secret"), "the one that was posted to: {steps:?}");
     let unreached = "#SIMULATOR#: The session ends, http://h/ gave no document: no answer: connection refused";
     let unreached = Stage::nothing().line("a1", posted).line("a1", unreached);
     check(&unreached, "ynnnn", Outcome::Failed, Some(Cause::NotReached));
     check(&Stage::nothing().line("a1", posted), "y????", Outcome::UnderWay, None);
+}
+
+#[test]
+fn a_text_that_something_answers_is_answered_whatever_was_said_first() {
+    let mut late = Stage::text().routed(RoutedOutcome::Taken, &[]).ignored(IgnoredReason::NoReply);
+    let explanation = check(&late, "yynnn", Outcome::Intended, Some(Cause::NoReply));
+    assert!(explanation.verdict.ends_with("it may reply later."), "{}", explanation.verdict);
+    let text = late.case.text.as_mut().unwrap();
+    text.marks = text.marks.and(store::Mark::Caused.into());
+    check(&late, "yyy??", Outcome::NotKnown, None);
+    check(&late.and_another().launched("b1", 1).released("b1").sent("b1"), "yyyyy", Outcome::Worked, None);
+}
+
+#[test]
+fn a_text_that_was_put_back_is_no_dead_letter_any_more() {
+    let dead = || Stage::text().dead("router.message.received.07", "stopped");
+    let explanation = check(&dead(), "yynnn", Outcome::Failed, Some(Cause::ApplicationFailed));
+    assert!(explanation.verdict.contains("may have been replayed or dropped since"), "{}", explanation.verdict);
+    check(&dead().routed(RoutedOutcome::Answered, &[]), "yyy??", Outcome::NotKnown, None);
+    check(&dead().offered(), "yy???", Outcome::UnderWay, Some(Cause::ApplicationSilent));
+    check(&dead().ignored(IgnoredReason::Filtered), "yynnn", Outcome::Intended, Some(Cause::Filtered));
+}
+
+#[test]
+fn a_text_of_the_tester_never_was_at_tropo() {
+    let mut stage = Stage::text().answered().launched("b1", 1).released("b1").sent("b1");
+    stage.case.text.as_mut().unwrap().session_id = Some("console-1".parse().unwrap());
+    let explanation = check(&stage, "??yyy", Outcome::Worked, None);
+    assert!(explanation.questions[0].because.contains("past Tropo"), "{}", explanation.questions[0].because);
+}
+
+#[test]
+fn a_result_tells_before_what_follows_from_it_is_on_record() {
+    let has = || Stage::text().answered().launched("b1", 1).released("b1");
+    check(&has().result("b1", ResultHandler::Continue), "yyyyy", Outcome::Worked, None);
+    check(&has().result("b1", ResultHandler::Error), "yyyyn", Outcome::Failed, Some(Cause::DocumentRefused));
+    check(&has().result("b1", ResultHandler::Incomplete), "yyyyn", Outcome::Failed, Some(Cause::NotHandedOver));
+    // It is on its way again, whatever came of the first session.
+    for first in [has().result("b1", ResultHandler::Error), has().unconfirmed("b1")] {
+        check(&first.launched("b2", 2).released("b2"), "yyyy?", Outcome::UnderWay, None);
+    }
+}
+
+#[test]
+fn what_kept_an_earlier_attempt_no_longer_matters() {
+    let again = || Stage::text().answered().delayed(DelayedReason::Refused).launched("b1", 2);
+    check(&again(), "yyy??", Outcome::UnderWay, None);
+    check(&again().expired(), "yyynn", Outcome::Failed, Some(Cause::NeverCalledBack));
+}
+
+#[test]
+fn messages_beyond_those_that_are_shown_count_as_well() {
+    let mut stage = Stage::text().answered().launched("b1", 1).released("b1").sent("b1").and_another().suppressed();
+    stage.case.more = stage.case.messages.split_off(1);
+    stage.case.events.retain(|event| event.of.is_none_or(|(_, id)| id != stage.case.more[0].id));
+    let explanation = check(&stage, "yyynn", Outcome::Intended, Some(Cause::OptedOut));
+    assert_eq!((explanation.replies.len(), explanation.replies_more), (1, 1));
+    assert!(explanation.questions[2].because.contains("2 messages"), "{}", explanation.questions[2].because);
 }
 
 #[test]
@@ -264,12 +324,12 @@ fn every_cause_has_its_section_in_the_guide() {
 
 /// Everything that can happen to two messages of a text, at once.
 fn everything() -> Stage {
-    let asked = [("stock", SaidWord::Away, "no answer")];
+    let asked = [("stock", SaidWord::Away, "private")];
     let mut stage = Stage::text()
         .routed(RoutedOutcome::GivenUp, &asked)
         .offered()
         .ignored(IgnoredReason::NoAnswer)
-        .dead("router.message.received.07", "stopped")
+        .dead("router.message.received.07", "private")
         .answered();
     for session in ["b1", "b2"] {
         stage = stage
@@ -280,10 +340,10 @@ fn everything() -> Stage {
             .sent(session)
             .unconfirmed(session)
             .failed(Some(session), FailureReason::Incomplete, "private")
-            .failed(None, FailureReason::Refused, "Invalid token")
+            .failed(None, FailureReason::Refused, "private")
             .expired()
             .suppressed()
-            .dead("egress.message.send.my-backend", "expired")
+            .dead("egress.message.send.my-backend", "private")
             .delivered(session)
             .line(session, "#TROPO#: Sending TropoML Payload on Tropo-Thread-b1 [url=http://h/]: private")
             .line(session, "#TROPO#: Received non-2XX status code on Tropo-Thread-b1 [url=http://h/, code=x]")

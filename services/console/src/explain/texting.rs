@@ -131,13 +131,13 @@ fn answered(case: &Case, text: &Logged, events: &[&JournalEvent]) -> Found {
         (last(Kind::MessageRouted.as_str()), last(Kind::SessionIgnored.as_str()), last(DEAD_LETTER));
     let offered = last(Kind::MessageOffered.as_str());
     let what_was_said = routed.and_then(said::<MessageRouted>);
-    let replies = case.messages.iter().filter(|message| is_reply(case, text, message)).count();
+    let replies = case.messages.iter().chain(&case.more).filter(|message| is_reply(case, text, message)).count();
     let shown = |events: &[Option<&JournalEvent>]| case.events_shown(events.iter().flatten().copied());
     if 0 < replies {
         let taken_by = what_was_said.and_then(|routed| routed.application);
         let taken_by = taken_by.or_else(|| case.messages.iter().find_map(application));
         let by = taken_by.map_or_else(String::new, |application| format!(" {application} took it."));
-        let replies = words::messages(u64::try_from(replies).unwrap_or(u64::MAX).saturating_add(case.messages_more));
+        let replies = words::messages(u64::try_from(replies).unwrap_or(u64::MAX));
         let because = format!("The text is answered with {replies}.{by}");
         let mut evidence = shown(&[routed, offered]);
         let commands = case.events.iter().filter(|event| event.kind == Kind::MessageSend.as_str());
@@ -147,22 +147,29 @@ fn answered(case: &Case, text: &Logged, events: &[&JournalEvent]) -> Found {
         }
         return Found::yes(because, evidence);
     }
+    // An offer says that it is answered as well.
+    if text.marks.has(Mark::Caused) || (text.marks.has(Mark::Answered) && offered.is_none()) {
+        let mut evidence = shown(&[routed]);
+        evidence.push(case.log(text));
+        return Found::yes("The text is answered: the message is forgotten, or not on record yet.", evidence);
+    }
     // Where it was put back since, what came of it then is later.
-    let is_later = |event: &JournalEvent| dead.is_none_or(|dead| dead.at <= event.at);
-    if let Some(ignored) = ignored.filter(|ignored| is_later(ignored)) {
+    let is_later = |event: &&JournalEvent| dead.is_none_or(|dead| dead.at <= event.at);
+    if let Some(ignored) = ignored.filter(is_later) {
         return silent(case, ignored, routed, what_was_said.as_ref());
     }
+    let is_dead = dead.is_some() && [routed, offered].into_iter().flatten().all(|event| !is_later(&event));
     match what_was_said {
         Some(said) if said.outcome == RoutedOutcome::GivenUp => {
-            Found::no(failed(&said), shown(&[routed, dead])).for_cause(Cause::ApplicationFailed)
+            Found::no(failed(case, &said), shown(&[routed, dead])).for_cause(Cause::ApplicationFailed)
         }
-        Some(said) if said.outcome == RoutedOutcome::Offered && dead.is_none() => {
+        Some(said) if said.outcome == RoutedOutcome::Offered && !is_dead => {
             let application = said.application.as_deref().unwrap_or("an application").to_owned();
             let because =
                 format!("It was handed to {application} on the bus, which answers when it likes, and has not.");
             Found::not_yet(because, shown(&[routed, offered])).for_cause(Cause::ApplicationSilent)
         }
-        Some(said) if said.outcome == RoutedOutcome::Answered && dead.is_none() => {
+        Some(said) if said.outcome == RoutedOutcome::Answered && !is_dead => {
             let replies = words::messages(u64::from(said.replies));
             let because = format!("The router answered it with {replies}, of which the journal has nothing yet.");
             Found::yes(because, shown(&[routed]))
@@ -175,19 +182,13 @@ fn answered(case: &Case, text: &Logged, events: &[&JournalEvent]) -> Found {
 fn unsettled(case: &Case, text: &Logged, dead: Option<&JournalEvent>, routed: Option<&JournalEvent>) -> Found {
     if dead.is_some() || text.marks.has(Mark::Dead) {
         let told = dead.and_then(said::<DeadLetter>).and_then(|dead| dead.error.or(dead.reason));
-        let told = told.map_or_else(String::new, |told| format!(" {}", words::sentence(&case.quoted(&told))));
-        let because = format!("It could not be handled, and is among the dead letters.{told}");
+        let began = format!("It could not be handled, and {}", words::dead(dead));
+        let because = case.quoting(&began, told.as_deref());
         let mut evidence = case.events_shown(routed.into_iter().chain(dead));
         if evidence.is_empty() {
             evidence.push(case.log(text));
         }
         return Found::no(because, evidence).for_cause(Cause::ApplicationFailed);
-    }
-    if text.marks.has(Mark::Answered) || text.marks.has(Mark::Caused) {
-        return Found::yes(
-            "The text is answered: the message is forgotten, or not on record yet.",
-            vec![case.log(text)],
-        );
     }
     if text.marks.has(Mark::Ignored) {
         return Found::no("Nothing answers it; the reason is not on record.", vec![case.log(text)])
@@ -235,7 +236,11 @@ fn silent(
         Some(IgnoredReason::NoReply) => {
             let cancelled =
                 said_of_it.is_some_and(|routed| routed.asked.iter().any(|asked| asked.said == SaidWord::Cancelled));
-            let what = if cancelled { "and another one cancelled the message" } else { "and has nothing to say to it" };
+            let what = if cancelled {
+                "and another one cancelled the message"
+            } else {
+                "and said nothing in its answer; it may reply later"
+            };
             (format!("{taken_by} took it, {what}."), Cause::NoReply)
         }
         Some(IgnoredReason::NoAnswer) => ("No application had an answer.".to_owned(), Cause::NoAnswer),
@@ -245,13 +250,11 @@ fn silent(
 }
 
 /// Which application failed, and why.
-fn failed(routed: &MessageRouted) -> String {
+fn failed(case: &Case, routed: &MessageRouted) -> String {
     let is_failure = |said| matches!(said, SaidWord::Failed | SaidWord::Away);
     let Some(asked) = routed.asked.iter().rev().find(|asked| is_failure(asked.said)) else {
         return "It could not be handled, and is among the dead letters.".to_owned();
     };
     let how = if asked.said == SaidWord::Away { "was away for too long" } else { "failed" };
-    let because =
-        asked.because.as_deref().map_or_else(|| ".".to_owned(), |because| format!(": {}", words::sentence(because)));
-    format!("{} {how}{because}", asked.application)
+    case.quoting(&format!("{} {how}", asked.application), asked.because.as_deref())
 }

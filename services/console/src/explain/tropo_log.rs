@@ -1,6 +1,9 @@
 //! What Tropo's log tells of a session. Its own words are those of the Application Debugger; where Tropo had none, the
 //! simulator says it (`#SIMULATOR#`).
 
+use protocol::BackendName;
+use url::Url;
+
 use crate::simulated::TropoLine;
 
 /// What a line tells.
@@ -115,6 +118,15 @@ impl Told {
 fn status(said: &str) -> u16 {
     let code = said.rsplit_once("code=").map_or("", |(_, code)| code.trim_end_matches(']'));
     code.parse().unwrap_or_default()
+}
+
+/// The backend to whose webhook a line says that Tropo posts: `NAME` in `[url=http://HOST/tropo/NAME/SECRET]`.
+pub(super) fn backend(line: &TropoLine) -> Option<BackendName> {
+    let posted = Some(line.text.as_str()).filter(|text| Told::of(text) == Told::Posted)?;
+    let (_, from) = posted.split_once("[url=")?;
+    let (url, _) = from.split_once("]: ")?;
+    let url: Url = url.parse().ok()?;
+    url.path_segments()?.skip_while(|segment| *segment != "tropo").nth(1)?.parse().ok()
 }
 
 /// What Tropo's log tells of one session.

@@ -6,7 +6,7 @@ use protocol::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use store::{DEAD_LETTER, Subject};
+use store::{DEAD_LETTER, JournalEvent, Subject};
 
 use super::answers::Found;
 use super::cause::Advice;
@@ -91,9 +91,20 @@ fn ignored(reason: Option<IgnoredReason>) -> &'static str {
         Some(IgnoredReason::OwnNumber) => "The sender is a number of our own: nothing answers it",
         Some(IgnoredReason::NoAnswer) => "No application had an answer: nothing answers it",
         Some(IgnoredReason::Filtered) => "An application ended it before it was handled: nothing answers it",
-        Some(IgnoredReason::NoReply) => "An application took it, and has nothing to say: nothing answers it",
+        Some(IgnoredReason::NoReply) => "An application took it, and has nothing to say now: nothing answers it yet",
         None => "Nothing answers it",
     }
+}
+
+/// That something was given up for good, as far as is known.
+pub(super) fn dead(letter: Option<&JournalEvent>) -> String {
+    let at = letter.map_or_else(String::new, |letter| format!(" at {}", time(letter.at)));
+    format!("became a dead letter{at}, which may have been replayed or dropped since")
+}
+
+/// An instant, to the second.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// So many messages.
@@ -146,7 +157,7 @@ pub(super) fn verdict(case: &Case, founds: &[Found; 5], advice: Option<&Advice>)
 /// That it worked, and how long it took.
 fn worked(case: &Case) -> String {
     let text = case.text.as_ref().filter(|text| text.subject == Subject::Text);
-    let released_at = case.messages.iter().filter_map(|message| message.released_at).min();
+    let released_at = case.messages.iter().chain(&case.more).filter_map(|message| message.released_at).min();
     match (text, released_at) {
         (Some(text), Some(released_at)) if text.begun_at <= released_at => {
             let took = duration(text.begun_at, released_at);

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use axum::response::sse::Event;
 use futures::{Stream, StreamExt, stream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::stream::{COME_AGAIN, LIFE_MAX};
-use super::{Batch, Wish};
+use super::{Batch, Place, Wish};
 use crate::Console;
+use crate::guard::Caller;
 use crate::problem::Problem;
 
 /// How often a page is told, at the most.
@@ -27,7 +27,7 @@ struct Waiting {
     new: Receiver<Arc<Batch>>,
     was_told: bool,
     ends_at: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Console {
@@ -37,9 +37,10 @@ impl Console {
     /// Too many watch.
     pub(crate) fn pulse(
         self: &Arc<Self>,
+        caller: &Caller,
         wish: Wish,
     ) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Problem> {
-        let place = self.feed.place()?;
+        let place = self.feed.pages.take(caller)?;
         let new = self.feed.new.subscribe();
         let ends_at = Instant::now() + LIFE_MAX;
         let waiting = Waiting { console: Arc::clone(self), wish, new, was_told: false, ends_at, _place: place };

@@ -10,12 +10,11 @@ use futures::{Stream, stream};
 use protocol::{BackendName, SessionId};
 use serde::Serialize;
 use store::{JournalEvent, LedgerError, Numbered};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::{BATCH, Batch};
+use super::{BATCH, Batch, Place};
 use crate::guard::Caller;
 use crate::problem::Problem;
 use crate::shown::ShownEvent;
@@ -52,15 +51,19 @@ pub(crate) struct Wish {
     pub(crate) kinds: Vec<String>,
     /// Those of this session, or of the conversation that it began.
     pub(crate) session: Option<SessionId>,
+    /// Those about any of these: ids of texts, of messages, of sessions; none: about all.
+    pub(crate) about: Vec<SessionId>,
 }
 
 impl Wish {
     pub(super) fn is_for(&self, event: &JournalEvent) -> bool {
-        let Self { backend, kinds, session } = self;
+        let Self { backend, kinds, session, about } = self;
         let is_of = |id: &SessionId| event.session_id.as_ref() == Some(id) || event.correlation_id.as_ref() == Some(id);
+        let is_about = |id: &SessionId| is_of(id) || event.of.is_some_and(|(_, of)| id.as_str().parse() == Ok(of));
         backend.as_ref().is_none_or(|backend| *backend == event.backend)
             && (kinds.is_empty() || kinds.contains(&event.kind))
             && session.as_ref().is_none_or(is_of)
+            && (about.is_empty() || about.iter().any(is_about))
     }
 }
 
@@ -79,7 +82,7 @@ struct Watcher {
     /// Read, and not yet shown.
     ready: VecDeque<Event>,
     ends_at: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Console {
@@ -93,7 +96,7 @@ impl Console {
         wish: Wish,
         after: Option<i64>,
     ) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Problem> {
-        let place = self.feed.place()?;
+        let place = self.feed.watchers.take(&caller)?;
         // First: what comes from now on is not missed while the journal is read.
         let new = self.feed.new.subscribe();
         let last = self.database()?.journal.last_number().await?;
@@ -146,7 +149,10 @@ impl Watcher {
             return self.catch_up().await;
         }
         match self.new.recv().await {
-            Ok(batch) if self.seen < batch.after => self.known = batch.after,
+            // What the journal has up to the end of it is read there.
+            Ok(batch) if self.seen < batch.after => {
+                self.known = batch.events.last().map_or(batch.after, |last| last.number);
+            }
             Ok(batch) => self.show(&batch.events),
             // The next batch says after which number it begins.
             Err(RecvError::Lagged(_)) => {}

@@ -8,11 +8,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chassis::http::Browser;
+use chassis::http::{Browser, is_host_known};
+use store::{Digest, SignedIn};
 
 use super::Scope;
 use super::caller::{Caller, Proof};
-use super::headers::{self, FORWARDED};
+use super::headers::{self, is_forwarded};
 use super::login;
 use super::sessions::Secret;
 use crate::Console;
@@ -50,15 +51,17 @@ async fn enter(console: &Console, request: &mut Parts) -> Result<(), Response> {
 
 /// What a browser asks for comes from a page of ours, or from whoever sits before it.
 fn check_browser(console: &Console, request: &Parts) -> Result<(), Problem> {
-    let browser = Browser::of(&request.headers, &console.config.hosts).map_err(|_| {
-        Problem::foreign("browsers are served under an IP address, localhost, or a name that console.hosts lists")
-    })?;
+    let browser = Browser::of(&request.headers, &console.config.hosts).map_err(|_| unknown_host("browsers are"))?;
     let Some(browser) = browser else { return Ok(()) };
     let follows_link = request.method == Method::GET && browser.navigates();
     if browser.is_foreign() && !follows_link {
         return Err(Problem::foreign("a page of another site asks for this: only pages of the console itself may"));
     }
     Ok(())
+}
+
+fn unknown_host(who: &str) -> Problem {
+    Problem::foreign(format!("{who} served under an IP address, localhost, or a name that console.hosts lists"))
 }
 
 /// What is served to whoever asks: the login page, and what pages look like.
@@ -85,15 +88,32 @@ impl Console {
                 None => Err(Problem::not_known("this token is not one of console.tokens")),
             };
         }
+        // Whoever shows no token may be a browser that does not say so, with a page under a name that somebody pointed here.
+        if !is_host_known(headers, &self.config.hosts) {
+            return Err(unknown_host("without a token one is"));
+        }
         if let Some(secret) = &self.guard.open {
             check_is_here(request)?;
             return Ok(Some(Caller::new("anybody", &Scope::ALL, self.proof(headers, secret))));
         }
         let Some(secret) = Secret::of_cookie(headers) else { return Ok(None) };
-        let signed_in = self.database()?.desk.signed_in(&secret.digest(), self.environment.now()).await?;
+        let signed_in = self.signed_in(&secret.digest()).await?;
         let user = signed_in.and_then(|signed_in| self.guard.users.find(&signed_in.user, &signed_in.proof));
         let Some((name, scopes)) = user else { return Ok(None) };
         Ok(Some(Caller::new(name, scopes, Proof::Session { csrf: secret.csrf(), secret })))
+    }
+
+    /// Whose session this is. While the database is away, what it said lately holds.
+    async fn signed_in(&self, session: &Digest) -> Result<Option<SignedIn>, Problem> {
+        let (lately, now) = (&self.guard.lately, self.environment.now());
+        let read = async { Ok::<_, Problem>(self.database()?.desk.signed_in(session, now).await?) };
+        match read.await {
+            Ok(signed_in) => {
+                lately.learn(session, signed_in.as_ref(), now);
+                Ok(signed_in)
+            }
+            Err(problem) => lately.find(session, now).map(Some).ok_or(problem),
+        }
     }
 
     /// What shows, while everybody may do anything, that a request was meant.
@@ -108,8 +128,7 @@ fn check_is_here(request: &Parts) -> Result<(), Problem> {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_here = peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
     // What stands before the console is on this machine, and those that it speaks for are not.
-    let is_for_another = FORWARDED.iter().any(|name| request.headers.contains_key(*name));
-    if is_here && !is_for_another {
+    if is_here && !is_forwarded(&request.headers) {
         return Ok(());
     }
     Err(Problem::foreign("without console.users and console.tokens only programs on this machine are served"))

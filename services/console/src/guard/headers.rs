@@ -2,13 +2,18 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// By which something that stands before the console says for whom it asks.
-pub(super) const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+/// By which something that stands before the console says that it asks for another, beside `X-Forwarded-…`.
+const FORWARDED: [&str; 3] = ["forwarded", "via", "x-real-ip"];
 
 /// What a page may load, and where its forms may go: to the console alone. A style or a script within a page is none of
 /// ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Whether something that stands before the console asks for another.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
+}
 
 /// Of every answer. What a handler says itself of how long its answer may be kept stands.
 pub(super) fn guard(headers: &mut HeaderMap) {

@@ -93,6 +93,7 @@ async fn sign_in(
     let desk = &console.database()?.desk;
     // A browser that signs in again is another session: what was known of the former one is of no use.
     if let Some(former) = Secret::of_cookie(&headers) {
+        console.guard.lately.forget(&former.digest());
         desk.sign_out(&former.digest()).await?;
     }
     let secret = Secret::random(&*console.environment.chance);
@@ -161,6 +162,7 @@ async fn sign_out(
     Form { visitor, fields: Logout {} }: Form<Logout>,
 ) -> Result<Response, Problem> {
     if let Some(secret) = visitor.caller.session() {
+        console.guard.lately.forget(&secret.digest());
         console.database()?.desk.sign_out(&secret.digest()).await?;
     }
     let mut response = Redirect::to(PATH).into_response();

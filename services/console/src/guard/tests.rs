@@ -403,6 +403,24 @@ async fn what_is_old_is_forgotten_by_itself() {
     running.join_all().await;
 }
 
+#[tokio::test]
+async fn a_page_under_a_name_that_points_here_reads_nothing_whatever_it_says_it_is() {
+    let stage = Stage::new(open()).await;
+    let rebound = |asked: Asked| asked.header("host", "rebound.example:8088").header("user-agent", "x");
+    assert_eq!(stage.ask(rebound(Asked::get("/v1/tried/read"))).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(stage.ask(Asked::get("/v1/tried/read").header("user-agent", "x")).await.status, StatusCode::OK);
+    for header in ["via", "x-forwarded-host", "x-forwarded-proto"] {
+        let forwarded = stage.ask(Asked::get("/v1/tried/read").header(header, "x")).await;
+        assert_eq!(forwarded.status, StatusCode::FORBIDDEN, "{header}");
+    }
+
+    let stage = Stage::new(guarded()).await;
+    let (cookie, _) = stage.session("ann").await;
+    assert_eq!(stage.ask(rebound(Asked::get("/v1/tried/read").cookie(&cookie))).await.status, StatusCode::FORBIDDEN);
+    let by_token = stage.ask(rebound(Asked::get("/v1/tried/read").token(&secret("reader")))).await;
+    assert_eq!(by_token.status, StatusCode::OK, "a page cannot have a token");
+}
+
 #[test]
 fn nothing_secret_is_shown_by_debug() {
     let secret = Secret::random(&*messaging::Environment::system().chance);

@@ -22,7 +22,7 @@ pub(super) enum Part {
     Latest,
 }
 
-/// The chat of a person with a backend.
+/// The chat of a person with a backend, for who may see people: that there is one tells of the person as well.
 pub(super) async fn with(
     console: &Console,
     caller: &Caller,
@@ -30,6 +30,7 @@ pub(super) async fn with(
     person: &Address,
     part: Part,
 ) -> Result<Markup, Problem> {
+    caller.may(Scope::People)?;
     let (cursor, limit, is_upside_down) = match part {
         Part::Page(cursor) => (cursor, None, false),
         Part::Latest => (None, Some(LATEST.to_string()), true),
@@ -61,7 +62,6 @@ pub(super) async fn with(
                     ": they get nothing until they opt in again."
                 }
             }
-            @if !caller.has(Scope::People) { p.note { "You may not see words: the scope “people” is needed." } }
             @if !is_upside_down { (older) }
             @if found.messages.is_empty() {
                 (pieces::empty("Nothing went back or forth yet.", html! { "What this person texts, and what is sent to them, is shown here." }))

@@ -33,6 +33,8 @@ pub(super) struct Shown {
     session: String,
     /// Words that occur in them, in any case.
     q: String,
+    /// The number of the line after which those come that are wanted.
+    after: Option<u64>,
 }
 
 /// The page.
@@ -41,7 +43,7 @@ pub(super) async fn show(
     visitor: Visitor,
     shown: Result<Asked<Shown>, Problem>,
 ) -> Response {
-    let page = Page::new(&console, &visitor, Place::Debugger, "Tropo's log");
+    let page = Page::new(&console, &visitor, Place::Debugger, "Tropo's log").script("live.js");
     match shown {
         Ok(Asked(shown)) => {
             let log = log(&console, &visitor.caller, &shown).await;
@@ -66,10 +68,14 @@ async fn log(console: &Console, caller: &Caller, shown: &Shown) -> Result<Markup
     let session = session.transpose().map_err(|error| Problem::bad_request(format!("session: {error}")))?;
     let lines = simulated.lines(session.as_ref(), Lines::Last(LINES)).await?;
     let sought = shown.q.trim().to_lowercase();
-    let is_sought = |line: &&TropoLine| line.text.to_lowercase().contains(&sought);
+    let last = lines.last().map_or(0, |line| line.line);
+    // A number that no line has yet is of another run of the simulator.
+    let after = shown.after.filter(|after| *after <= last);
+    let is_new = |line: &TropoLine| after.is_none_or(|after| after < line.line);
+    let is_sought = |line: &&TropoLine| is_new(line) && line.text.to_lowercase().contains(&sought);
     let rows: Vec<Markup> = lines.iter().rev().filter(is_sought).map(row).collect();
     Ok(html! {
-        div #lines data-refresh=(REFRESH_S) {
+        div #lines data-refresh=(REFRESH_S) data-own data-number=(last) data-max=(LINES) {
             @if rows.is_empty() {
                 (pieces::empty("No line fits.", html! {
                     "The latest " (LINES) " lines are looked at. Send a text with the " a href="/tester" { "tester" } " to see some."
@@ -105,7 +111,8 @@ fn form(shown: &Shown) -> Markup {
             (pieces::field("Session", "session", session))
             (pieces::field("Says", "q", sought))
             button.main type="submit" { "Show" }
-            a href="/debugger" { "All sessions" }
+            a.button href="/debugger" { "All sessions" }
+            (pieces::pause())
         }
     }
 }

@@ -132,8 +132,7 @@ fn form(console: &Console, shown: &Shown) -> Markup {
             (pieces::choice("Backend", "backend", &backends, &shown.backend))
             (pieces::choice("What", "kind", &kinds, &shown.kind))
             button.main type="submit" { "Show" }
-            button #pause type="button" aria-pressed="false" hidden { "Pause" }
-            span.soft #follows role="status" {}
+            (pieces::pause())
         }
     }
 }

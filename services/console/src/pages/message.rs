@@ -1,5 +1,6 @@
 //! What happened to one text or message: the five answers first, then everything that is on record.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,6 +10,7 @@ use maud::{Markup, html};
 use super::address;
 use super::layout::{Page, Place};
 use super::pieces::{self, Column, Tone};
+use crate::acts::ShownAct;
 use crate::api::asked::Named;
 use crate::api::explanation;
 use crate::explain::{
@@ -43,7 +45,13 @@ pub(super) async fn show(
         Ok(None) => "What happened in this session",
         Err(_) => "What happened",
     };
-    let main = explained.map(|(id, explanation)| main(caller, &id, &explanation));
+    let main = match explained {
+        Ok((id, explanation)) => {
+            let edited = edited(&console, caller, &explanation).await;
+            Ok(main(caller, &id, &explanation, edited.as_ref()))
+        }
+        Err(problem) => Err(problem),
+    };
     Page::new(&console, &visitor, Place::Messages, title).shows(main)
 }
 
@@ -52,11 +60,16 @@ async fn explained(console: &Console, caller: &Caller, id: &str) -> Result<Expla
     console.explanation(caller, &Sought::Id(explanation::sought(id)?)).await
 }
 
-fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
+/// That it was edited among the dead letters, as far as that is on record.
+async fn edited(console: &Console, caller: &Caller, explanation: &Explanation) -> Option<ShownAct> {
+    let about = explanation.about.as_ref()?;
+    console.edit_of(caller, &about.id.to_string()).await.ok().flatten()
+}
+
+fn main(caller: &Caller, id: &str, explanation: &Explanation, edited: Option<&ShownAct>) -> Markup {
     let Explanation { about, text, questions, advice, replies, replies_more, timeline, .. } = explanation;
-    let backend = about.as_ref().map(|about| about.backend.as_str());
     html! {
-        div #explanation data-pulse=(address::with("/pulse", &[("backend", backend)])) {
+        div #explanation data-pulse=(pulse(id, explanation)) {
             (verdict(explanation))
             @if let Some(advice) = advice { (to_do(advice)) }
             section aria-labelledby="questions" {
@@ -64,7 +77,13 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
                 ol.questions { @for question in questions { li { (asked(question, "q")) } } }
             }
             @if 1 < replies.len() || 0 < *replies_more { (each(replies, *replies_more)) }
-            @if let Some(about) = about { (facts(about, text.as_ref(), caller)) }
+            @if let Some(ShownAct { at, who, .. }) = edited {
+                p.note {
+                    b { (who) } " had it replayed with other data, " (pieces::time(*at)) " (" a href="/acts" { "who did what" }
+                    "): what it says below is what it said before."
+                }
+            }
+            @if let Some(about) = about { (facts(about, text.as_ref(), is_dead(about, questions), caller)) }
             (sessions(&explanation.sessions, explanation.tropo_log, caller))
             section aria-labelledby="timeline" {
                 h2 #timeline { "Everything that is on record" }
@@ -73,6 +92,16 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation) -> Markup {
             p.row { a href=(address::explanation(id)) { "This page as JSON" } }
         }
     }
+}
+
+/// What tells that something happened to it: a replay, or a delivery report, may come long after it ended.
+fn pulse(id: &str, Explanation { about, text, replies, sessions, .. }: &Explanation) -> String {
+    let lines = about.iter().chain(text).chain(replies.iter().map(|reply| &reply.message));
+    let lines = lines.map(|message| message.id.to_string());
+    let sessions = sessions.iter().map(|session| session.id.as_str().to_owned());
+    let all: BTreeSet<String> = std::iter::once(id.to_owned()).chain(lines).chain(sessions).collect();
+    let all: Vec<String> = all.into_iter().collect();
+    address::with("/pulse", &[("about", Some(&all.join(" ")))])
 }
 
 /// How it stands, in a sentence.
@@ -182,7 +211,7 @@ fn each(replies: &[Reply], more: u64) -> Markup {
 }
 
 /// What is known of it.
-fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
+fn facts(about: &Message, text: Option<&Message>, is_dead: bool, caller: &Caller) -> Markup {
     let Message { id, direction, backend, state, at, changed_at, person, text: words, network, application, .. } =
         about;
     let person = person.as_deref();
@@ -220,7 +249,7 @@ fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
                     dt { "Answers" }
                     dd { a href=(address::message(text.id)) { "the text of " (pieces::time(text.at)) } }
                 }
-                @if caller.has(Scope::Operate) && is_dead(about) {
+                @if is_dead && caller.has(Scope::Operate) {
                     dt { "Dead letter" }
                     dd { a href={ "/dead-letters/" (id) } { "Edit, replay or drop it" } }
                 }
@@ -230,9 +259,12 @@ fn facts(about: &Message, text: Option<&Message>, caller: &Caller) -> Markup {
 }
 
 /// Whether it may be among the dead letters.
-fn is_dead(about: &Message) -> bool {
+fn is_dead(about: &Message, questions: &[Question]) -> bool {
     use store::Standing;
-    matches!(about.state, Some(Standing::Dead | Standing::Failed | Standing::Expired))
+    // What failed in a session that had it is no dead letter.
+    let was_handed_over = questions.iter().any(|question| question.number == 4 && question.answer == Answer::Yes);
+    matches!(about.state, Some(Standing::Dead | Standing::Expired))
+        || (about.state == Some(Standing::Failed) && !was_handed_over)
 }
 
 /// The sessions at Tropo, and the way to its log.

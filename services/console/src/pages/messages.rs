@@ -60,11 +60,11 @@ async fn listed(console: &Console, caller: &Caller, query: &Query) -> Result<Mar
     Ok(html! {
         // A script says how many are new: nothing moves under the eyes of whoever reads.
         div #news role="status" aria-live="polite" { button.main type="button" hidden {} }
-        div #log data-pulse=[is_first.then(|| address::with("/pulse", &[("backend", query.backend.as_deref())]))] {
+        div #log data-own data-pulse=[is_first.then(|| address::with("/pulse", &[("backend", query.backend.as_deref())]))] {
             @if rows.is_empty() { (nothing(query)) } @else { (pieces::rows_table("Texts and messages, the newest first", &COLUMNS, &rows)) }
+            (pieces::pager(newest.as_deref(), older.as_deref()))
+            @if !rows.is_empty() { (exports(query)) }
         }
-        (pieces::pager(newest.as_deref(), older.as_deref()))
-        @if !rows.is_empty() { (exports(query)) }
     })
 }
 
@@ -135,7 +135,7 @@ fn form(console: &Console, caller: &Caller, query: &Query) -> Markup {
     let ways = [any, ("in", "texts to us"), ("out", "messages from us")];
     let sinces = [any, ("1h", "the last hour"), ("24h", "the last day"), ("168h", "the last seven days")];
     let since = value(&query.since);
-    let hint = if caller.has(Scope::People) { "number, last digits, word, or id" } else { "whole number, or id" };
+    let hint = if caller.has(Scope::People) { "number, last digits, word, or id" } else { "id" };
     html! {
         form.bar role="search" action="/messages" {
             div.field.grow {

@@ -1,6 +1,7 @@
 //! The first page: whether all is well, what goes through, what waits.
 
 mod balance;
+mod glance;
 pub(super) mod parts;
 
 use std::sync::Arc;
@@ -16,9 +17,10 @@ use super::layout::{Page, Place};
 use super::pieces::{self, Tone};
 use super::rates;
 use crate::Console;
-use crate::guard::{Caller, Visitor};
+use crate::guard::{Caller, Scope, Visitor};
 use crate::problem::Problem;
 use crate::status::Status;
+pub(crate) use glance::Glance;
 
 /// How far back the charts go.
 const CHARTED: Duration = Duration::from_hours(1);
@@ -31,7 +33,12 @@ const REFRESH_S: u32 = 5;
 
 /// The page.
 pub(super) async fn show(State(console): State<Arc<Console>>, visitor: Visitor) -> Response {
-    let main = main(&console, &visitor.caller).await;
+    let caller = &visitor.caller;
+    let main = match caller.may(Scope::Read) {
+        // It says nothing of people: whoever may look sees the same.
+        Ok(()) => console.overview.of(main(&console, caller)).await,
+        Err(problem) => Err(problem),
+    };
     Page::new(&console, &visitor, Place::Overview, "Overview").shows(main)
 }
 

@@ -159,6 +159,14 @@ pub(crate) fn pager(newest: Option<&str>, older: Option<&str>) -> Markup {
     }
 }
 
+/// The button that holds a live list, for its script, and how the list stands.
+pub(crate) fn pause() -> Markup {
+    html! {
+        button #pause type="button" aria-pressed="false" hidden { "Pause" }
+        span.soft #follows role="status" {}
+    }
+}
+
 /// A labelled field of a form.
 pub(crate) fn field(label: &str, id: &str, input: impl Render) -> Markup {
     html! { div.field { label for=(id) { (label) } (input) } }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use protocol::{Address, BackendName, MessageText, Network};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::chat::{self, Part};
 use super::layout::{Page, Place, Said};
@@ -17,6 +18,9 @@ use crate::api::asked::Asked;
 use crate::guard::{Form, Scope, Visitor};
 use crate::problem::Problem;
 use crate::sending::{TextWanted, Way};
+
+/// How often what came back is looked for while it cannot be had, in seconds.
+const REFRESH_S: u32 = 5;
 
 /// The most texts that one form sends.
 const LINES_MAX: usize = 100;
@@ -67,15 +71,30 @@ pub(super) async fn send(
             Redirect::to(&address::with("/tester", &asked.map(|(name, value)| (name, Some(value.as_str())))))
                 .into_response()
         }
-        Err(problem) => {
+        Err(Unsent { problem, left }) => {
             let said = Said::Failed(problem.detail().to_owned());
+            let draft = Draft { text: left.unwrap_or_else(|| draft.text.clone()), ..draft };
             page(&console, &visitor, &draft, Some(said), problem.status()).await
         }
     }
 }
 
-/// Sends the lines one after the other, so that they come in in their order. Says how many.
-async fn texted(console: &Console, visitor: &Visitor, draft: &Draft) -> Result<usize, Problem> {
+/// Not everything was sent.
+struct Unsent {
+    problem: Problem,
+    /// What is left of the texts; `None`: all.
+    left: Option<String>,
+}
+
+impl From<Problem> for Unsent {
+    fn from(problem: Problem) -> Self {
+        Self { problem, left: None }
+    }
+}
+
+/// Sends the lines one after the other, so that they come in in their order, while there is time to tell of it. Says how
+/// many.
+async fn texted(console: &Console, visitor: &Visitor, draft: &Draft) -> Result<usize, Unsent> {
     let Draft { backend, from, text, way, lines, .. } = draft;
     let backend: BackendName = backend.parse().map_err(|error| field("backend", error))?;
     let from: Address = from.parse().map_err(|error| field("number", error))?;
@@ -86,18 +105,28 @@ async fn texted(console: &Console, visitor: &Visitor, draft: &Draft) -> Result<u
         text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
     };
     if texts.is_empty() {
-        return Err(Problem::unprocessable("text: there is nothing in it"));
+        return Err(Problem::unprocessable("text: there is nothing in it").into());
     }
     if LINES_MAX < texts.len() {
-        return Err(Problem::unprocessable(format!("text: at most {LINES_MAX} lines at once")));
+        return Err(Problem::unprocessable(format!("text: at most {LINES_MAX} lines at once")).into());
     }
     let all: Result<Vec<MessageText>, _> = texts.iter().map(|text| text.parse()).collect();
     let all = all.map_err(|error| field("text", error))?;
     let count = all.len();
-    for (place, text) in (1..).zip(all) {
+    // Another half is for the text that is in hand by then.
+    let until = Instant::now() + console.config.limits.request_timeout / 2;
+    for (done, text) in all.into_iter().enumerate() {
         let wanted = TextWanted { backend: backend.clone(), from: from.clone(), text, network: Network::sms(), way };
-        let sent = console.text(&visitor.caller, wanted).await;
-        sent.map_err(|problem| if count == 1 { problem } else { problem.after(format!("text {place} of {count}")) })?;
+        let sent = if done == 0 || Instant::now() < until {
+            console.text(&visitor.caller, wanted).await
+        } else {
+            Err(Problem::unavailable("it takes too long: what is not sent is left below, to be sent again"))
+        };
+        if let Err(problem) = sent {
+            let problem = if count == 1 { problem } else { problem.after(format!("text {} of {count}", done + 1)) };
+            let left = texts.get(done..).unwrap_or_default().join("\n");
+            return Err(Unsent { problem, left: Some(left) });
+        }
     }
     Ok(count)
 }
@@ -113,13 +142,17 @@ async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<
     }
     let page = page.above(form(console, visitor, draft));
     let chat = match draft.backend.parse().ok().zip(draft.from.parse().ok()) {
+        Some(_) if !visitor.caller.has(Scope::People) => {
+            Ok(html! { p.note { "You may not see words: the scope “people” is needed." } })
+        }
         Some((backend, from)) => chat::with(console, &visitor.caller, &backend, &from, Part::Latest).await,
         None => Ok(html! {}),
     };
-    match chat {
-        Ok(chat) => page.shows_with(status, &chat),
-        Err(problem) => page.shows(Err(problem)),
-    }
+    // A text can be sent all the same.
+    let chat = chat.unwrap_or_else(|problem| {
+        html! { div #chat data-refresh=(REFRESH_S) { p.note { "What comes back cannot be shown: " (problem.detail()) "." } } }
+    });
+    page.shows_with(status, &chat)
 }
 
 fn form(console: &Console, visitor: &Visitor, draft: &Draft) -> Markup {

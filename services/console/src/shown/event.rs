@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 
 use super::person;
 use crate::guard::{Caller, Scope};
+use crate::masked::numbers;
 
 /// What stands in the place of words that are not for the caller.
 const MASKED: &str = "•••";
 
 /// The members of an event's data that say nothing of a person, whatever they say.
-const PLAIN: [&str; 22] = [
+const PLAIN: [&str; 20] = [
     "action",
     "application",
     "attempt",
@@ -33,10 +34,11 @@ const PLAIN: [&str; 22] = [
     "retry_at",
     "said",
     "session_id",
-    "state",
-    "status",
     "time",
 ];
+
+/// The members in which carriers and Tropo say how it stands, in words of their own.
+const TOLD: [&str; 2] = ["state", "status"];
 
 /// An event of the journal.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
@@ -99,6 +101,7 @@ fn mask(name: &str, data: Value) -> Value {
         }
         Value::Array(items) => Value::Array(items.into_iter().map(|item| mask(name, item)).collect()),
         Value::String(said) if PLAIN.contains(&name) => Value::String(said),
+        Value::String(said) if TOLD.contains(&name) => Value::String(numbers(&said)),
         Value::String(said) if matches!(name, "from" | "to" | "person") => {
             Value::String(said.parse().map_or_else(|_| MASKED.to_owned(), |address: Address| person(&address, false)))
         }
@@ -122,6 +125,7 @@ mod tests {
             "detail": "no such number: +15555550177",
             "attempt": 3,
             "reason": "refused",
+            "status": "accepted for 15555550177",
             "said": [{ "words": "x", "phase": "answer" }],
             "notes": { "status": "pregnant" },
             "something_new": "anybody",
@@ -133,6 +137,7 @@ mod tests {
             "detail": "•••",
             "attempt": 3,
             "reason": "refused",
+            "status": "accepted for •••",
             "said": [{ "words": "•••", "phase": "answer" }],
             "notes": { "status": "•••" },
             "something_new": "•••",

@@ -47,6 +47,20 @@ fn texting() -> Texting {
 }
 
 #[tokio::test]
+async fn no_line_has_a_secret() {
+    let line = r#"#TROPO#: Sending [url=http://h/tropo/a/s3cret]: {"parameters":{"token":"s3cret","ticket":"s3cret"}}"#;
+    let lines =
+        async move || Json(json!([{ "line": 7, "session_id": null, "at": "2026-03-01T09:30:15Z", "text": line }]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = format!("http://{}/", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, Router::new().route("/debugger", get(lines))).await.unwrap() });
+    let lines = simulated(&at).lines(None, Lines::Last(1)).await.unwrap();
+    let masked = r#"#TROPO#: Sending [url=http://h/tropo/a/…]: {"parameters":{"token":"…","ticket":"…"}}"#;
+    assert_eq!(lines[0].text, masked);
+}
+
+#[tokio::test]
 async fn lines_are_asked_for_by_number_and_session() {
     let mut tasks = JoinSet::new();
     let simulated = stage(&mut tasks).await;

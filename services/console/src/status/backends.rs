@@ -32,7 +32,7 @@ pub struct BackendState {
     pub on_unconfirmed: String,
     /// Whether its webhook has a secret, or is limited to networks.
     pub is_guarded: bool,
-    /// Where Tropo posts to, without its secret.
+    /// The path that Tropo posts to, without its secret.
     pub webhook: String,
     /// Whether some egress takes its messages; `null` while the bus does not tell.
     pub is_served: Option<bool>,

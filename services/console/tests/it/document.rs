@@ -6,7 +6,7 @@ use std::path::Path;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::stage::{READER, Stage};
+use crate::stage::{READER, SENDER, Stage};
 
 /// Where it stands for those who do not run a console.
 const FILE: &str = "../../docs/openapi.json";
@@ -44,6 +44,30 @@ async fn every_operation_says_what_it_is_which_scope_it_needs_and_how_it_fails()
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_the_scope_that_an_operation_names_is_refused() {
+    let stage = Stage::set().await;
+    let (_, document) = stage.get(READER, "/openapi.json").await;
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        // What changes something reads its body first.
+        let Some(operation) = operations.get("get") else { continue };
+        let who = if operation["security"][0]["token"][0] == "read" { SENDER } else { READER };
+        let required = operation["parameters"].as_array().into_iter().flatten();
+        let required = required.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        let query: Vec<String> = required
+            .map(|parameter| {
+                let example = parameter["example"].as_str().unwrap().replace('+', "%2B");
+                format!("{}={example}", parameter["name"].as_str().unwrap())
+            })
+            .collect();
+        let path = format!("{}?{}", path.replace("{id}", "a").replace("{name}", "b"), query.join("&"));
+        assert_eq!(stage.get(who, &path).await.0, StatusCode::FORBIDDEN, "{who} {path}");
+        asked += 1;
+    }
+    assert!(10 < asked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

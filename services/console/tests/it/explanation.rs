@@ -7,6 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use store::{Act, Mark, Subject};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -73,23 +74,79 @@ async fn a_text_is_explained_whichever_id_somebody_has() {
         assert_eq!(sessions, ["session-a-1", "session-b-1"], "{id}");
         assert_eq!(explanation["tropo_log"], "none");
     }
-    let latest = explained(&stage, READER, "/v1/explanation?person=%2B15555550177&backend=b").await;
+    let of_person = "/v1/explanation?person=%2B15555550177&backend=b";
+    let latest = explained(&stage, CLERK, of_person).await;
     assert_eq!(latest["about"]["id"], json!(talk.reply));
     assert_eq!(latest["text"]["id"], json!(talk.text));
-    let told = latest.to_string();
+    assert_eq!(stage.get(READER, of_person).await.0, StatusCode::FORBIDDEN);
+    let verdict = latest["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("The latest message, of 2026-11-23 00:01:01 UTC: It worked"), "{verdict}");
+    let told = explained(&stage, READER, &format!("/v1/messages/{}/explanation", talk.reply)).await.to_string();
     assert!(!told.contains("0177") && !told.contains("hello"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_names_the_text_alone_belongs_to_it() {
+    let stage = Stage::set().await;
+    let mut talk = conversation(1, PERSON, "hello");
+    for entry in &mut talk.entries[1..] {
+        entry.event.correlation_id = None;
+    }
+    stage.keep(&talk.entries).await;
+    for id in [talk.text, talk.reply] {
+        let explanation = explained(&stage, CLERK, &format!("/v1/messages/{id}/explanation")).await;
+        assert_eq!(answers(&explanation), ["yes"; 5], "{explanation}");
+        let (_, found) = stage.get(CLERK, &format!("/v1/messages/{id}")).await;
+        let sizes = [&found["messages"], &found["events"]].map(|list| list.as_array().unwrap().len());
+        assert_eq!(sizes, [2, 3], "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_no_text_began_has_its_command_on_record() {
+    let stage = Stage::set().await;
+    let mut talk = conversation(1, PERSON, "hello");
+    talk.entries.remove(0);
+    talk.entries[0].event.correlation_id = None;
+    talk.entries[0].content.as_mut().unwrap().cause = None;
+    talk.entries[1].event.correlation_id = Some("session-b-1".parse().unwrap());
+    stage.keep(&talk.entries).await;
+    let (_, found) = stage.get(CLERK, &format!("/v1/messages/{}", talk.reply)).await;
+    let kinds: Vec<_> = found["events"].as_array().unwrap().iter().map(|event| &event["kind"]).collect();
+    assert_eq!(kinds, ["message.send", "message.sent"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_no_text_is_explained() {
+    let stage = Stage::set().await;
+    let mut ignored = conversation(1, PERSON, "hello").entries.remove(0);
+    ignored.event.kind = "session.ignored".to_owned();
+    ignored.event.of = Some((Subject::Session, ignored.event.id));
+    ignored.event.body = json!({ "session_id": "session-a-1", "reason": "foreign_launch" }).to_string();
+    ignored.marks = vec![(Subject::Session, ignored.event.id, Mark::Ignored)];
+    ignored.content = None;
+    stage.keep(&[ignored.clone()]).await;
+    for id in ["session-a-1".to_owned(), ignored.event.id.to_string()] {
+        let explanation = explained(&stage, READER, &format!("/v1/messages/{id}/explanation")).await;
+        assert_eq!(answers(&explanation), ["yes", "yes", "no", "no", "no"], "{id}");
+        assert_eq!(explanation["advice"]["cause"], "foreign_launch");
+        let (_, shown) = page(&stage, CLERK, &format!("/messages/{id}")).await;
+        assert!(shown.contains("<h1>What happened in this session</h1>"), "{shown}");
+    }
+    let (_, live) = page(&stage, CLERK, "/live").await;
+    assert!(live.contains(&format!("/messages/{}", ignored.event.id)), "{live}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_on_record_is_not_found_and_says_why() {
     let stage = Stage::set().await;
     for path in ["/v1/messages/nobody-s/explanation", "/v1/explanation?person=%2B15555550199"] {
-        let (status, problem) = stage.get(READER, path).await;
+        let (status, problem) = stage.get(CLERK, path).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert!(problem["detail"].as_str().unwrap().contains("journal.retention"), "{problem}");
     }
     for path in ["/v1/messages/%C3%A9/explanation", "/v1/explanation?person=", "/v1/explanation?person=a%40b&x=1"] {
-        assert_eq!(stage.get(READER, path).await.0, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(stage.get(CLERK, path).await.0, StatusCode::BAD_REQUEST, "{path}");
     }
     assert_eq!(stage.get(SENDER, "/v1/messages/a/explanation").await.0, StatusCode::FORBIDDEN);
 }
@@ -149,8 +206,28 @@ async fn tropos_log_is_shown_to_whoever_may_see_people() {
     assert!(shown.contains("Tropo-Thread-a1") && shown.contains("http://h/tropo/b/…"), "{shown}");
     assert!(!shown.contains("Tropo-Thread-b1") && !shown.contains("code=403") && !shown.contains("s3cret"));
     assert!(shown.contains("&lt;i&gt;") && !shown.contains("<i>"));
+    let (_, new) = page(&stage, CLERK, "/debugger?after=1").await;
+    assert!(new.contains("<tr id=\"line-2\"") && !new.contains("<tr id=\"line-1\""), "{new}");
+    let (_, anew) = page(&stage, CLERK, "/debugger?after=99").await;
+    assert!(anew.contains("<tr id=\"line-1\""), "of another run: {anew}");
     assert_eq!(page(&stage, READER, "/debugger").await.0, StatusCode::FORBIDDEN);
     assert_eq!(page(&stage, CLERK, "/debugger?session=%C3%A9").await.0, StatusCode::BAD_REQUEST);
     let (status, none) = page(&Stage::set().await, CLERK, "/debugger").await;
     assert!(status == StatusCode::OK && none.contains("console.simulator"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_edited_among_the_dead_letters_is_said_to_be_shown_as_it_was() {
+    let stage = Stage::set().await;
+    let (talk, other) = (conversation(1, PERSON, "hello"), conversation(2, PERSON, "hello"));
+    stage.keep(&talk.entries).await;
+    stage.keep(&other.entries).await;
+    let (at, who) = ("2026-11-23T00:05:00Z".parse().unwrap(), "ada".to_owned());
+    let detail = json!({ "place": "dead", "ids": [talk.text], "limit": 1 }).to_string();
+    let act = Act { at, who, action: "dead_letters.edit".to_owned(), detail };
+    stage.opened.desk.note_act(&act).await.unwrap();
+    let (_, edited) = page(&stage, CLERK, &format!("/messages/{}", talk.text)).await;
+    assert!(edited.contains("<b>ada</b> had it replayed with other data"), "{edited}");
+    let (_, not) = page(&stage, CLERK, &format!("/messages/{}", other.text)).await;
+    assert!(!not.contains("other data"), "{not}");
 }

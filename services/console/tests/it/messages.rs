@@ -37,8 +37,15 @@ async fn a_text_is_found_by_whatever_somebody_has() {
     assert_eq!(found(&stage, CLERK, "since=2026-11-23T00:01:30Z&direction=in").await, [other.text.to_string()]);
     assert_eq!(found(&stage, CLERK, "until=2026-11-23T00:01:30Z&direction=in").await, [text.as_str()]);
     assert_eq!(found(&stage, CLERK, "backend=c").await, [""; 0]);
-    // Not by words or last digits: an id and a whole number tell nothing new to who asks by them.
-    assert_eq!(found(&stage, READER, "q=%2B1-555-555-0177").await, both);
+    // Without people by ids alone: whether a number is known tells of a person as well.
+    assert_eq!(found(&stage, READER, &format!("q={text}")).await, [text.as_str()]);
+    for query in ["q=%2B1-555-555-0177", "q=0177", "q=world", "person=15555550177", "q=session-b-1&person=15555550177"]
+    {
+        for path in ["/v1/messages", "/v1/messages/export"] {
+            let (status, _) = stage.get(READER, &format!("{path}?{query}")).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path}?{query}");
+        }
+    }
     assert_eq!(found(&stage, READER, "q=session-b-9").await, [""; 0]);
 }
 

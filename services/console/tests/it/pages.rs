@@ -1,11 +1,12 @@
 //! The pages: complete without a script, safe with whatever people write, and readable for everybody.
 
 mod markup;
+mod scripted;
 
 use protocol::topology::QueueName;
 use reqwest::{Method, StatusCode, header};
 
-use crate::stage::{DEADLINE, OPERATOR, PERSON, READER, Stage, conversation};
+use crate::stage::{DEADLINE, OPERATOR, PERSON, READER, Stage, config, conversation};
 
 /// Every page that stands in the navigation, and those behind them.
 const PAGES: [&str; 13] = [
@@ -213,6 +214,43 @@ async fn a_page_is_told_of_what_is_new() {
     stage.stop();
     let rest = tokio::time::timeout(DEADLINE, other.text()).await.unwrap().unwrap();
     assert!(!rest.contains("changed"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_about_one_conversation_is_not_told_of_others() {
+    let stage = Stage::set().await;
+    let talk = conversation(1, PERSON, "hello");
+    stage.keep(&talk.entries).await;
+    let page = shown(&stage, OPERATOR, &format!("/messages/{}", talk.reply)).await;
+    let pulse = markup::attribute(&page, "data-pulse").unwrap();
+    for id in [talk.text.to_string().as_str(), &talk.reply.to_string(), "session-a-1", "session-b-1"] {
+        assert!(pulse.contains(id), "{pulse}");
+    }
+    let mut stream = stage.ask(READER, Method::GET, &pulse).send().await.unwrap();
+    let mut all = stage.ask(READER, Method::GET, "/pulse").send().await.unwrap();
+    let told = async |stream: &mut reqwest::Response| {
+        let mut read = String::new();
+        while !read.contains("event: changed") {
+            read.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+        }
+    };
+    // The first word is that they follow now.
+    for stream in [&mut stream, &mut all] {
+        tokio::time::timeout(DEADLINE, told(stream)).await.unwrap();
+    }
+    stage.keep(&conversation(2, PERSON, "hello").entries).await;
+    tokio::time::timeout(DEADLINE, told(&mut all)).await.unwrap();
+    stage.stop();
+    let rest = tokio::time::timeout(DEADLINE, stream.text()).await.unwrap().unwrap();
+    assert!(!rest.contains("changed"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tester_works_while_the_database_is_away() {
+    let stage = Stage::without_database(config()).await;
+    let page = shown(&stage, OPERATOR, "/tester?backend=b&from=%2B15555550177").await;
+    markup::check("/tester", &page);
+    assert!(page.contains("What comes back cannot be shown") && page.contains("<textarea"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use protocol::topology::QueueName;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::stage::{CLERK, NUMBER, PERSON, SENDER, Stage, answer, backend};
+use crate::stage::{CLERK, NUMBER, PERSON, READER, SENDER, Stage, answer, backend};
 
 fn wanted(text: &str) -> Value {
     json!({ "backend": "b", "to": PERSON, "text": text })
@@ -27,6 +27,10 @@ async fn what_is_taken_is_on_the_lane_of_its_backend() {
     let body: Value = serde_json::from_slice(&delivery.body).unwrap();
     assert_eq!((body["data"]["to"].as_str(), body["data"]["text"].as_str()), (Some(PERSON), Some("hello")));
     delivery.settler.ack().await;
+    let (_, acts) = stage.get(READER, "/v1/acts").await;
+    let act = &acts["acts"][0];
+    assert_eq!((act["who"].as_str(), act["action"].as_str()), (Some(SENDER), Some("messages.send")), "{acts}");
+    assert_eq!(act["detail"], json!({ "count": 1, "ids": [taken["id"]] }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,7 +136,7 @@ impl Stage {
             rate: Some(1.0),
             on_unconfirmed: "hold",
             is_guarded: true,
-            webhook: "http://127.0.0.1:8080/tropo/b".to_owned(),
+            webhook: "/tropo/b".to_owned(),
         };
         let backends = BTreeMap::from([(backend(), known)]);
         let (limits, environment) = (config.limits.clone(), Environment::system());

@@ -8,6 +8,9 @@ use store::{Mark, Subject};
 
 use super::*;
 
+/// What the record refuses that an event says.
+const REFUSED: &str = r#""refused""#;
+
 /// A record that fails so many times, and notes how many facts and entries each group has.
 struct Diary {
     failures: Mutex<usize>,
@@ -21,6 +24,9 @@ impl Record for Diary {
             if let Some(left) = failures.checked_sub(1) {
                 *failures = left;
                 return Err(LedgerError::Unavailable(Arc::new(fmt::Error)));
+            }
+            if group.entries.iter().any(|entry| entry.event.body == REFUSED) {
+                return Err(LedgerError::Unreadable(Arc::new(fmt::Error)));
             }
             let counts = [group.facts.len(), group.entries.len()];
             self.written.lock().unwrap().push(counts);
@@ -66,6 +72,20 @@ fn note_of(noted: Noted) -> (Note, oneshot::Receiver<()>) {
     (Note { noted, kept }, on_record)
 }
 
+fn entry(body: &str) -> JournalEntry {
+    let event = store::JournalEvent {
+        id: EventId::from(uuid::Uuid::from_u128(2)),
+        kind: "message.routed".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        backend: "b".parse().unwrap(),
+        correlation_id: None,
+        session_id: None,
+        of: None,
+        body: body.to_owned(),
+    };
+    JournalEntry { event, marks: Vec::new(), content: None }
+}
+
 /// A keeper on a record that fails so many times; the way to it, and what is written.
 fn keeper(failures: usize) -> (Keeper, mpsc::Sender<Note>, Arc<Diary>) {
     let diary = Arc::new(Diary { failures: Mutex::new(failures), written: Mutex::default() });
@@ -108,20 +128,7 @@ async fn nothing_is_answered_before_it_is_on_record_however_long_the_database_is
 #[tokio::test]
 async fn all_that_a_note_says_is_on_record_before_it_is_answered() {
     let (keeper, notes, diary) = keeper(3);
-    let id = EventId::from(uuid::Uuid::from_u128(2));
-    let backend: protocol::BackendName = "b".parse().unwrap();
-    let event = store::JournalEvent {
-        id,
-        kind: "message.routed".to_owned(),
-        at: Timestamp::UNIX_EPOCH,
-        backend,
-        correlation_id: None,
-        session_id: None,
-        of: None,
-        body: "{}".to_owned(),
-    };
-    let entry = JournalEntry { event, marks: Vec::new(), content: None };
-    let (note, on_record) = note_of(Noted { facts: Some(Vec::new()), entry: Some(entry) });
+    let (note, on_record) = note_of(Noted { facts: Some(Vec::new()), entry: Some(entry("{}")) });
     notes.send(note).await.unwrap();
     let answered = async {
         on_record.await.unwrap();
@@ -129,6 +136,22 @@ async fn all_that_a_note_says_is_on_record_before_it_is_answered() {
         drop(notes);
     };
     tokio::join!(keeper.run(), answered);
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_holds_up_no_other_and_is_kept_without_what_it_says() {
+    let (keeper, notes, diary) = keeper(0);
+    let mut answers = Vec::new();
+    for body in ["{}", REFUSED, "{}"] {
+        let (note, on_record) = note_of(Noted { facts: Some(Vec::new()), entry: Some(entry(body)) });
+        notes.send(note).await.unwrap();
+        answers.push(on_record);
+    }
+    drop(notes);
+    keeper.run().await;
+    assert!(join_all(answers).await.into_iter().all(|answer| answer.is_ok()));
+    // The first; what the account is told of the second, and that alone; the third.
+    assert_eq!(*diary.written.lock().unwrap(), [[0, 1], [0, 0], [0, 1], [0, 1]]);
 }
 
 /// As at a stop: deliveries that take too long are given back, and come again.

@@ -53,7 +53,7 @@ fn every(command: &clap::Command, look: &dyn Fn(&clap::Command)) {
 fn section(page: &mut String, above: &str, command: &clap::Command, depth: usize) {
     let name = format!("{above} {}", command.get_name());
     let about = command.get_long_about().or(command.get_about()).map(StyledStr::to_string).unwrap_or_default();
-    write!(page, "\n{} {name}\n\n{}.\n", "#".repeat(depth), about.trim_end_matches('.')).unwrap();
+    write!(page, "\n{} {name}\n\n{}\n", "#".repeat(depth), sentences(&about).join("\n\n")).unwrap();
     let mut args = command.get_arguments().peekable();
     if args.peek().is_some() {
         page.push_str("\n| | |\n| --- | --- |\n");
@@ -62,9 +62,15 @@ fn section(page: &mut String, above: &str, command: &clap::Command, depth: usize
     command.get_subcommands().for_each(|below| section(page, &name, below, depth + 1));
 }
 
+/// The paragraphs of a help, each of which ends as a sentence does.
+fn sentences(help: &str) -> Vec<String> {
+    help.split("\n\n").map(|paragraph| format!("{}.", paragraph.replace('\n', " ").trim_end_matches('.'))).collect()
+}
+
 fn row(page: &mut String, arg: &Arg) {
     let does = arg.get_long_help().or(arg.get_help()).map(StyledStr::to_string).unwrap_or_default();
-    let mut does = does.split_whitespace().collect::<Vec<_>>().join(" ");
+    // One paragraph is what the help of every other option is: no sentence.
+    let mut does = if does.contains("\n\n") { sentences(&does).join(" ") } else { does.replace('\n', " ") };
     let takes_one = arg.get_action().takes_values();
     let words = |values: Vec<String>| values.join(", ");
     let possible = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect::<Vec<_>>();

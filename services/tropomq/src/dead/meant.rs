@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chassis::config::duration;
 use messaging::Environment;
-use messaging::dead::{Action, Detail, Filter, Order, Place};
+use messaging::dead::{Detail, Filter, Place};
 use protocol::{BackendName, Kind, Timestamp};
+
+use super::work::{Action, Order};
 
 /// Which letters are meant: those that fit every filter.
 #[derive(Clone, Default, Debug, clap::Args)]

@@ -1,6 +1,8 @@
 //! The letters that were shown, and the orders that mean those and no others.
 
-use messaging::dead::{Filter, Letter, Order};
+use messaging::dead::{Filter, Letter};
+
+use super::work::Order;
 
 /// An order names at most so many ids. On its way to another process it must fit into the body of a request, and an id
 /// may have 255 bytes.
@@ -49,9 +51,10 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
-    use messaging::dead::{Action, Detail, Place};
+    use messaging::dead::{Detail, Place};
     use serde_json::json;
 
+    use super::super::work::Action;
     use super::*;
 
     fn shown(ids: &[Option<&str>]) -> Shown {

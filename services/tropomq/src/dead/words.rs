@@ -2,15 +2,22 @@
 
 use std::fmt::Write;
 
-use messaging::dead::{Action, Letter, Order, Outcome, Place, Summary};
+use messaging::dead::{Letter, Outcome, Place, Summary};
 use protocol::Timestamp;
 use serde_json::Value;
+
+use super::work::{Action, Order};
+use crate::output::printable;
+
+/// The database of the console is away.
+pub(super) const NOT_ON_RECORD: &str =
+    "the console's database is away: the work goes on, and who does it stands in the log of the console alone";
 
 /// The head of the table.
 pub(super) fn header(order: &Order) -> String {
     let what = match order.action {
         Action::Look => "",
-        Action::Rehearse | Action::Replay { .. } | Action::Edit { .. } | Action::Drop => "  OUTCOME",
+        Action::Rehearse | Action::Replay { .. } | Action::Drop => "  OUTCOME",
     };
     row(["TIME", "KIND", "BACKEND", "REASON", "ATTEMPTS", "ID"], &format!("ERROR{what}"))
 }
@@ -47,11 +54,6 @@ fn text(field: &Option<String>) -> &str {
 /// A place in the table is never empty, so that columns can be told apart.
 fn shown(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { printable(text) }
-}
-
-/// Without what would move the cursor of a terminal: a letter may come from anywhere.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn seconds(time: Timestamp) -> String {
@@ -133,7 +135,7 @@ pub(super) fn done(order: &Order, summary: &Summary) -> String {
     let told = match order.action {
         Action::Look => String::new(),
         Action::Rehearse => format!(": {replayed} can be replayed, {failed} cannot, all are kept"),
-        Action::Replay { .. } | Action::Edit { .. } => format!(": {replayed} replayed, {kept} kept"),
+        Action::Replay { .. } => format!(": {replayed} replayed, {kept} kept"),
         Action::Drop => format!(": {dropped} dropped, {kept} kept"),
     };
     format!("{} seen{told}{}", count(order.place, *seen), unseen(summary))
@@ -143,10 +145,10 @@ pub(super) fn done(order: &Order, summary: &Summary) -> String {
 pub(super) fn until_then(order: &Order, changed: u64) -> String {
     let done = match order.action {
         Action::Look | Action::Rehearse => "looked at",
-        Action::Replay { .. } | Action::Edit { .. } => "replayed",
+        Action::Replay { .. } => "replayed",
         Action::Drop => "dropped",
     };
-    format!("{} {done} until then, or some more: the log of `tropomq up` has it", count(order.place, changed))
+    format!("{} {done} until then, or some more: the log of the console has it", count(order.place, changed))
 }
 
 /// What would be dropped.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::rows::{Row, Rows};
+use crate::backends;
 use crate::client::{Client, Refusal, again};
 use crate::output::{print, say};
 use crate::table::{Cell, Ink, Table};
@@ -67,11 +68,15 @@ struct Tally {
 pub(super) async fn send(
     client: &Client,
     file: &Path,
-    usual: Usual,
+    mut usual: Usual,
     key: Option<String>,
     json: bool,
 ) -> anyhow::Result<()> {
     let mut rows = Rows::open(file)?;
+    if usual.backend.is_none() {
+        // Rows may name theirs: those that do not are told.
+        usual.backend = backends::only(client).await;
+    }
     let key = key.unwrap_or_else(|| Environment::system().chance.uuid().to_string());
     say(&format!("The key of this run is {key}. To make it again, should it be stopped: --key {key}"));
     let mut tally = Tally::new(json);

@@ -105,6 +105,7 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[egress]\nretention = \"1h\"", "egress.retention", "time_to_live");
     let forgetful = "[egress]\nretention = \"48h\"\nresult_timeout = \"25h\"";
     check_refused(forgetful, "egress.retention", "result_timeout");
+    check_refused("[console]\nretention = \"721h\"", "console.retention", "egress.retention");
     check_refused("[journal]\nretention = \"167h\"", "journal.retention", "at least 168h");
     check_refused("[journal]\nbytes_max = \"15MiB\"", "journal.bytes_max", "at least 16MiB");
     check_refused("[journal]\nprefetch = 0", "journal.prefetch", "at least 1");

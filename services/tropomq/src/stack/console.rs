@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chassis::health::Health;
+use chassis::tasks::OnEnd;
 use console::{Application, Backend, Console, Finding, House};
+use futures::FutureExt;
 use messaging::{BoxFuture, Bus};
 use protocol::BackendName;
 use serde_json::Value;
@@ -49,7 +51,7 @@ impl Running {
                 egress::OnUnconfirmed::Hold => "hold",
                 egress::OnUnconfirmed::Resend => "resend",
             };
-            let webhook = format!("http://{}/tropo/{name}", self.settings.ingress.listen);
+            let webhook = format!("/tropo/{name}");
             let is_guarded = !backend.is_open();
             let (number, rate) = (backend.number.clone(), backend.rate);
             (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
@@ -62,7 +64,10 @@ impl Running {
         let console = Console::new(config, shown.collect(), bus, Arc::clone(&database), house, environment);
         let console = console.context("start the console (configuration table console)")?;
         self.listen("console", listener, Arc::clone(&console).routes(), limits);
-        self.work("watch the journal", console.run(self.tasks.shutdown().token().clone()));
+        // Beside others it is a helper: what goes wrong here stops nobody's texts.
+        let on_end = if self.only_looks { OnEnd::Essential } else { OnEnd::Helper };
+        let run = console.run(self.tasks.shutdown().token().clone());
+        self.tasks.spawn("watch the journal", on_end, run.map(Ok));
         Ok(database)
     }
 }

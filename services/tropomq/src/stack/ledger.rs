@@ -11,13 +11,14 @@ use store::{Ledger, LedgerError, OpenError};
 use tracing::{info, warn};
 
 use super::Running;
+use super::watch::away;
 
 /// How often the ledger is asked whether it is there.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Running {
     /// The ledger, and the account beside it, however long a database that is away takes to be there; `None` when a stop
-    /// was requested first.
+    /// was requested first. Whoever only looks waits for the others to make or upgrade it, and for a person to grant access.
     ///
     /// # Errors
     /// What no waiting would mend.
@@ -25,13 +26,19 @@ impl Running {
         let store = &self.settings.store;
         let shutdown = self.tasks.shutdown();
         loop {
-            let settings = store::Settings { connections_max: store.connections_max };
-            match store::open_all(store.url.expose_secret(), settings).await {
+            let (url, settings) =
+                (store.url.expose_secret(), store::Settings { connections_max: store.connections_max });
+            // Whoever only looks neither makes nor upgrades what the others work with.
+            let opened = match self.only_looks {
+                true => store::open_existing(url, settings).await,
+                false => store::open_all(url, settings).await,
+            };
+            match opened {
                 Ok(opened) => return Ok(Some(opened)),
-                Err(OpenError::Ledger(error @ LedgerError::Unavailable(_))) => {
+                Err(error) if may_pass(&error, self.only_looks) => {
                     let told = protocol::chain(&error);
                     warn!("{told}; trying again");
-                    component.not_ready(told);
+                    away(component, self.only_looks, told);
                 }
                 Err(error) => return Err(error).context("open the release ledger (configuration key store.url)"),
             }
@@ -42,8 +49,9 @@ impl Running {
         }
     }
 
-    /// Readiness follows the ledger.
+    /// Readiness follows the ledger, unless the process only looks.
     pub(super) fn watch_ledger(&self, ledger: Arc<dyn Ledger>, component: Component) {
+        let only_looks = self.only_looks;
         let (clock, shutdown) = (Arc::clone(&self.environment.clock), self.tasks.shutdown().clone());
         self.tasks.spawn("watch ledger", OnEnd::Helper, async move {
             let mut away: Option<String> = None;
@@ -57,7 +65,7 @@ impl Running {
                     }
                     Err(error) => {
                         let told = protocol::chain(&error);
-                        component.not_ready(told.clone());
+                        away(&component, only_looks, told.clone());
                         if away.as_ref() != Some(&told) {
                             warn!("{told}; messages wait until it is there");
                         }
@@ -71,5 +79,31 @@ impl Running {
                 }
             }
         });
+    }
+}
+
+/// Whether it may be there later, without a start of this process.
+fn may_pass(error: &OpenError, only_looks: bool) -> bool {
+    match error {
+        OpenError::Ledger(LedgerError::Unavailable(_)) => true,
+        OpenError::Ledger(LedgerError::Denied(_)) | OpenError::Older { .. } => only_looks,
+        OpenError::Ledger(LedgerError::Corrupt(_) | LedgerError::Unreadable(_))
+        | OpenError::Url
+        | OpenError::Newer { .. }
+        | OpenError::Encoding { .. }
+        | OpenError::TooLong { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_only_looks_waits_for_an_upgrade_and_the_others_do_it() {
+        let older = OpenError::Older { found: 6, known: 7 };
+        assert!(may_pass(&older, true) && !may_pass(&older, false));
+        let newer = OpenError::Newer { found: 8, known: 7 };
+        assert!(!may_pass(&newer, true) && !may_pass(&newer, false));
     }
 }

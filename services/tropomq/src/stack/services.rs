@@ -25,6 +25,11 @@ impl Services {
         Self { ingress: true, router: true, egress: true, journal: true, console: true, simulator: false };
     pub(crate) const ALL: Self = Self { simulator: true, ..Self::MISSION };
 
+    /// Whether the process only shows what there is: then it shows what is away, too, and depends on nothing.
+    pub(super) fn only_looks(self) -> bool {
+        self == Self::CONSOLE
+    }
+
     /// The name of a process that runs these.
     pub(super) fn name(self) -> &'static str {
         match self {

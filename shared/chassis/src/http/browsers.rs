@@ -1,6 +1,7 @@
 //! What a listener without secrets has to ask of browsers. A browser reaches this machine for every page that its user has
-//! open, and under every name that somebody points here (DNS rebinding). Programs send none of the headers of a browser,
-//! and a page cannot keep its browser from sending them where that matters.
+//! open, and under every name that somebody points here (DNS rebinding). Programs send none of the headers of a browser; a
+//! page under such a name can have some browsers leave them out where it reads alone, so whoever has something to hide
+//! from pages asks everybody for a known name ([`is_host_known`]).
 
 use std::net::IpAddr;
 
@@ -34,8 +35,7 @@ impl<'a> Browser<'a> {
         if !is_of_browser(headers) {
             return Ok(None);
         }
-        let host = text(headers, &header::HOST).and_then(|host| host.trim().parse::<Authority>().ok());
-        let host = host.filter(|host| is_known(host.host(), names)).ok_or(UnknownHost)?;
+        let host = known_host(headers, names).ok_or(UnknownHost)?;
         Ok(Some(Self { headers, host }))
     }
 
@@ -58,6 +58,17 @@ impl<'a> Browser<'a> {
     pub fn navigates(&self) -> bool {
         text(self.headers, &MODE) == Some("navigate")
     }
+}
+
+/// Whether somebody asks under a name that only this machine or its owner can have pointed here, be it a browser or not.
+#[must_use]
+pub fn is_host_known(headers: &HeaderMap, names: &[String]) -> bool {
+    known_host(headers, names).is_some()
+}
+
+fn known_host(headers: &HeaderMap, names: &[String]) -> Option<Authority> {
+    let host = text(headers, &header::HOST)?.trim().parse::<Authority>().ok()?;
+    is_known(host.host(), names).then_some(host)
 }
 
 /// Whether a browser asks. Only one sends these; programs send other headers that browsers have, such as

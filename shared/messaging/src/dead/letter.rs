@@ -11,7 +11,7 @@ use crate::Delivery;
 use crate::headers::{ATTEMPT, DEAD_AT, ERROR, QUEUE, REASON, ROUTING_KEY};
 
 /// How much is told of a letter.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Neither headers nor payload: nothing about a person.

@@ -214,8 +214,9 @@ pub(super) fn described(kind: Kind) -> (&'static str, &'static str, &'static str
             "egress",
             "",
             "An attempt to send the message came to nothing, and another will be made, at `retry_at` at the earliest. \
-             `reason` is `unreachable`, `throttled`, `unavailable`, `refused`, `no_call_back`, `unreadable` or `ledger`. \
-             Progress: nothing rests on it.",
+             The first eight attempts are told, and then the 16th, the 32nd and so on. `reason` is `unreachable`, \
+             `throttled`, `unavailable`, `refused`, `no_call_back`, `unreadable` or `ledger`. Progress: nothing rests \
+             on it.",
         ),
         Kind::MessageReleased => ("egress", "", "The document was handed to that session: the phone may ring now."),
         Kind::MessageSent => ("egress", "", "Tropo reported that it took the message."),

@@ -92,7 +92,9 @@ async fn request_once(client: Lent, request: &Request) -> Result<Requested, Fail
 
 async fn note_act(client: Lent, act: &Act) -> Result<(), Failure> {
     let Act { at, who, action, detail } = act;
-    let sql = "INSERT INTO desk_acts (at, who, action, detail) VALUES ($1, $2, $3, $4)";
+    let sql = "INSERT INTO desk_acts (at, who, action, detail) \
+               SELECT $1::timestamptz, $2::text, $3::text, $4::text WHERE NOT EXISTS \
+               (SELECT FROM desk_acts WHERE at = $1 AND who = $2 AND action = $3 AND detail = $4)";
     execute(&client, sql, &[&SystemTime::from(kept(*at)), who, action, detail]).await.map(drop)
 }
 

@@ -7,15 +7,22 @@ mod forget;
 mod keep;
 mod look;
 
+use std::time::Duration;
+
 use protocol::{SessionId, Timestamp};
 
 use super::Postgres;
 use super::accounts::ANSWER_MAX;
+use super::pool::is_cut_short;
 use crate::LedgerError;
+use crate::error::Fault;
 use crate::journal::{
     EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, Tally,
 };
 use crate::ledger::BoxFuture;
+
+/// The longest wait for what is looked for: longer than the server may take.
+const SEARCH_MAX: Duration = Duration::from_secs(10);
 
 impl Journal for Postgres {
     fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
@@ -23,7 +30,13 @@ impl Journal for Postgres {
     }
 
     fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::log(client, filter, page)))
+        Box::pin(async move {
+            let found = self.connections.perform_within(SEARCH_MAX, move |client| look::log(client, filter, page));
+            found.await.map_err(|error| match is_cut_short(&error) {
+                true => LedgerError::unavailable(Fault::TooMuch),
+                false => error,
+            })
+        })
     }
 
     fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {

@@ -27,6 +27,9 @@ const ANSWER_MAX: Duration = Duration::from_millis(2500);
 const STATEMENT_OPTION: &str =
     "-c statement_timeout=2s -c idle_in_transaction_session_timeout=2s -c synchronous_commit=on";
 
+/// How long the server may look for words. A connection of the pool is taken up as long.
+const SEARCH_PATIENCE: &str = "SET LOCAL statement_timeout = '8s'";
+
 /// Whatever the database's default is: what was waited for is seen.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
@@ -212,6 +215,11 @@ impl Lent {
         self.begin_with(&format!("{BEGIN}; {PATIENCE}")).await
     }
 
+    /// As [`Lent::begin`], for somebody who looks for something and waits.
+    pub(super) async fn begin_search(&self) -> Result<(), Failure> {
+        self.begin_with(&format!("{BEGIN}; {SEARCH_PATIENCE}")).await
+    }
+
     /// Begins a transaction that holds a lock with all others that share it.
     pub(super) async fn begin_sharing(&self, lock: Lock) -> Result<(), Failure> {
         let Lock(of, key) = lock;
@@ -296,6 +304,13 @@ fn is_lost(error: &tokio_postgres::Error) -> bool {
 /// Whether another server has taken over, and this one is a standby now.
 fn takes_no_writes(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Whether the server gave a statement up, because it took longer than it may.
+pub(super) fn is_cut_short(error: &LedgerError) -> bool {
+    let LedgerError::Unavailable(cause) = error else { return false };
+    let said = cause.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+    said == Some(&SqlState::QUERY_CANCELED)
 }
 
 /// Who must act, and about what.

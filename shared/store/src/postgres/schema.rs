@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use tokio_postgres::error::SqlState;
 use tracing::info;
 
-use super::pool::{Connections, Failure, Lent};
+use super::pool::{Connections, Failure, Lent, is_cut_short};
 use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
 
@@ -178,6 +177,7 @@ const JOURNAL: &str = "
     ) WITH (fillfactor = 80); -- a line changes at every step of its conversation
     CREATE INDEX journal_log_person ON journal_log (reversed, place) WHERE reversed IS NOT NULL;
     CREATE INDEX journal_log_conversation ON journal_log (correlation_id, place) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_log_cause ON journal_log (cause, place) WHERE cause IS NOT NULL;
     CREATE INDEX journal_log_standing ON journal_log (standing, place) WHERE standing IS NOT NULL;
     CREATE INDEX journal_log_backend ON journal_log (backend, place);
     CREATE INDEX journal_log_application ON journal_log (application, place) WHERE application IS NOT NULL;
@@ -230,6 +230,9 @@ const DESK: &str = "
     CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
+/// The encodings in which every text can be written; the second takes bytes as they come.
+const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
+
 /// The advisory lock under which the schema is brought up to date.
 const LOCK: i64 = 0x7472_6f70_6f6d_7101;
 /// How long it may take to see which version is there.
@@ -240,7 +243,10 @@ const MIGRATE_MAX: Duration = Duration::from_mins(15);
 /// Does the steps that are missing, or refuses a schema that lacks some.
 pub(super) async fn prepare(connections: &Connections, older: Older) -> Result<(), OpenError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let found = connections.perform_within(LOOK_MAX, look).await?;
+    let (found, encoding) = connections.perform_within(LOOK_MAX, look).await?;
+    if !ENCODINGS.contains(&encoding.as_str()) {
+        return Err(OpenError::Encoding { found: encoding });
+    }
     match found.cmp(&known) {
         Ordering::Equal => Ok(()),
         Ordering::Greater => Err(OpenError::Newer { found, known }),
@@ -265,13 +271,14 @@ async fn migrate(connections: &Connections, found: i64, known: i64) -> Result<()
 /// Whether the time was over, and not the server away: then another attempt would come no further.
 fn ran_out(error: &LedgerError) -> bool {
     let LedgerError::Unavailable(cause) = error else { return false };
-    let is_cancelled = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::QUERY_CANCELED);
-    matches!(cause.downcast_ref(), Some(Fault::TimedOut(_))) || cause.downcast_ref().is_some_and(is_cancelled)
+    matches!(cause.downcast_ref(), Some(Fault::TimedOut(_))) || is_cut_short(error)
 }
 
-/// Returns the version that is there, without a lock.
-async fn look(mut client: Lent) -> Result<i64, Failure> {
-    version(&client.transaction().await?).await
+/// Returns the version that is there, without a lock, and the encoding of the database.
+async fn look(mut client: Lent) -> Result<(i64, String), Failure> {
+    let transaction = client.transaction().await?;
+    let encoding = transaction.query_one("SELECT current_setting('server_encoding')", &[]).await?;
+    Ok((version(&transaction).await?, encoding.try_get(0).map_err(LedgerError::corrupt)?))
 }
 
 async fn version(transaction: &Transaction<'_>) -> Result<i64, Failure> {

@@ -23,7 +23,7 @@ impl Desk for Sqlite {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<SignedIn>, LedgerError>> {
         let session = *session;
-        Box::pin(self.reader.perform(move |connection| signed_in(connection, session, now)))
+        Box::pin(self.desk_reader.perform(move |connection| signed_in(connection, session, now)))
     }
 
     fn sign_out<'a>(&'a self, session: &'a Digest) -> BoxFuture<'a, Result<(), LedgerError>> {
@@ -43,7 +43,7 @@ impl Desk for Sqlite {
     }
 
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>> {
-        Box::pin(self.reader.perform(move |connection| acts(connection, before, limit)))
+        Box::pin(self.desk_reader.perform(move |connection| acts(connection, before, limit)))
     }
 
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
@@ -88,7 +88,8 @@ fn request_once(connection: &Connection, request: &Request) -> Result<Requested,
 
 fn note_act(connection: &Connection, act: &Act) -> Result<(), LedgerError> {
     let Act { at, who, action, detail } = act;
-    let sql = "INSERT INTO desk_acts (at, who, action, detail) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO desk_acts (at, who, action, detail) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS \
+               (SELECT 1 FROM desk_acts WHERE at = ?1 AND who = ?2 AND action = ?3 AND detail = ?4)";
     execute(connection, sql, params![at.as_microsecond(), who, action, detail]).map(drop)
 }
 

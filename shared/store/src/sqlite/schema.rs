@@ -188,6 +188,7 @@ const JOURNAL: &str = "
     CREATE UNIQUE INDEX journal_log_id ON journal_log (id, subject);
     CREATE INDEX journal_log_person ON journal_log (reversed) WHERE reversed IS NOT NULL;
     CREATE INDEX journal_log_conversation ON journal_log (correlation_id) WHERE correlation_id IS NOT NULL;
+    CREATE INDEX journal_log_cause ON journal_log (cause) WHERE cause IS NOT NULL;
     CREATE INDEX journal_log_standing ON journal_log (standing) WHERE standing IS NOT NULL;
     CREATE INDEX journal_log_backend ON journal_log (backend);
     CREATE INDEX journal_log_application ON journal_log (application) WHERE application IS NOT NULL;

@@ -1,4 +1,4 @@
-//! A thread that owns a connection, and its group commit.
+//! A thread that owns a connection, and its group commit. What fails in a group leaves nothing behind there.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::rows::execute;
 use super::{judge, schema};
 use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
@@ -31,6 +32,8 @@ pub(super) enum Role {
     Reader,
     /// As a reader, for those who look at the journal: who counts does not wait for them.
     JournalReader,
+    /// As a reader, for what every request to the console asks first: it waits for neither.
+    DeskReader,
 }
 
 impl Role {
@@ -39,13 +42,22 @@ impl Role {
             Self::Writer => "ledger",
             Self::Reader => "account",
             Self::JournalReader => "journal",
+            Self::DeskReader => "desk",
         }
     }
 
     fn behavior(self) -> TransactionBehavior {
         match self {
             Self::Writer => TransactionBehavior::Immediate,
-            Self::Reader | Self::JournalReader => TransactionBehavior::Deferred,
+            Self::Reader | Self::JournalReader | Self::DeskReader => TransactionBehavior::Deferred,
+        }
+    }
+
+    /// How many operations share a transaction at most. Who reads has no sync to share, and is answered at once.
+    fn group_max(self) -> usize {
+        match self {
+            Self::Writer => GROUP_MAX,
+            Self::Reader | Self::JournalReader | Self::DeskReader => 1,
         }
     }
 }
@@ -106,12 +118,17 @@ struct Operation<T, F> {
 impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for Operation<T, F> {
     fn run(&mut self, connection: &Connection) -> Result<(), LedgerError> {
         let Some(work) = self.work.take() else { return Ok(()) };
+        execute(connection, "SAVEPOINT operation", [])?;
         let result = work(connection);
         let verdict = match &result {
             // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
             Err(error @ (LedgerError::Unavailable(_) | LedgerError::Denied(_))) => Err(error.clone()),
-            // A row that cannot be understood concerns the one who asked for it.
-            Err(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) | Ok(_) if !connection.is_autocommit() => Ok(()),
+            Ok(_) if !connection.is_autocommit() => execute(connection, "RELEASE operation", []).map(drop),
+            // A row that cannot be understood concerns the one who asked for it, of whom nothing is kept.
+            Err(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) if !connection.is_autocommit() => {
+                let undone = execute(connection, "ROLLBACK TO operation", []);
+                undone.and_then(|_| execute(connection, "RELEASE operation", [])).map(drop)
+            }
             Err(error @ (LedgerError::Corrupt(_) | LedgerError::Unreadable(_))) => Err(error.clone()),
             Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
         };
@@ -133,7 +150,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
 fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, role: Role) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
-        while group.len() < GROUP_MAX
+        while group.len() < role.group_max()
             && let Ok(next) = waiting.try_recv()
         {
             group.push(next);

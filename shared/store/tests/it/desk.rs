@@ -92,6 +92,8 @@ async fn acts_are_paged_the_newest_first(place: Place) {
     for (at, action) in [(3, "one"), (1, "two"), (2, "three")] {
         desk.note_act(&act(at, action)).await.unwrap();
     }
+    // As after a connection that was lost before its answer came.
+    desk.note_act(&act(2, "three")).await.unwrap();
     let newest = desk.acts(None, 2).await.unwrap();
     assert_eq!(actions(&newest), ["three", "two"]);
     assert_eq!(newest[1].act, act(1, "two"));

@@ -26,6 +26,8 @@ on_both!(
     a_person_is_found_by_the_last_digits,
     every_kind_of_id_leads_to_its_lines,
     events_are_read_by_what_they_are_about,
+    of_more_events_than_are_read_the_first_and_the_latest_are,
+    what_cannot_be_kept_leaves_nothing_behind,
     events_are_numbered_and_none_is_missed_with_two_writers,
     numbers_go_on_when_all_is_forgotten,
     tallies_count_by_the_minute,
@@ -352,6 +354,7 @@ async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
         |filter| filter.standing = Some(Standing::Answered),
         |filter| filter.application = Some("clinic".to_owned()),
         |filter| filter.correlation_id = Some(session("a12")),
+        |filter| filter.cause = Some(id(24)),
         |filter| filter.since = Some(at(10, 0)),
         |filter| filter.until = Some(at(30, 1)),
     ];
@@ -390,13 +393,16 @@ fn fits(filter: &LogFilter, line: &Logged) -> bool {
         && filter.standing.is_none_or(|standing| line.standing() == Some(standing))
         && filter.application.as_ref().is_none_or(|application| content.application.as_ref() == Some(application))
         && filter.correlation_id.as_ref().is_none_or(|id| line.correlation_id.as_ref() == Some(id))
+        && filter.cause.is_none_or(|cause| content.cause == Some(cause))
         && filter.since.is_none_or(|since| since <= line.begun_at)
         && filter.until.is_none_or(|until| line.begun_at < until)
 }
 
 fn told(filter: &LogFilter) -> String {
-    let LogFilter { subject, backend, words, standing, application, correlation_id, since, until, .. } = filter;
-    format!("{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {since:?} {until:?}")
+    let LogFilter { subject, backend, words, standing, application, correlation_id, cause, since, until, .. } = filter;
+    format!(
+        "{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}"
+    )
 }
 
 async fn words_are_found_in_every_script_and_with_every_filter(place: Place) {
@@ -502,6 +508,45 @@ async fn events_are_read_by_what_they_are_about(place: Place) {
     assert!(kinds(EventsOf::Subject(Subject::Message, id(2))).await.is_empty());
     let known = journal.events(&EventsOf::Subject(Subject::Text, id(2))).await.unwrap();
     assert_eq!(known, [received(1, "a question").event]);
+}
+
+async fn of_more_events_than_are_read_the_first_and_the_latest_are(place: Place) {
+    let journal = open(&place).await;
+    let attempt = |seconds: i64| {
+        let mut entry = step(1, "message.delayed", Mark::Launched, seconds);
+        entry.event.id = EventId::from(Uuid::from_u128(0x2000_0000 + u128::try_from(seconds).unwrap()));
+        entry
+    };
+    let read = i64::from(PAGE_MAX);
+    let entries: Vec<JournalEntry> = (0..read + 100).map(attempt).collect();
+    journal.keep_events(&entries).await.unwrap();
+    for of in [
+        EventsOf::Conversation(session("a1")),
+        EventsOf::Session(session("b1")),
+        EventsOf::Subject(Subject::Message, id(3)),
+    ] {
+        let events = journal.events(&of).await.unwrap();
+        assert_eq!(events.len(), PAGE_MAX as usize);
+        assert!(events.is_sorted_by(|one, other| one.at < other.at), "{of:?}");
+        assert_eq!([events[0].at, events[9].at], [at(1, 0), at(1, 9)], "{of:?}");
+        assert_eq!([events[900].at, events[999].at], [at(1, read), at(1, read + 99)], "{of:?}");
+    }
+}
+
+async fn what_cannot_be_kept_leaves_nothing_behind(place: Place) {
+    let journal = open(&place).await;
+    journal.keep_events(&[send(1, "an answer")]).await.unwrap();
+    place.execute("UPDATE journal_log SET backend = 'no name'");
+    let next = step(1, "message.launched", Mark::Launched, 2);
+    let refused = journal.keep_events(&[send(2, "another"), next.clone()]).await;
+    assert!(matches!(refused, Err(store::LedgerError::Unreadable(_))), "{refused:?}");
+    assert_eq!(events_of(&*journal).await.len(), 1);
+    assert_eq!(journal.size().await.unwrap().events, 1);
+    // It can be, without what it means for the log.
+    let mut bare = next;
+    (bare.event.of, bare.marks) = (None, Vec::new());
+    journal.keep_events(&[bare]).await.unwrap();
+    assert_eq!(events_of(&*journal).await.len(), 2);
 }
 
 async fn events_are_numbered_and_none_is_missed_with_two_writers(place: Place) {

@@ -325,7 +325,11 @@ async fn describe(url: &str) -> String {
         OpenError::Ledger(LedgerError::Denied(_)) => "denied",
         OpenError::Ledger(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) => "corrupt",
         OpenError::Ledger(LedgerError::Unavailable(_)) => "unavailable",
-        OpenError::Url | OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::TooLong { .. } => "other",
+        OpenError::Url
+        | OpenError::Newer { .. }
+        | OpenError::Older { .. }
+        | OpenError::TooLong { .. }
+        | OpenError::Encoding { .. } => "other",
     };
     let mut text = format!("{who} {error:?} {error}");
     let mut source = error.source();

@@ -38,13 +38,13 @@ impl Stage {
             rate: None,
             on_unconfirmed: "hold",
             is_guarded: true,
-            webhook: "http://127.0.0.1:8080/tropo/my-backend/s3cret".to_owned(),
+            webhook: "/tropo/my-backend".to_owned(),
         };
         let case = Case {
             about: None,
             text: None,
             messages: Vec::new(),
-            messages_more: 0,
+            more: Vec::new(),
             events: Vec::new(),
             tropo_log: TropoLog::Read,
             lines: Vec::new(),

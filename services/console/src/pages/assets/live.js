@@ -1,8 +1,8 @@
-// The live list: what is new comes in above, as the server renders it; after a break all that was missed comes as well.
-import { fetched, follow, oneAtATime } from "./refresh.js";
+// A live list: what is new comes in above, as the server renders it; after a break all that was missed comes as well.
+import { fetched, follow, oneAtATime, say } from "./refresh.js";
 import { write } from "./times.js";
 
-const list = document.getElementById("live");
+const list = document.querySelector("[data-own][data-number]");
 const pause = document.getElementById("pause");
 const follows = document.getElementById("follows");
 let paused = false;
@@ -12,7 +12,7 @@ const update = async () => {
   if (paused) return;
   const address = new URL(location.href);
   address.searchParams.set("after", list.dataset.number);
-  const fresh = (await fetched(address)).getElementById("live");
+  const fresh = (await fetched(address)).getElementById(list.id);
   if (!fresh || paused) return;
   missed += Number(fresh.dataset.missed ?? 0);
   list.dataset.number = fresh.dataset.number;
@@ -25,18 +25,18 @@ const update = async () => {
   } else if (rows.length) {
     list.replaceChildren(...fresh.childNodes);
   }
-  follows.textContent = missed ? `Live; ${missed} went by too fast to be shown.` : "Live.";
+  say(follows, missed ? `Live; ${missed} went by too fast to be shown.` : "Live.");
 };
 
 if (list) {
   const current = oneAtATime(update);
-  follow(list.dataset.pulse, 0, current);
+  follow(list, current);
   pause.hidden = false;
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? "Go on" : "Pause";
-    follows.textContent = paused ? "Paused." : "Live.";
+    say(follows, paused ? "Paused." : "Live.");
     current();
   });
 }

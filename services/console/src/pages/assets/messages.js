@@ -1,6 +1,9 @@
 // Keeps the states of the log current, and says how many lines are new; they come in when they are asked for.
-import { fetched, follow, oneAtATime } from "./refresh.js";
+import { fetched, follow, oneAtATime, say } from "./refresh.js";
 import { write } from "./times.js";
+
+/** How long the log is left alone after each search, in milliseconds. */
+const APART = 3000;
 
 const log = document.getElementById("log");
 const button = document.querySelector("#news button");
@@ -8,8 +11,9 @@ const button = document.querySelector("#news button");
 let fresh;
 
 const update = async () => {
-  fresh = (await fetched(location.href)).getElementById("log");
-  if (!fresh) return;
+  const found = (await fetched(location.href)).getElementById("log");
+  if (!found) return;
+  fresh = found;
   let count = 0;
   let more = true;
   for (const row of fresh.querySelectorAll("tbody tr")) {
@@ -19,12 +23,12 @@ const update = async () => {
       continue;
     }
     more = false;
-    if (shown.innerHTML === row.innerHTML || shown.contains(document.activeElement)) continue;
+    if (shown.contains(document.activeElement)) continue;
     const state = row.lastElementChild;
     if (shown.lastElementChild.innerHTML !== state.innerHTML) shown.lastElementChild.replaceWith(state.cloneNode(true));
   }
   button.hidden = count === 0;
-  button.textContent = `${count}${more ? " or more" : ""} new: show`;
+  say(button, `${count}${more ? " or more" : ""} new: show`);
 };
 
 if (log?.dataset.pulse) {
@@ -34,5 +38,5 @@ if (log?.dataset.pulse) {
     button.hidden = true;
     document.getElementById("main").focus({ preventScroll: true });
   });
-  follow(log.dataset.pulse, 0, oneAtATime(update));
+  follow(log, oneAtATime(update, APART));
 }

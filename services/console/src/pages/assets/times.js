@@ -14,3 +14,11 @@ export const write = (root) => {
 };
 
 write(document);
+
+// What was of today is of yesterday after midnight.
+let written = new Date().toDateString();
+setInterval(() => {
+  const day = new Date().toDateString();
+  if (day !== written) write(document);
+  written = day;
+}, 60000);

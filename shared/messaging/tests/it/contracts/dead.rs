@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use messaging::dead::{self, Action, Detail, Filter, Order, Outcome, Place as At, Summary, Told};
+use messaging::dead::{self, Action, Data, Detail, Filter, Order, Outcome, Place as At, Summary, Told};
 use messaging::headers::{ATTEMPT, DEAD_AT, EDITED_AT, ERROR, QUEUE, REASON, REPLAYED_AT, ROUTING_KEY};
 use messaging::{Destination, Environment, Message};
 use protocol::Timestamp;
@@ -154,7 +154,7 @@ fn message_letter(id: &str, text: &str) -> Message {
 
 /// The order to have the letter with this id say that.
 fn edit(id: &str, data: &Value) -> Order {
-    let data = serde_json::from_value(data.clone()).unwrap();
+    let data = Data(data.as_object().unwrap().clone());
     let filter = Filter { ids: BTreeSet::from([id.to_owned()]), ..Filter::default() };
     Order { filter, ..order(Action::Edit { data }) }
 }

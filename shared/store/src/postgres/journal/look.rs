@@ -11,8 +11,8 @@ use crate::LedgerError;
 use crate::error::Fault;
 use crate::filter::{Conditions, Value};
 use crate::journal::{
-    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Tally,
-    minute,
+    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part, Tally,
+    from_both_ends, may_be_more, minute,
 };
 use crate::line::Line;
 use crate::postgres::pool::{Failure, Lent};
@@ -62,7 +62,13 @@ pub(super) async fn log(client: Lent, filter: &LogFilter, page: LogPage) -> Resu
     sql.push_str(&format!("{} ORDER BY place DESC LIMIT {limit}", conditions.sql()));
     // Planned anew for these values each time: what is rare among them makes all the difference.
     let parameters: Vec<(&(dyn ToSql + Sync), Type)> = conditions.values.iter().map(parameter).collect();
+    if sought.is_some() {
+        client.begin_search().await?;
+    }
     let found = client.answer(client.query_typed(&sql, &parameters)).await?;
+    if sought.is_some() {
+        client.roll_back().await?;
+    }
     Ok(found.iter().map(|row| Ok(line(row)?.logged)).collect::<Result<_, LedgerError>>()?)
 }
 
@@ -70,6 +76,7 @@ fn parameter(value: &Value) -> (&(dyn ToSql + Sync), Type) {
     match value {
         Value::Number(number) => (number, Type::INT8),
         Value::Text(text) => (text, Type::TEXT),
+        Value::Id(id) => (id, Type::UUID),
     }
 }
 
@@ -93,22 +100,22 @@ pub(super) async fn look_for(client: Lent, id: &SessionId) -> Result<Vec<Logged>
 }
 
 pub(super) async fn events(client: Lent, of: &EventsOf) -> Result<Vec<JournalEvent>, Failure> {
-    let limit = i64::from(PAGE_MAX);
-    let found = match of {
-        EventsOf::Conversation(session) => {
-            let sql = select_events!("WHERE correlation_id = $1 ORDER BY at, number LIMIT $2");
-            rows(&client, sql, &[&session.as_str(), &limit], event).await?
-        }
-        EventsOf::Session(session) => {
-            let sql = select_events!("WHERE session_id = $1 ORDER BY at, number LIMIT $2");
-            rows(&client, sql, &[&session.as_str(), &limit], event).await?
-        }
+    let latest = part(&client, of, Part::Latest).await?;
+    let first = if may_be_more(&latest) { part(&client, of, Part::First).await? } else { Vec::new() };
+    Ok(from_both_ends(first, latest))
+}
+
+async fn part(client: &Lent, of: &EventsOf, part: Part) -> Result<Vec<Numbered>, Failure> {
+    let (order, limit) = (part.order(), part.limit());
+    let sql = |condition: &str| format!("{}WHERE {condition} ORDER BY {order} LIMIT {limit}", select_events!(""));
+    match of {
+        EventsOf::Conversation(session) => rows(client, &sql("correlation_id = $1"), &[&session.as_str()], event).await,
+        EventsOf::Session(session) => rows(client, &sql("session_id = $1"), &[&session.as_str()], event).await,
         EventsOf::Subject(subject, id) => {
-            let sql = select_events!("WHERE of_id = $1 AND subject = $3 ORDER BY at, number LIMIT $2");
-            rows(&client, sql, &[&id.as_uuid(), &limit, &subject.number()], event).await?
+            let parameters: [&(dyn ToSql + Sync); 2] = [&id.as_uuid(), &subject.number()];
+            rows(client, &sql("of_id = $1 AND subject = $2"), &parameters, event).await
         }
-    };
-    Ok(found.into_iter().map(|numbered| numbered.event).collect())
+    }
 }
 
 pub(super) async fn events_after(client: Lent, number: i64, limit: u32) -> Result<Vec<Numbered>, Failure> {

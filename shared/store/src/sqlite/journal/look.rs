@@ -12,8 +12,8 @@ use crate::LedgerError;
 use crate::error::Fault;
 use crate::filter::{Conditions, Value};
 use crate::journal::{
-    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Tally,
-    minute,
+    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part, Tally,
+    from_both_ends, may_be_more, minute,
 };
 use crate::line::Line;
 use crate::sqlite::judge;
@@ -79,6 +79,9 @@ fn rarest(connection: &Connection, filter: &LogFilter, page: LogPage) -> Result<
     if filter.correlation_id.is_some() {
         return Ok(Some("journal_log_conversation"));
     }
+    if filter.cause.is_some() {
+        return Ok(Some("journal_log_cause"));
+    }
     if filter.person.is_some() {
         return Ok(Some("journal_log_person"));
     }
@@ -141,21 +144,22 @@ pub(super) fn look_for(connection: &Connection, id: &SessionId) -> Result<Vec<Lo
 }
 
 pub(super) fn events(connection: &Connection, of: &EventsOf) -> Result<Vec<JournalEvent>, LedgerError> {
-    let found = match of {
-        EventsOf::Conversation(session) => {
-            let sql = select_events!("WHERE correlation_id = ?1 ORDER BY at, number LIMIT ?2");
-            read(connection, sql, params![session.as_str(), PAGE_MAX], event)
-        }
-        EventsOf::Session(session) => {
-            let sql = select_events!("WHERE session_id = ?1 ORDER BY at, number LIMIT ?2");
-            read(connection, sql, params![session.as_str(), PAGE_MAX], event)
-        }
+    let latest = part(connection, of, Part::Latest)?;
+    let first = if may_be_more(&latest) { part(connection, of, Part::First)? } else { Vec::new() };
+    Ok(from_both_ends(first, latest))
+}
+
+fn part(connection: &Connection, of: &EventsOf, part: Part) -> Result<Vec<Numbered>, LedgerError> {
+    let (order, limit) = (part.order(), part.limit());
+    let sql = |condition: &str| format!("{}WHERE {condition} ORDER BY {order} LIMIT {limit}", select_events!(""));
+    match of {
+        EventsOf::Conversation(session) => read(connection, &sql("correlation_id = ?1"), [session.as_str()], event),
+        EventsOf::Session(session) => read(connection, &sql("session_id = ?1"), [session.as_str()], event),
         EventsOf::Subject(subject, id) => {
-            let sql = select_events!("WHERE of_id = ?1 AND subject = ?3 ORDER BY at, number LIMIT ?2");
-            read(connection, sql, params![id.as_uuid().as_bytes(), PAGE_MAX, subject.number()], event)
+            let sql = sql("of_id = ?1 AND subject = ?2");
+            read(connection, &sql, params![id.as_uuid().as_bytes(), subject.number()], event)
         }
-    };
-    Ok(found?.into_iter().map(|numbered| numbered.event).collect())
+    }
 }
 
 pub(super) fn events_after(connection: &Connection, number: i64, limit: u32) -> Result<Vec<Numbered>, LedgerError> {
@@ -219,6 +223,7 @@ impl ToSql for Value {
         match self {
             Self::Number(number) => number.to_sql(),
             Self::Text(text) => text.to_sql(),
+            Self::Id(id) => Ok(ToSqlOutput::from(id.as_bytes().as_slice())),
         }
     }
 }
