@@ -23,11 +23,13 @@ const NAME: &str = "chromium";
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// It asks nobody anything by itself, and keeps nothing.
-const ARGUMENTS: [&str; 15] = [
+const ARGUMENTS: [&str; 16] = [
     "--headless=new",
     // Tests run as root in containers, where its sandbox cannot work; it loads pages of this machine alone.
     "--no-sandbox",
     "--disable-gpu",
+    // As on a phone and on many a desk: they lie over the page, and take no width from it.
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",

@@ -13,10 +13,12 @@ async fn an_operator_edits_replays_and_drops_what_died() {
     stage.tropo.turn(json!({ "create_status": 403 })).await;
     for (phone, words) in phones.iter().zip(["too late", "misspelt", "good", "as good"]) {
         phone.text(&format!("echo {words}")).await;
-        listed(&stage, &format!("state=failed&person=%2B{}", &phone.number[1..]), 1).await;
+        listed(&stage, &format!("state=failed&person=%2B{}", phone.number.trim_start_matches('+')), 1).await;
     }
     let letter = async |index: usize| {
-        let found = listed(&stage, &format!("direction=out&person=%2B{}", &phones[index].number[1..]), 1).await;
+        let found =
+            listed(&stage, &format!("direction=out&person=%2B{}", phones[index].number.trim_start_matches('+')), 1)
+                .await;
         found[0]["id"].as_str().unwrap().to_owned()
     };
     stage.tropo.behave().await;

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use testkit::Tab;
 
 use super::window::{DESK, HAND, Window, assert_content, get, listed, text, value, wait};
-use crate::stage::{Bus, Setup, Stage};
+use crate::stage::{Bus, SECRET, Setup, Stage};
 
 /// Where the pictures are.
 const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screenshots");
+
+/// The longest picture, in pixels.
+const LENGTH_MAX: u32 = 1_200;
 
 /// Nobody means well with this: markup, quotation marks, what turns the direction of writing, and no place to break.
 const HOSTILE: &str =
@@ -64,16 +67,16 @@ async fn an_ordinary_day(stage: &Stage) {
         "echo Does this still work?",
         "join",
     ];
-    for (index, words) in words.into_iter().enumerate() {
-        text(stage, "story", &format!("+155555501{:02}", 10 + index), words).await;
+    for (phone, words) in stage.phones(12)[4..].iter().zip(words) {
+        phone.text(words).await;
     }
     listed(stage, "state=sent&limit=100", 8).await;
     let leaving = stage.phone(1);
     leaving.text("STOP").await;
     leaving.reply().await;
     stage.tropo.turn(json!({ "create_status": 403 })).await;
-    for (index, words) in ["hours", "join Zainab"].into_iter().enumerate() {
-        text(stage, "story", &format!("+155555501{}", 40 + index), words).await;
+    for (phone, words) in stage.phones(4)[2..].iter().zip(["hours", "join Zainab"]) {
+        phone.text(words).await;
     }
     listed(stage, "state=failed", 2).await;
     stage.tropo.behave().await;
@@ -89,8 +92,13 @@ async fn an_ordinary_day(stage: &Stage) {
 fn keep(tab: &mut Tab<'_>, name: &str) {
     if std::env::var_os("BLESS").is_some() {
         std::fs::create_dir_all(PICTURES).unwrap();
-        // Nothing stands out because it has the focus, and the year is no matter.
-        value(tab, "document.activeElement?.blur(); 0");
+        // Nothing stands out because it has the focus, and a long page is cut off where a reader has seen enough.
+        let shown = format!(
+            "document.activeElement?.blur(); if ({LENGTH_MAX} < document.documentElement.scrollHeight) {{ \
+             document.documentElement.style.overflow = 'auto'; \
+             Object.assign(document.body.style, {{ height: '{LENGTH_MAX}px', overflow: 'hidden', position: 'relative' }}); }} 0"
+        );
+        value(tab, &shown);
         std::fs::write(Path::new(PICTURES).join(name), tab.picture().unwrap()).unwrap();
     }
 }
@@ -102,6 +110,10 @@ fn check(tab: &mut Tab<'_>, path: &str) {
         let ground = if is_dark { "rgb(18, 23, 26)" } else { "rgb(246, 248, 249)" };
         wait(tab, &format!("getComputedStyle(document.documentElement).backgroundColor === '{ground}'"));
         assert_eq!(value(tab, WRONG), json!([]), "{path}, dark: {is_dark}");
+    }
+    let document = value(tab, "document.documentElement.outerHTML").to_string();
+    for secret in [SECRET, "token-of-the-story"] {
+        assert!(!document.contains(secret), "{secret} is on {path}");
     }
     assert_content(tab);
 }
@@ -117,7 +129,7 @@ async fn every_page_is_whole_and_readable_whatever_people_write() {
         .await;
     an_ordinary_day(&stage).await;
     let phone = stage.phone(0);
-    let person = format!("backend=story&person=%2B{}", &phone.number[1..]);
+    let person = format!("backend=story&person=%2B{}", phone.number.trim_start_matches('+'));
     let last = listed(&stage, &format!("{person}&direction=in&limit=1"), 1).await.swap_remove(0);
     let dead = listed(&stage, "state=failed", 2).await.swap_remove(0);
     let id = |message: &Value| message["id"].as_str().unwrap().to_owned();
@@ -129,7 +141,7 @@ async fn every_page_is_whole_and_readable_whatever_people_write() {
         ("message", format!("/messages/{}", id(&last))),
         ("failed", format!("/messages/{}", id(&dead))),
         ("conversation", format!("/conversation?{person}")),
-        ("tester", format!("/tester?backend=story&from=%2B{}", &phone.number[1..])),
+        ("tester", format!("/tester?backend=story&from=%2B{}", phone.number.trim_start_matches('+'))),
         ("live", "/live".to_owned()),
         ("dead-letters", "/dead-letters".to_owned()),
         ("dead-letters-of-a-cause", format!("/dead-letters?group={group}")),
@@ -162,6 +174,12 @@ async fn every_page_is_whole_and_readable_whatever_people_write() {
     listed(&stage, "state=failed", 4).await;
     let hostile = listed(&stage, &format!("{person}&direction=out&state=failed"), 2).await.swap_remove(1);
     assert!(hostile["text"].as_str().unwrap().contains("<img"), "{hostile}");
+    let log = get(&stage, "/v1/debugger?limit=300").await.to_string();
+    assert!(log.contains("Sending TropoML Payload"), "{log}");
+    assert!(
+        !log.contains(SECRET) && !log.contains("token-of-the-story"),
+        "Tropo's log is shown without secrets: {log}"
+    );
     let more =
         [("hostile", format!("/messages/{}", id(&hostile))), ("hostile", format!("/dead-letters/{}", id(&hostile)))];
     let sought = "%22%3E%3Cimg%20src%3Dx%20onerror%3D%22document.title%3D'owned'%22%3E";

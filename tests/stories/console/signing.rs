@@ -100,7 +100,7 @@ async fn each_sees_and_does_what_they_may() {
         );
         let document = document.as_str().unwrap();
         assert!(document.contains("<h1>"), "{path}: {document}");
-        for personal in [&phone.number[1..], &phone.number[2..], "zebra"] {
+        for personal in [phone.number.trim_start_matches('+'), phone.number.trim_start_matches("+1"), "zebra"] {
             assert!(!document.contains(personal), "{personal} is in {path}: {document}");
         }
         assert!(!document.contains("value=\"replay\"") && !document.contains("value=\"drop\""), "{path}: {document}");

@@ -24,5 +24,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 pub(crate) fn client() -> reqwest::Client {
     chassis::tls::install_provider();
     // Longer than the simulator lets a request for messages wait.
-    reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap()
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy();
+    // A test that looks at a browser does not see meanwhile that a service closed a connection.
+    client.pool_idle_timeout(Duration::from_secs(5)).build().unwrap()
 }

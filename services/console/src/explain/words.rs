@@ -27,7 +27,7 @@ pub(super) fn of_event(kind: &str, body: &Value) -> String {
 
 fn of_kind(kind: Kind, body: &Value) -> String {
     let fixed = match kind {
-        Kind::MessageReceived => "We took the text from Tropo, and kept it",
+        Kind::MessageReceived => "The text came in, and is kept",
         Kind::MessageRouted => return routed(said(body)),
         Kind::MessageOffered => "The text was handed to an application on the bus",
         Kind::MessageSend => "A message was commanded",

@@ -18,6 +18,7 @@ use crate::explain::{
 };
 use crate::guard::{Caller, Scope, Visitor};
 use crate::problem::Problem;
+use crate::sending::OWN_SESSION;
 use crate::shown::Direction;
 use crate::{Console, Message};
 
@@ -277,8 +278,12 @@ fn sessions(sessions: &[TropoSession], tropo_log: TropoLog, caller: &Caller) -> 
                 @for TropoSession { id, message_id } in sessions {
                     li {
                         span.mono { (id) } " "
-                        span.soft { @if message_id.is_some() { "for the message" } @else { "with the text" } }
-                        @if is_shown {
+                        span.soft {
+                            @if message_id.is_some() { "for the message" }
+                            @else if id.as_str().starts_with(OWN_SESSION) { "in place of one: the text came past Tropo" }
+                            @else { "with the text" }
+                        }
+                        @if is_shown && !id.as_str().starts_with(OWN_SESSION) {
                             " · " a href=(address::with("/debugger", &[("session", Some(id.as_str()))])) { "Tropo's log of it" }
                         }
                     }

@@ -131,7 +131,7 @@ fn figures(status: &Status) -> Markup {
         let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
         let [half, most, nearly_all] =
             [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
-        html! { (half) " s" span.soft { "half of them; 95 % " (most) " s, 99 % " (nearly_all) " s" } }
+        html! { (half) " s" span.soft { "half; 95\u{a0}% " (most) "\u{a0}s, 99\u{a0}% " (nearly_all) "\u{a0}s" } }
     });
     let none = || html! { span.soft { "–" } };
     html! {

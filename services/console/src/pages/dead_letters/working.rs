@@ -89,7 +89,11 @@ pub(super) fn form(visitor: &Visitor, query: &Query, meant: &Meant, legend: &str
                 button type="submit" name="action" value="rehearse" { "Dry run" }
                 @if !drop.is_empty() { a.button href=(drop) { "Drop…" } }
             }
-            p.soft { "A replay puts them back where they came from, to be handled as on their first attempt. A dry run changes nothing." }
+            p.soft {
+                @if meant.count() == 1 { "A replay puts it back where it came from, to be handled as on its first attempt." }
+                @else { "A replay puts them back where they came from, to be handled as on their first attempt." }
+                " A dry run changes nothing."
+            }
         }
         (progress())
     }
