@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::masked;
 use crate::Backend;
+use crate::masked;
 
 /// The page that says more.
 const PAGE: &str = "docs/explain.md";
@@ -167,7 +167,7 @@ impl Cause {
 
     /// What is wrong, as it was found, and what to do about it.
     pub(super) fn advice(self, told: &str, name: &str, backend: Option<&Backend>) -> Advice {
-        let webhook = backend.map(|backend| masked::without_secrets(&backend.webhook).into_owned());
+        let webhook = backend.map(|backend| masked::without_secrets(&backend.webhook));
         let webhook = webhook.unwrap_or_else(|| format!("the webhook of backend {name}"));
         let to_do = self.to_do(name, &webhook);
         let anchor: String = self

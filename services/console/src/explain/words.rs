@@ -10,7 +10,8 @@ use store::{DEAD_LETTER, Subject};
 
 use super::answers::Found;
 use super::cause::Advice;
-use super::{Answer, Case, Outcome, masked};
+use super::{Answer, Case, Outcome};
+use crate::masked;
 
 /// An event in a sentence.
 pub(super) fn of_event(kind: &str, body: &Value) -> String {
