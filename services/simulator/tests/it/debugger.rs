@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::http::header::ACCEPT;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::Config;
 
 use crate::stage::{PHONE, Reply, Stage, TOKEN};
@@ -121,7 +121,7 @@ async fn check_column(stage: &Stage, first: &str, second: &str) {
     let (_, rest) = stage.get(&format!("/debugger?session={first}&after=1&limit=2")).await;
     assert_eq!(rest.as_array().unwrap().len(), 2);
     let (_, latest) = stage.get("/debugger?last=2").await;
-    assert_eq!(latest, lines[12..].into());
+    assert_eq!(latest, Value::from(&lines[12..]));
 
     let request = stage.http.get(stage.url("/debugger")).header(ACCEPT, "text/plain");
     let text = request.send().await.unwrap().text().await.unwrap();
