@@ -74,7 +74,7 @@ fn process(process: &Process) -> Markup {
             @for part in parts.iter().filter(|part| !part.is_ready || part.reason.is_some()) { p { (self::part(part)) } }
             @if !parts.is_empty() {
                 details #{ "parts-" (name) } {
-                    summary { (parts.len()) " parts" }
+                    summary { (parts.len()) @if parts.len() == 1 { " part" } @else { " parts" } }
                     ul { @for part in parts { li { (self::part(part)) } } }
                 }
             }
