@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{WINDOW, Waiting};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
-use crate::{Console, shown};
+use crate::{Console, observe, shown};
 
 /// How many people who opted out are told at once, at most.
 const OPT_OUTS_MAX: u32 = 500;
@@ -89,11 +89,14 @@ pub(super) struct Recent {
 }
 
 impl Console {
-    /// What happened lately, by backend; nothing while the database is away.
+    /// What happened lately, by backend; nothing while the database is away, which the log tells.
     pub(super) async fn recent(&self, now: Timestamp) -> BTreeMap<BackendName, Recent> {
         let Some(opened) = self.database.get() else { return BTreeMap::new() };
         let reading = recent(&*opened.journal, self.backends.keys(), now);
-        reading.await.unwrap_or_default()
+        reading.await.unwrap_or_else(|error| {
+            observe::database_away(&error);
+            BTreeMap::new()
+        })
     }
 
     /// Each backend that is configured.
