@@ -98,7 +98,8 @@ impl Send {
         let wanted = Wanted { id, backend, to, text, from: self.from, network: Network::sms(), expires_in_s };
         let key = self.key.as_deref();
         let ask = async || client.post_once::<Taken>(&["v1", "messages"], key, &wanted).await;
-        let asked = again(ask, |error| error.may_pass() && !error.is_away()).await;
+        let is_passing = |error: &ApiError| error.may_pass() && !error.is_away();
+        let asked = again(ask, |asked| asked.as_ref().is_err_and(is_passing)).await;
         let Taken { id } = asked.map_err(|error| told(error, id, key))?;
         print(&if self.json { format!("{}\n", json!({ "id": id })) } else { format!("{id}\n") });
         Ok(())

@@ -77,7 +77,7 @@ impl ApiError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Away { .. } | Self::Unanswered { .. } => true,
-            Self::Refused(refusal) => StatusCode::SERVICE_UNAVAILABLE == refusal.status,
+            Self::Refused(refusal) => refusal.may_pass(),
             Self::Stranger { .. } => false,
         }
     }
@@ -94,6 +94,11 @@ impl ApiError {
 }
 
 impl Refusal {
+    /// Whether the same request may succeed in a moment.
+    pub(crate) fn may_pass(&self) -> bool {
+        StatusCode::SERVICE_UNAVAILABLE == self.status
+    }
+
     /// The exit code of a command that ends with it.
     pub(crate) fn code(&self) -> u8 {
         match StatusCode::from_u16(self.status) {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::{Row, Rows};
 use crate::backends;
-use crate::client::{Client, Refusal, again};
+use crate::client::{ApiError, Client, Refusal, again};
 use crate::output::{print, say};
 use crate::table::{Cell, Ink, Table};
 
@@ -104,7 +104,12 @@ async fn send_all(client: &Client, rows: &mut Rows, usual: &Usual, key: &str, ta
         let (asked, key) = (Bulk { messages: messages.collect() }, format!("{key}:{place}"));
         let ask = async || client.post_once::<BulkTaken>(&["v1", "messages", "bulk"], Some(&key), &asked).await;
         let is_first = place == 0;
-        let answered = again(ask, |error| error.may_pass() && !(is_first && error.is_away())).await;
+        // Those that were taken keep their ids, so that all may be asked for again.
+        let is_passing = |answered: &Result<BulkTaken, ApiError>| match answered {
+            Ok(BulkTaken { results }) => results.iter().any(TakenOrNot::may_pass),
+            Err(error) => error.may_pass() && !(is_first && error.is_away()),
+        };
+        let answered = again(ask, is_passing).await;
         let BulkTaken { results } = answered.map_err(|error| {
             let (code, told) = (error.code(), format!("{stopped}: {error}"));
             Ended { code, told }
@@ -112,6 +117,13 @@ async fn send_all(client: &Client, rows: &mut Rows, usual: &Usual, key: &str, ta
         place += u64::try_from(batch.len()).context("count")?;
         batch.iter().zip(results).try_for_each(|(row, result)| tally.count(row, result))?;
         tally.progress();
+    }
+}
+
+impl TakenOrNot {
+    /// Whether the same message may be taken in a moment.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Problem(refusal) if refusal.may_pass())
     }
 }
 

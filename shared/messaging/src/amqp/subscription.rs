@@ -29,6 +29,8 @@ pub(super) struct Consuming {
     broker: Arc<Broker>,
     topology: Arc<Topology>,
     shared: Mutex<Shared>,
+    /// Held by whoever declares on the connection: see [`topology::Declaring`].
+    declaring: Mutex<()>,
     seats: Seats,
 }
 
@@ -41,7 +43,8 @@ struct Shared {
 
 impl Consuming {
     pub(super) fn new(broker: Arc<Broker>, topology: Arc<Topology>) -> Self {
-        Self { broker, topology, shared: Mutex::default(), seats: Seats::default() }
+        let (shared, declaring, seats) = Default::default();
+        Self { broker, topology, shared, declaring, seats }
     }
 
     /// # Errors
@@ -119,7 +122,10 @@ impl Consuming {
         prefetch: u16,
     ) -> Result<Channelled, String> {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
-        topology::Declaring::on(&connection).await?.one(&self.topology, queue).await?;
+        {
+            let _alone = self.declaring.lock().await;
+            topology::Declaring::on(&connection).await?.one(&self.topology, queue).await?;
+        }
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         let consuming = async {
             // Before the consumer: it counts from the next one only. And 0 would mean without a bound.

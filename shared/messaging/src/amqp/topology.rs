@@ -3,7 +3,7 @@
 //! What is declared exists already, as a rule, and stays as it is. Every queue is a durable quorum queue, and says
 //! every limit: RabbitMQ 4 has defaults where RabbitMQ 3 has none.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::options::{
     ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -24,8 +24,9 @@ const UNLIMITED: u32 = i32::MAX.unsigned_abs();
 /// Who has this queue creates queues. It belongs to one connection at a time, and goes with it.
 const TURN: &str = "tropomq.declaring";
 
-/// A turn lasts no longer than this without being renewed: its owner may have been cut short.
-const TURN_MAX: Duration = Duration::from_secs(3);
+/// A turn lasts no longer than this without being renewed: its owner may have been cut short. Much longer than a busy
+/// broker takes to create one queue.
+const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// How often the turn is asked for.
 const TURN_INTERVAL: Duration = Duration::from_millis(50);
@@ -33,7 +34,8 @@ const TURN_INTERVAL: Duration = Duration::from_millis(50);
 /// Declares on one connection. A channel that a refused declaration closed is replaced.
 ///
 /// What is not there yet is created by one process at a time: RabbitMQ 3.10 may answer INTERNAL_ERROR to one of two that
-/// create the same quorum queue at once, and leave behind a queue that nobody can consume from.
+/// create the same quorum queue at once, and leave behind a queue that nobody can consume from. The turn is the
+/// connection's, so there is at most one of these on a connection at a time.
 pub(super) struct Declaring<'a> {
     connection: &'a Connection,
     channel: Channel,
@@ -180,7 +182,7 @@ impl<'a> Declaring<'a> {
     }
 
     async fn queue(&mut self, name: &str, arguments: Arguments) -> Result<(), String> {
-        if !self.has_turn && !self.exists(name).await? {
+        if !self.exists(name).await? {
             self.take_turn().await?;
         }
         let declared = self.channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
@@ -199,11 +201,10 @@ impl<'a> Declaring<'a> {
         }
     }
 
-    /// Waits for the turn. Who has it for too long is stuck; then it goes without.
+    /// Waits for the turn, or renews it: nobody goes without, whatever time it takes.
     async fn take_turn(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + 2 * TURN_MAX;
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        while Instant::now() < deadline {
+        loop {
             let arguments = Arguments::default().number("x-expires", TURN_MAX.as_millis());
             match self.channel.queue_declare(short(TURN)?, options, arguments.0).await {
                 Ok(_) => {
@@ -217,7 +218,6 @@ impl<'a> Declaring<'a> {
                 Err(error) => return Err(format!("cannot declare queue {TURN}: {error}")),
             }
         }
-        Ok(())
     }
 
     /// What goes wrong with it ends with the turn's time, at the latest.
