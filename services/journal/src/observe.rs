@@ -143,8 +143,11 @@ pub(crate) fn not_counted(error: &DepthError) {
     debug!("what waits on the queues is not known: {error}");
 }
 
-/// A queue whose messages may die: that is counted from 0, so that the first is an increase.
+/// Something may go wrong with the messages of a queue: that is counted from 0, so that the first is an increase.
 pub(crate) fn serves(queue: &QueueName) {
+    if [QueueName::journal(), QueueName::journal_dead()].contains(queue) {
+        METRICS.unreadable.add(0, &[KeyValue::new("messaging.destination.name", queue.to_string())]);
+    }
     if ["router.", "egress."].iter().any(|service| queue.as_str().starts_with(service)) {
         METRICS.dead.add(0, &[KeyValue::new("messaging.destination.name", place(queue))]);
     }
