@@ -71,3 +71,29 @@ impl Step {
         (begun.texted_at.map(since), commanded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[track_caller]
+    fn check(stage: Stage, texted_at: Option<i64>, expected: (Option<f64>, Option<f64>)) {
+        let message_id: EventId = "5a3a095e-771f-5760-90ff-00ad462396be".parse().unwrap();
+        let step = Step { message_id, backend: "east".parse().unwrap(), stage, at: at(20) };
+        let begun = Begun { message_id, commanded_at: at(12), texted_at: texted_at.map(at) };
+        assert_eq!(step.took(&begun), expected);
+    }
+
+    #[test]
+    fn a_step_is_measured_from_the_text_and_from_the_command_where_there_are_those() {
+        check(Stage::Released, Some(10), (Some(10.0), Some(8.0)));
+        check(Stage::Commanded, Some(10), (Some(10.0), None));
+        check(Stage::Sent, None, (None, Some(8.0)));
+        // The clock of ingress is ahead.
+        check(Stage::Released, Some(21), (Some(0.0), Some(8.0)));
+    }
+}

@@ -47,9 +47,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// What an exporter itself does is kept from the exporter, or one failing export would feed the next.
 const EXPORTER_TARGETS: [&str; 4] = ["opentelemetry", "hyper", "reqwest", "h2"];
 
-/// The span of a task lives as long as the task. It is for the log alone: as the parent of all that a listener or a
-/// consumer ever does it would make one trace of it.
-const TASK_TARGET: &str = "chassis::tasks";
+/// Spans that are for the log alone. That of a task lives as long as the task: as the parent of all that a listener or a
+/// consumer ever does it would make one trace of it. Those of lapin belong to no conversation.
+const LOG_TARGETS: [&str; 2] = ["chassis::tasks", "lapin"];
 
 /// The one telemetry of this process, while anyone holds it.
 static INSTALLED: Mutex<Weak<Installed>> = Mutex::new(Weak::new());
@@ -160,9 +160,8 @@ where
         }
     };
     let spans = traces.map(|traces| {
-        let exporter = EXPORTER_TARGETS.map(|target| (target, filter::LevelFilter::OFF));
-        let ours = filter::Targets::new().with_default(Level::INFO).with_targets(exporter);
-        let ours = ours.with_target(TASK_TARGET, filter::LevelFilter::OFF);
+        let others = EXPORTER_TARGETS.into_iter().chain(LOG_TARGETS).map(|target| (target, filter::LevelFilter::OFF));
+        let ours = filter::Targets::new().with_default(Level::INFO).with_targets(others);
         let tracer = traces.tracer("tropomq");
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
     });
