@@ -123,6 +123,8 @@ pub(crate) enum Fault {
     Mute,
     #[error("too much fits what is looked for")]
     TooMuch,
+    #[error("too many look for words at this moment")]
+    Searched,
     #[error("whoever claims the message would not wait for the answer")]
     TooLate,
     #[error("the thread that writes the ledger has ended")]
