@@ -97,14 +97,17 @@ pub(super) async fn send(
 async fn send_all(client: &Client, rows: &mut Rows, usual: &Usual, key: &str, tally: &mut Tally) -> anyhow::Result<()> {
     let mut place = 0_u64;
     loop {
-        let mut batch = Vec::new();
-        while batch.len() < AT_ONCE {
-            match rows.next()? {
-                Some(row) => batch.push(row),
-                None => break,
+        let (mut batch, mut unreadable) = (Vec::new(), None);
+        while batch.len() < AT_ONCE && unreadable.is_none() {
+            match rows.next() {
+                Ok(Some(row)) => batch.push(row),
+                Ok(None) => break,
+                Err(error) => unreadable = Some(error),
             }
         }
-        let Some(first) = batch.first() else { return Ok(()) };
+        // What was read before is sent.
+        let unreadable = unreadable.map(|error| error.context(format!("stopped there; --key {key} goes on")));
+        let Some(first) = batch.first() else { return unreadable.map_or(Ok(()), Err) };
         let stopped = format!("stopped before line {}; --key {key} goes on there", first.line);
         let (is_first, key) = (place == 0, format!("{key}:{place}"));
         place += u64::try_from(batch.len()).context("count")?;
@@ -125,6 +128,9 @@ async fn send_all(client: &Client, rows: &mut Rows, usual: &Usual, key: &str, ta
             Ended { code, told }
         })?;
         tally.progress();
+        if let Some(error) = unreadable {
+            return Err(error);
+        }
     }
 }
 
@@ -264,6 +270,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufReader, Read};
     use std::sync::{Arc, Mutex};
 
     use axum::Json;
@@ -282,9 +289,16 @@ mod tests {
         json!({ "problem": { "status": status, "detail": "x", "may_be_sent": may_be_sent } })
     }
 
-    /// Sends a file to a console that answers this, one after the other, and then has nothing to say: what became of it,
+    fn csv(file: &str) -> Rows {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.csv");
+        std::fs::write(&path, file).unwrap();
+        Rows::open(&path).unwrap()
+    }
+
+    /// Sends rows to a console that answers this, one after the other, and then has nothing to say: what became of it,
     /// how it ended, and the texts of each time that it was asked.
-    async fn sent(file: &str, answers: Vec<Vec<Value>>) -> (Tally, anyhow::Result<()>, Vec<Vec<Value>>) {
+    async fn sent(mut rows: Rows, answers: Vec<Vec<Value>>) -> (Tally, anyhow::Result<()>, Vec<Vec<Value>>) {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (hears, answers) = (asked.clone(), Arc::new(Mutex::new(answers.into_iter())));
         let bulk = move |Json(bulk): Json<Value>| {
@@ -293,12 +307,8 @@ mod tests {
             std::future::ready(Json(json!({ "results": answers.lock().unwrap().next() })))
         };
         let stand = Stand::new(axum::Router::new().route("/below/v1/messages/bulk", post(bulk))).await;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("messages");
-        std::fs::write(&path, file).unwrap();
         let mut tally = Tally::new(false);
         let usual = Usual { backend: Some("b".parse().unwrap()), from: None, expires_in_s: None };
-        let mut rows = Rows::open(&path).unwrap();
         let ended = send_all(&stand.client(None), &mut rows, &usual, "key", &mut tally).await;
         let asked = asked.lock().unwrap().clone();
         (tally, ended, asked)
@@ -315,7 +325,7 @@ mod tests {
         let first = vec![id(0), problem(503, Some(false)), refused(), refused()];
         // An answer for a place that was left empty says nothing.
         let second = vec![refused(), id(1), refused(), refused()];
-        let (tally, ended, asked) = sent(file, vec![first, second]).await;
+        let (tally, ended, asked) = sent(csv(file), vec![first, second]).await;
         ended.unwrap();
         assert_eq!(counted(&tally), (2, 2, 0));
         assert_eq!(asked[0], [json!("a"), json!("b"), json!("c"), Value::Null]);
@@ -333,7 +343,7 @@ mod tests {
             vec![problem(422, None), problem(422, None)],
             vec![problem(503, Some(false)), problem(422, None)],
         ];
-        let (tally, ended, _) = sent(file, answers).await;
+        let (tally, ended, _) = sent(csv(file), answers).await;
         ended.unwrap();
         assert_eq!(counted(&tally), (1, 1, 1));
     }
@@ -341,9 +351,28 @@ mod tests {
     #[tokio::test]
     async fn an_answer_without_a_result_for_each_is_none() {
         let file = "to,text\n+15555550177,a\n+15555550178,b\n";
-        let (tally, ended, asked) = sent(file, vec![vec![id(0)]]).await;
+        let (tally, ended, asked) = sent(csv(file), vec![vec![id(0)]]).await;
         let told = ended.unwrap_err().to_string();
         assert!(told.contains("stopped before line 2") && told.contains("it answers 1 messages of 2"), "{told}");
         assert_eq!((counted(&tally), asked.len()), ((0, 0, 0), 1));
+    }
+
+    /// A disk that breaks.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("a bad block"))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_file_broke_off_is_sent() {
+        let read = "{\"to\":\"1\",\"text\":\"a\"}\n{\"to\":\"2\",\"text\":\"b\"}\n".as_bytes();
+        let input = Box::new(BufReader::new(read.chain(Broken)));
+        let (tally, ended, asked) = sent(Rows::Json { input, line: 0 }, vec![vec![id(0), id(1)]]).await;
+        let told = format!("{:#}", ended.unwrap_err());
+        assert_eq!(told, "stopped there; --key key goes on: read line 3: a bad block");
+        assert_eq!((counted(&tally), asked.len()), ((2, 0, 0), 1));
     }
 }
