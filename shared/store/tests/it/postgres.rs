@@ -340,6 +340,19 @@ async fn a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
+async fn a_database_in_which_texts_cannot_be_written_is_refused_with_the_way_out() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.database().unwrap();
+    let made = "CREATE DATABASE narrow ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    database.execute(made).unwrap();
+    let (there, _) = database.url().rsplit_once('/').unwrap();
+    let refused = open(&format!("{there}/narrow")).await.err().unwrap();
+    let told = refused.to_string();
+    assert!(matches!(refused, OpenError::Encoding { .. }), "{told}");
+    assert!(told.contains("LATIN1") && told.contains("pg_dump OLD | psql"), "{told}");
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_from_an_absence_and_neither_tells_the_password() {
     let place = Place::postgres();
     let server = place.url();
