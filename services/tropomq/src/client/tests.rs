@@ -62,6 +62,18 @@ async fn who_is_not_known_hears_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_finds_no_console_is_asked_again() {
+    for status in [502, 503, 504] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let route = get(move || std::future::ready((status, "<h1>Nobody is there</h1>")));
+        let stand = Stand::new(Router::new().route("/below/v1/it", route)).await;
+        let error = asked(&stand.client(None)).await;
+        assert!(error.may_pass() && !error.is_away());
+        check(error, 75, status.as_str());
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_console_is_not_believed() {
     let nonsense = Router::new()
         .route("/below/v1/it", get(async || "welcome"))
