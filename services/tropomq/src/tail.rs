@@ -185,6 +185,7 @@ mod tests {
     use axum::http::StatusCode;
     use axum::response::IntoResponse;
     use axum::routing::get;
+    use futures::StreamExt;
     use serde_json::json;
 
     use super::*;
@@ -237,7 +238,12 @@ mod tests {
         let events = get(async move || match count.fetch_add(1, Ordering::Relaxed) % 2 {
             0 => {
                 let pieces = [Ok(event("2026-11-23T09:00:00Z")), Err(std::io::Error::other("broken off"))];
-                Body::from_stream(futures::stream::iter(pieces)).into_response()
+                let pieces = futures::stream::iter(pieces).then(async |piece| {
+                    // What was said before is on its way.
+                    tokio::task::yield_now().await;
+                    piece
+                });
+                Body::from_stream(pieces).into_response()
             }
             _ => (StatusCode::BAD_GATEWAY, "nobody").into_response(),
         });
