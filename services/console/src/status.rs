@@ -10,6 +10,7 @@ use messaging::Depths;
 use protocol::topology::QueueName;
 use protocol::{BackendName, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::Console;
@@ -24,6 +25,12 @@ const WINDOW: Duration = Duration::from_mins(5);
 
 /// Of how many replies at most it is told how long they took.
 const REPLIES_MAX: u32 = 1000;
+
+/// How long something may be on its way before it is looked for, unless said.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The longest that may be said.
+const SETTLE_MAX: Duration = Duration::from_hours(24);
 
 /// How everything is doing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
@@ -152,8 +159,7 @@ impl Console {
             QueueName::unrouted(),
         ];
         let queues: Vec<_> = QueueName::texts().chain(lanes).chain(shared).collect();
-        let counted = tokio::time::timeout(watched::ANSWER_MAX, self.bus.depths(&queues)).await;
-        counted.ok().and_then(Result::ok)
+        in_time(self.bus.depths(&queues)).await
     }
 
     fn queues(&self, depths: &Depths) -> Queues {
@@ -170,7 +176,7 @@ impl Console {
 
     async fn replies(&self, now: Timestamp) -> Option<Replies> {
         let since = now.checked_sub(WINDOW).ok()?;
-        let latencies = self.database.get()?.journal.latencies(since, REPLIES_MAX).await.ok()?;
+        let latencies = in_time(self.database.get()?.journal.latencies(since, REPLIES_MAX)).await?;
         let took = latencies.iter().map(|reply| {
             let took = reply.released_at.duration_since(reply.texted_at);
             u64::try_from(took.as_millis()).unwrap_or_default()
@@ -187,7 +193,7 @@ impl Console {
     }
 
     async fn kept(&self) -> Option<Kept> {
-        let size = self.database.get()?.journal.size().await.ok()?;
+        let size = in_time(self.database.get()?.journal.size()).await?;
         Some(Kept { events: size.events, bytes: size.bytes, oldest: size.oldest })
     }
 
@@ -222,8 +228,7 @@ impl Console {
     }
 }
 
-/// How long something may be on its way before it is looked for, unless said.
-const SETTLE: Duration = Duration::from_secs(10);
-
-/// The longest that may be said.
-const SETTLE_MAX: Duration = Duration::from_hours(24);
+/// What answers in time.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    timeout(watched::ANSWER_MAX, answer).await.ok()?.ok()
+}

@@ -123,7 +123,7 @@ fn counted(count: u64, what: &str) -> String {
 
 /// The numbers of the last minutes.
 fn figures(status: &Status) -> Markup {
-    let recent = |kind: &str| -> u64 { status.backends.iter().filter_map(|backend| backend.recent.get(kind)).sum() };
+    let recent = |kind| pieces::known(status.backends.iter().map(|backend| backend.count(&[kind])).sum());
     let waiting =
         status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
     let dead = status.queues.as_ref().map(|queues| queues.dead);
@@ -133,15 +133,14 @@ fn figures(status: &Status) -> Markup {
             [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
         html! { (half) " s" span.soft { "half; 95\u{a0}% " (most) "\u{a0}s, 99\u{a0}% " (nearly_all) "\u{a0}s" } }
     });
-    let none = || html! { span.soft { "–" } };
     html! {
         dl.figures {
             (figure("Texts, five minutes", recent("message.received")))
             (figure("Messages sent, five minutes", recent("message.sent")))
-            (figure("Replies handed over within", replies.unwrap_or_else(none)))
-            (figure("Waiting now", waiting.map_or_else(none, |waiting| waiting.render())))
+            (figure("Replies handed over within", replies.unwrap_or_else(pieces::not_known)))
+            (figure("Waiting now", pieces::known(waiting)))
             (figure("Unconfirmed, five minutes", html! { a href="/messages?state=unconfirmed" { (recent("message.unconfirmed")) } }))
-            (figure("Dead letters", html! { a href="/dead-letters" { (dead.map_or_else(none, |dead| dead.render())) } }))
+            (figure("Dead letters", html! { a href="/dead-letters" { (pieces::known(dead)) } }))
         }
     }
 }

@@ -93,20 +93,24 @@ fn backend_table(backends: &[BackendState], ink: Ink) -> String {
             Some(false) => ("none", Tone::Bad),
             None => ("?", Tone::Doubtful),
         };
-        let [texts, sent, failed] = RECENT.map(|kind| backend.recent.get(kind).copied().unwrap_or_default());
-        let failure = backend.last_failure.as_ref().map(|failure| {
-            format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
-        });
+        let [texts, sent, failed] = RECENT.map(|kind| backend.count(&[kind]));
+        let failure = match &backend.last_failure {
+            Some(failure) => {
+                format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
+            }
+            None if backend.is_failure_known => String::new(),
+            None => "?".to_owned(),
+        };
         table.add([
             Cell::new(backend.name.as_str()),
             Cell::new(&backend.number),
             Cell::new(served).toned(tone),
             Cell::number(&backend.rate.map_or_else(|| "any".to_owned(), |rate| format!("{rate}/s"))),
             Cell::known(backend.backlog.as_ref().map(Waiting::all)),
-            Cell::number(&texts),
-            Cell::number(&sent),
-            Cell::number(&failed).toned(if failed == 0 { Tone::Plain } else { Tone::Bad }),
-            Cell::new(failure.unwrap_or_default()),
+            Cell::known(texts),
+            Cell::known(sent),
+            Cell::known(failed).toned(if failed.unwrap_or_default() == 0 { Tone::Plain } else { Tone::Bad }),
+            Cell::new(failure),
         ]);
     }
     table.written()
