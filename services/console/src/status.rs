@@ -1,5 +1,6 @@
 //! How everything is doing: processes, queues, backends, the journal.
 
+mod amiss;
 mod backends;
 mod watched;
 
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
+pub use amiss::Amiss;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
 pub(crate) use watched::client;
 pub use watched::{Part, Process};
@@ -42,6 +44,8 @@ pub struct Status {
     pub version: String,
     /// Whether everything that was looked at is well.
     pub is_well: bool,
+    /// What is not.
+    pub amiss: Vec<Amiss>,
     /// This process, and those that `console.watch` names.
     pub processes: Vec<Process>,
     /// How many messages the queues hold; `null` while the bus does not tell.
@@ -140,12 +144,10 @@ impl Console {
             tokio::join!(self.processes(), self.depths(), self.recent(at), self.replies(at), self.kept());
         let backends = self.backend_states(depths.as_ref(), backends);
         let queues = depths.as_ref().map(|depths| self.queues(depths));
-        let is_well = processes.iter().all(|process| process.is_ready)
-            && queues.is_some()
-            && journal.is_some()
-            && backends.iter().all(|backend| backend.is_served != Some(false));
+        let amiss = amiss::amiss(&processes, queues.as_ref(), &backends, journal.as_ref());
+        let is_well = amiss.is_empty();
         let version = self.house.version().to_owned();
-        Ok(Status { at, version, is_well, processes, queues, backends, replies, journal })
+        Ok(Status { at, version, is_well, amiss, processes, queues, backends, replies, journal })
     }
 
     async fn depths(&self) -> Option<Depths> {

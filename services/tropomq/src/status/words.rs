@@ -1,6 +1,6 @@
 //! How everything is doing, for people.
 
-use console::{BackendState, Process, Queues, Status, Waiting};
+use console::{Amiss, BackendState, Process, Queues, Status, Waiting};
 
 use crate::output::printable;
 use crate::table::{Cell, Ink, Table, Tone};
@@ -10,10 +10,14 @@ const RECENT: [&str; 3] = ["message.received", "message.sent", "message.failed"]
 
 /// All of it.
 pub(super) fn of(status: &Status, ink: Ink) -> String {
-    let Status { at, version, is_well, processes, queues, backends, replies, journal } = status;
+    let Status { at, version, is_well, amiss, processes, queues, backends, replies, journal } = status;
     let verdict =
         if *is_well { ink.paint(Tone::Good, "all is well") } else { ink.paint(Tone::Bad, "not everything is well") };
-    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n\n", printable(version));
+    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n", printable(version));
+    for Amiss { told: what, .. } in amiss {
+        told.push_str(&format!("  {}\n", printable(what)));
+    }
+    told.push('\n');
     told.push_str(&process_table(processes, ink));
     told.push('\n');
     match queues {
