@@ -104,7 +104,7 @@ pub(super) struct Query {
     kind: Option<String>,
     /// Those of the conversation that this Tropo session began.
     session: Option<String>,
-    /// Those whose error has these words in it.
+    /// Those whose error has these words in it: needs the scope `people`.
     error: Option<String>,
     /// Those of this group.
     group: Option<Uuid>,
@@ -152,7 +152,7 @@ pub(super) async fn list(
     let filter = Filter { ids, backend, queue, reason, kind, session, error, group, since, until };
     let detail = detail.permitted(&caller)?;
     let order = Order { action: Action::Look, place: place.into(), filter, limit: Some(limit), detail };
-    let (letters, summary) = console.letters(&order).await?;
+    let (letters, summary) = console.letters(&caller, &order).await?;
     Ok(Json(Letters { letters, summary: summary.into() }))
 }
 
@@ -201,7 +201,7 @@ pub(super) async fn groups(
 
 /// A dead letter, with its headers and what it says: the oldest with this id.
 ///
-/// Scope: `read`; what it says is masked without `people`.
+/// Scope: `read`; what it says is masked without `people`, and the words of others in its error and headers left out.
 #[utoipa::path(
     get,
     path = "/v1/dead-letters/{id}",
