@@ -143,7 +143,7 @@ impl Console {
 
     /// Has an order carried out, and tells how it goes: [`Progress::Begun`] first, [`Progress::Done`] or
     /// [`Progress::Failed`] last. It ends early when `stop` is cancelled, when nobody listens any more, and with the process;
-    /// what changes nothing, after [`LOOK_MAX`] as well.
+    /// what changes nothing, after [`LOOK_MAX`] as well, as long as somebody reads what is told.
     ///
     /// # Errors
     /// The caller may not look for such words, or somebody has looked at the letters for so long that it cannot begin.

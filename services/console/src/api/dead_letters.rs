@@ -281,8 +281,8 @@ pub(super) struct Replayed {
 /// Puts a letter back on the queue that it came from, as it is or saying something else.
 ///
 /// Of a `message.send` may change `to`, `text`, `from`, `network` and `expires_at`; of a `message.received` `to`, `text` and
-/// `network`; of anything else nothing. Its id stays, so what was released already is not sent again. Scope: `operate`; to
-/// edit also `people`.
+/// `network`; of anything else nothing. Its id stays, so what was released already is not sent again; and the log of texts and messages
+/// goes on showing what it said first. Scope: `operate`; to edit also `people`.
 #[utoipa::path(
     post,
     path = "/v1/dead-letters/{id}/replay",
