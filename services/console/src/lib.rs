@@ -51,7 +51,9 @@ pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
 pub use shown::{Direction, Message, ShownEvent};
 pub use simulated::{Phone, PhoneMessage};
-pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
+pub use status::{
+    Amiss, BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting,
+};
 
 use feed::Feed;
 use guard::Guard;

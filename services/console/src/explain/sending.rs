@@ -114,6 +114,10 @@ impl<'a> Record<'a> {
         let released = self.last(Kind::MessageReleased.as_str());
         let later = [Kind::SessionResult, Kind::MessageSent, Kind::MessageDelivered, Kind::MessageUnconfirmed];
         let proof = released.or_else(|| later.iter().find_map(|kind| self.last(kind.as_str())));
+        // What failed in a session had one.
+        let in_session =
+            |event: &&JournalEvent| said::<MessageFailed>(event).is_some_and(|failed| failed.session_id.is_some());
+        let proof = proof.or_else(|| self.all(Kind::MessageFailed.as_str()).filter(in_session).last());
         let marks = [Mark::Released, Mark::Unconfirmed, Mark::Sent, Mark::Failed, Mark::Delivered];
         if proof.is_some() || self.has(&marks) {
             let launched = self.last(Kind::MessageLaunched.as_str());

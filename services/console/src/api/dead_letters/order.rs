@@ -30,7 +30,7 @@ struct Meant {
     kind: Option<String>,
     /// Those of the conversation that this session began.
     session: Option<String>,
-    /// Those whose error has these words in it.
+    /// Those whose error has these words in it: needs the scope `people`.
     error: Option<String>,
     /// Those of this group.
     group: Option<Uuid>,
