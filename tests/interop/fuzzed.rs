@@ -8,7 +8,8 @@ use crate::stage::Fuzzed;
 /// How often each operation was answered as asked.
 fn accepted(report: &Value) -> Vec<(&str, u64)> {
     let rates = report["valid_rates"].as_object().unwrap().iter();
-    let sum = |phases: &Value| phases.as_object().unwrap().values().map(|rate| rate["accepted"].as_u64().unwrap()).sum();
+    let sum =
+        |phases: &Value| phases.as_object().unwrap().values().map(|rate| rate["accepted"].as_u64().unwrap()).sum();
     rates.map(|(operation, phases)| (operation.as_str(), sum(phases))).collect()
 }
 

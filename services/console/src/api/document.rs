@@ -65,7 +65,8 @@ pub(super) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
             }
             for parameter in list(operation, "/parameters") {
                 if let Some(types) = parameter.pointer_mut("/schema/type").filter(|types| types.is_array()) {
-                    let named = types.as_array_mut().and_then(|types| types.iter().find(|name| *name != "null").cloned());
+                    let named =
+                        types.as_array_mut().and_then(|types| types.iter().find(|name| *name != "null").cloned());
                     *types = named.unwrap_or_default();
                 }
             }
