@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::log::Log;
 use super::rows::execute;
 use super::{judge, schema};
 use crate::error::Fault;
@@ -53,6 +54,16 @@ impl Role {
         }
     }
 
+    /// How much of the file it keeps in memory at most, in KiB. What is written is spread over all indexes, of which
+    /// many are by random ids.
+    fn cache_kib(self) -> i32 {
+        match self {
+            Self::Writer => 64 << 10,
+            Self::JournalReader => 16 << 10,
+            Self::Reader | Self::DeskReader => 2 << 10,
+        }
+    }
+
     /// How many operations share a transaction at most. Who reads has no sync to share, and is answered at once.
     fn group_max(self) -> usize {
         match self {
@@ -72,7 +83,7 @@ impl Writer {
     pub(super) async fn start(path: PathBuf, role: Role, older: Older) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let (opened, result) = oneshot::channel();
-        let serve = move || match open(&path, older) {
+        let serve = move || match open(&path, role, older) {
             Ok(connection) => {
                 // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
                 let _ = opened.send(Ok(()));
@@ -121,15 +132,14 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
         execute(connection, "SAVEPOINT operation", [])?;
         let result = work(connection);
         let verdict = match &result {
-            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
-            Err(error @ (LedgerError::Unavailable(_) | LedgerError::Denied(_))) => Err(error.clone()),
             Ok(_) if !connection.is_autocommit() => execute(connection, "RELEASE operation", []).map(drop),
-            // A row that cannot be understood concerns the one who asked for it, of whom nothing is kept.
-            Err(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) if !connection.is_autocommit() => {
+            // A row that cannot be understood, say, concerns the one who asked for it, of whom nothing is kept.
+            Err(error) if error.is_of_one() && !connection.is_autocommit() => {
                 let undone = execute(connection, "ROLLBACK TO operation", []);
                 undone.and_then(|_| execute(connection, "RELEASE operation", [])).map(drop)
             }
-            Err(error @ (LedgerError::Corrupt(_) | LedgerError::Unreadable(_))) => Err(error.clone()),
+            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
+            Err(error) => Err(error.clone()),
             Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
         };
         self.result = Some(result);
@@ -148,6 +158,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
 }
 
 fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, role: Role) {
+    let log = match role {
+        Role::Writer => Log::of(&mut connection),
+        Role::Reader | Role::JournalReader | Role::DeskReader => None,
+    };
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < role.group_max()
@@ -158,6 +172,9 @@ fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, 
         let committed = commit(&mut connection, &mut group, role);
         for job in group {
             job.answer(&committed);
+        }
+        if let Some(log) = &log {
+            log.copy(&connection);
         }
     }
 }
@@ -170,12 +187,13 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], role: Role) -
     transaction.commit().map_err(judge)
 }
 
-fn open(path: &Path, older: Older) -> Result<Connection, OpenError> {
+fn open(path: &Path, role: Role, older: Older) -> Result<Connection, OpenError> {
     if older == Older::Refuse {
         let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE);
         let connection = connection.map_err(judge)?;
         prepare(&connection)?;
         schema::check(&connection)?;
+        settle(&connection, role)?;
         return Ok(connection);
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -185,6 +203,7 @@ fn open(path: &Path, older: Older) -> Result<Connection, OpenError> {
     let mut connection = Connection::open(path).map_err(judge)?;
     prepare(&connection)?;
     schema::migrate(&mut connection)?;
+    settle(&connection, role)?;
     Ok(connection)
 }
 
@@ -196,6 +215,14 @@ fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     }
     // FULL syncs the log at every commit: an answer survives a power cut and not only the end of the process.
     connection.pragma_update(None, "synchronous", "FULL").map_err(judge)
+}
+
+/// What is for the work of every day. The steps of the schema may sort more than there is memory for.
+fn settle(connection: &Connection, role: Role) -> Result<(), LedgerError> {
+    // What an operation would undo is remembered there, page by page: too short-lived to be worth a file.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(judge)?;
+    // Negative: in KiB.
+    connection.pragma_update(None, "cache_size", -role.cache_kib()).map_err(judge)
 }
 
 /// Turns the write-ahead log on, and returns the journal mode that came of it. SQLite does not wait by itself where two
