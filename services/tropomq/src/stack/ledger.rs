@@ -16,7 +16,7 @@ use super::{Running, watch};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often at least, where a person must act first.
-const INTERVAL_MAX: Duration = Duration::from_secs(30);
+const INTERVAL_MAX: Duration = Duration::from_secs(5);
 
 impl Running {
     /// The ledger, and the account beside it, however long a database that is away takes to be there; `None` when a stop
@@ -130,7 +130,7 @@ mod tests {
             });
             pauses.collect::<Vec<_>>()
         };
-        let longer = [2, 4, 8, 16, 30, 30, 30, 30];
+        let longer = [2, 4, 5, 5, 5, 5, 5, 5];
         assert_eq!(waits(OpenError::Older { found: 6, known: 7 }), longer);
         assert_eq!(waits(OpenError::Ledger(LedgerError::Denied(cause()))), longer);
         assert_eq!(waits(OpenError::Ledger(LedgerError::Unavailable(cause()))), [1; 8]);
