@@ -30,6 +30,7 @@ mod sending;
 mod shown;
 mod simulated;
 mod status;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

@@ -261,6 +261,17 @@ fn what_kept_an_earlier_attempt_no_longer_matters() {
 }
 
 #[test]
+fn which_attempt_is_meant_is_said_where_not_every_one_is_told() {
+    let because = |attempt| {
+        let stage = Stage::text().answered().delayed_at(attempt, DelayedReason::Unavailable);
+        check(&stage, "yyy??", Outcome::UnderWay, Some(Cause::TropoUnavailable)).questions[3].because.clone()
+    };
+    assert!(because(7).starts_with("Not yet: Tropo is not working (status 503)"), "{}", because(7));
+    let late = because(16);
+    assert!(late.starts_with("Not yet: Tropo is not working (status 503, as of attempt 16, at 20"), "{late}");
+}
+
+#[test]
 fn messages_beyond_those_that_are_shown_count_as_well() {
     let mut stage = Stage::text().answered().launched("b1", 1).released("b1").sent("b1").and_another().suppressed();
     stage.case.more = stage.case.messages.split_off(1);

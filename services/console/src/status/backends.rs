@@ -175,7 +175,7 @@ impl Console {
         caller.may(Scope::People)?;
         let told = || Problem::not_found(format!("there is no backend {backend}"));
         self.backends.get(backend).ok_or_else(told)?;
-        let after = cursor.map(str::parse::<Address>).transpose();
+        let after = cursor.filter(|cursor| !cursor.trim().is_empty()).map(str::parse::<Address>).transpose();
         let after = after.map_err(|_| Problem::bad_request("cursor: not one of ours"))?;
         let consents = &self.database()?.consents;
         let mut found = consents.opted_out(Some((backend, after.as_ref())), OPT_OUTS_MAX).await?;
