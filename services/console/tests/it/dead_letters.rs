@@ -371,6 +371,10 @@ async fn a_letter_is_edited_on_its_page() {
     let fields = [("place", "dead"), ("to", ""), ("text", "words")];
     let page = stage.form(&path, &fields).await;
     assert!(page.contains("to is missing"), "{page}");
+    assert!(
+        page.contains("id=\"edit\" open>") && page.contains(">words</textarea>"),
+        "nothing is to be typed again: {page}"
+    );
     let fields = [("place", "dead"), ("to", "+15555550178"), ("text", "words"), ("from", ""), ("expires_at", "")];
     let page = stage.form(&path, &fields).await;
     assert!(page.contains("The letter was edited and replayed."), "{page}");
