@@ -231,7 +231,7 @@ impl Searched {
     /// Waits until so many, or more, work on the server; returns how many.
     async fn working(&self, is_enough: impl Fn(i64) -> bool) -> i64 {
         let sql = "SELECT count(*) FROM pg_stat_activity \
-                   WHERE datname = current_database() AND query LIKE '%JOIN journal_words%' AND state = 'active' \
+                   WHERE datname = current_database() AND query LIKE '%words @@%' AND state = 'active' \
                    AND pid <> pg_backend_pid()";
         let started = Instant::now();
         loop {
