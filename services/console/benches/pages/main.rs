@@ -1,10 +1,10 @@
 //! How long pages and searches take when the journal holds many messages.
 //!
 //! ```sh
-//! cargo bench -p console --bench pages -- [--messages 1000000] [--database sqlite|postgres] [--json FILE]
+//! cargo bench -p console --bench pages -- [--messages 1000000] [--database sqlite|postgres] [--keep FILE] [--json FILE]
 //! ```
 //!
-//! Fills a fresh database through `store::Journal`, as the journal does, then asks a console for its pages over HTTP, one
+//! With `--keep`, the SQLite database stays in that file, and is filled only where there is none yet. Fills a fresh database through `store::Journal`, as the journal does, then asks a console for its pages over HTTP, one
 //! request at a time. PostgreSQL is a private one, of Debian's package. Both end with the program.
 
 #![expect(
@@ -19,6 +19,7 @@
 mod filling;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,13 +42,14 @@ const REPEATS: usize = 40;
 struct Asked {
     messages: u64,
     databases: Vec<String>,
+    keep: Option<PathBuf>,
     json: Option<String>,
 }
 
 impl Asked {
     fn of_arguments() -> Self {
-        let mut asked =
-            Self { messages: 1_000_000, databases: vec!["sqlite".to_owned(), "postgres".to_owned()], json: None };
+        let databases = vec!["sqlite".to_owned(), "postgres".to_owned()];
+        let mut asked = Self { messages: 1_000_000, databases, keep: None, json: None };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
@@ -56,8 +58,9 @@ impl Asked {
                 "--bench" => {}
                 "--messages" => asked.messages = value().parse().expect("a number of messages"),
                 "--database" => asked.databases = vec![value()],
+                "--keep" => asked.keep = Some(value().into()),
                 "--json" => asked.json = Some(value()),
-                other => panic!("there is no option {other}: --messages, --database, --json"),
+                other => panic!("there is no option {other}: --messages, --database, --keep, --json"),
             }
         }
         asked
@@ -95,18 +98,22 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut results = Vec::new();
     for database in &asked.databases {
-        results.push(runtime.block_on(measure(database, asked.messages)));
+        results.push(runtime.block_on(measure(database, asked.messages, asked.keep.as_deref())));
     }
     if let Some(file) = asked.json {
         std::fs::write(&file, serde_json::to_vec_pretty(&results).unwrap()).unwrap();
     }
 }
 
-async fn measure(kind: &str, messages: u64) -> Value {
+async fn measure(kind: &str, messages: u64, keep: Option<&Path>) -> Value {
     let home = tempfile::tempdir().unwrap();
-    let mut postgres = None;
+    let (mut postgres, mut is_filled) = (None, false);
     let url = match kind {
-        "sqlite" => format!("sqlite:{}", home.path().join("ledger.db").display()),
+        "sqlite" => {
+            let file = keep.map_or_else(|| home.path().join("ledger.db"), Path::to_owned);
+            is_filled = file.exists();
+            format!("sqlite:{}", file.display())
+        }
         "postgres" => {
             let server = Postgres::start().unwrap();
             let database = server.database().unwrap();
@@ -117,11 +124,16 @@ async fn measure(kind: &str, messages: u64) -> Value {
         other => panic!("there is no database {other}: sqlite or postgres"),
     };
     let opened = store::open_all(&url, store::Settings::default()).await.unwrap();
-    println!("\n{kind}: filling {messages} messages");
+    println!("\n{kind}: {messages} messages");
     let filling = Filling::new();
-    let (began, events) = (Instant::now(), filling.fill(&*opened.journal, messages).await);
-    let rate = events as f64 / began.elapsed().as_secs_f64();
-    println!("  {events} events in {:.0} s: {rate:.0} a second", began.elapsed().as_secs_f64());
+    let mut filled = Value::Null;
+    if !is_filled {
+        let (began, events) = (Instant::now(), filling.fill(&*opened.journal, messages).await);
+        let took = began.elapsed().as_secs_f64();
+        let rate = events as f64 / took;
+        println!("  {events} events in {took:.0} s: {rate:.0} a second");
+        filled = json!({ "events": events, "events_per_s": rate });
+    }
 
     let lane = Lane { backend: filling.backend(), single_active_consumer: false };
     let bus_url = BusUrl::Embedded(home.path().join("bus"));
@@ -174,5 +186,5 @@ async fn measure(kind: &str, messages: u64) -> Value {
     }
     tasks.abort_all();
     drop(postgres);
-    json!({ "database": kind, "messages": messages, "events": events, "events_per_s": rate, "figures": figures })
+    json!({ "database": kind, "messages": messages, "filled": filled, "figures": figures })
 }

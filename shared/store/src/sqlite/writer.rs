@@ -20,6 +20,9 @@ pub(super) const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 1024;
 /// How long another process may hold the file before an operation gives up.
 const BUSY_MAX: Duration = Duration::from_secs(3);
+/// How long the write-ahead log may get before it is copied into the file, in pages of 4 KiB: the longer, the more often
+/// a page was written meanwhile and is copied once.
+const CHECKPOINT_PAGES: u32 = 8192;
 /// How long between two attempts where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -53,6 +56,16 @@ impl Role {
         }
     }
 
+    /// How much of the file it keeps in memory at most, in KiB. What is written is spread over all indexes, of which
+    /// many are by random ids.
+    fn cache_kib(self) -> i32 {
+        match self {
+            Self::Writer => 64 << 10,
+            Self::JournalReader => 16 << 10,
+            Self::Reader | Self::DeskReader => 2 << 10,
+        }
+    }
+
     /// How many operations share a transaction at most. Who reads has no sync to share, and is answered at once.
     fn group_max(self) -> usize {
         match self {
@@ -72,7 +85,7 @@ impl Writer {
     pub(super) async fn start(path: PathBuf, role: Role, older: Older) -> Result<Self, OpenError> {
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
         let (opened, result) = oneshot::channel();
-        let serve = move || match open(&path, older) {
+        let serve = move || match open(&path, role, older) {
             Ok(connection) => {
                 // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
                 let _ = opened.send(Ok(()));
@@ -170,11 +183,11 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], role: Role) -
     transaction.commit().map_err(judge)
 }
 
-fn open(path: &Path, older: Older) -> Result<Connection, OpenError> {
+fn open(path: &Path, role: Role, older: Older) -> Result<Connection, OpenError> {
     if older == Older::Refuse {
         let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE);
         let connection = connection.map_err(judge)?;
-        prepare(&connection)?;
+        prepare(&connection, role)?;
         schema::check(&connection)?;
         return Ok(connection);
     }
@@ -183,19 +196,24 @@ fn open(path: &Path, older: Older) -> Result<Connection, OpenError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LedgerError::unavailable)?;
     }
     let mut connection = Connection::open(path).map_err(judge)?;
-    prepare(&connection)?;
+    prepare(&connection, role)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }
 
-fn prepare(connection: &Connection) -> Result<(), LedgerError> {
+fn prepare(connection: &Connection, role: Role) -> Result<(), LedgerError> {
     connection.busy_timeout(BUSY_MAX).map_err(judge)?;
     let mode = journal_in_wal(connection).map_err(judge)?;
     if mode != "wal" {
         return Err(LedgerError::corrupt(Fault::JournalMode(mode)));
     }
     // FULL syncs the log at every commit: an answer survives a power cut and not only the end of the process.
-    connection.pragma_update(None, "synchronous", "FULL").map_err(judge)
+    connection.pragma_update(None, "synchronous", "FULL").map_err(judge)?;
+    // What an operation would undo is remembered there, page by page: too short-lived to be worth a file.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(judge)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(judge)?;
+    // Negative: in KiB.
+    connection.pragma_update(None, "cache_size", -role.cache_kib()).map_err(judge)
 }
 
 /// Turns the write-ahead log on, and returns the journal mode that came of it. SQLite does not wait by itself where two
