@@ -53,6 +53,17 @@ impl LedgerError {
         matches!(self, Self::Unavailable(cause) if matches!(cause.downcast_ref(), Some(Fault::TooMuch)))
     }
 
+    /// Whether it concerns whoever asked, and nobody who shares a transaction with them.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Unavailable(cause) => {
+                matches!(cause.downcast_ref(), Some(Fault::TooLate | Fault::Changed | Fault::TooMuch))
+            }
+            Self::Denied(_) => false,
+            Self::Corrupt(_) | Self::Unreadable(_) => true,
+        }
+    }
+
     pub(crate) fn corrupt(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Arc::new(cause))
     }
