@@ -7,6 +7,7 @@ mod connections;
 mod effective;
 mod pods;
 mod processes;
+mod reach;
 mod rendering;
 mod scaling;
 mod schemas;

@@ -8,7 +8,7 @@ use super::assert_found;
 use super::rendering::{Manifest, Rendering, each, selects};
 
 /// The ports of the pods that the operator of RabbitMQ makes.
-const RABBITMQ: [u64; 9] = [4369, 5671, 5672, 15671, 15672, 15691, 15692, 25672, 35672];
+pub(super) const RABBITMQ: [u64; 9] = [4369, 5671, 5672, 15671, 15672, 15691, 15692, 25672, 35672];
 
 /// Whether a selector selects a pod that there will be.
 fn finds(rendering: &Rendering, selector: &Value) -> bool {

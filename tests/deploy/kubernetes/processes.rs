@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::assert_found;
@@ -157,10 +159,9 @@ fn secret_of(rendering: &Rendering, name: &str) -> Result<BTreeMap<String, Strin
 }
 
 fn decoded(base64: &str) -> String {
-    use base64::Engine;
     // kustomize breaks it into lines.
     let base64: String = base64.split_whitespace().collect();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(base64).unwrap();
+    let bytes = STANDARD.decode(base64).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
