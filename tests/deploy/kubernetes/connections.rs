@@ -27,7 +27,7 @@ fn ports(rendering: &Rendering, selector: &Value) -> Vec<u64> {
     ports
 }
 
-/// Each service selects pods, and leads to a port of theirs by its name.
+/// Each service selects pods, and leads to a port of theirs by its name. So does what asks for metrics.
 pub(super) fn dead_ends(rendering: &Rendering) -> Vec<String> {
     let mut findings = Vec::new();
     for service in rendering.of_kind(&["Service"]) {
@@ -48,6 +48,15 @@ pub(super) fn dead_ends(rendering: &Rendering) -> Vec<String> {
                     port["targetPort"]
                 ));
             }
+        }
+    }
+    for monitor in rendering.of_kind(&["PodMonitor"]) {
+        let selected = rendering.pods().filter(|pod| selects(monitor.at("/spec/selector"), pod.labels));
+        let asked: Vec<_> = each(monitor.at("/spec/podMetricsEndpoints")).map(|endpoint| &endpoint["port"]).collect();
+        let has = |container: &Value| asked.iter().all(|name| each(&container["ports"]).any(|at| at["name"] == **name));
+        let deaf: Vec<_> = selected.filter(|pod| !pod.containers().any(has)).map(|pod| pod.workload.name()).collect();
+        if !deaf.is_empty() || !finds(rendering, monitor.at("/spec/selector")) {
+            findings.push(format!("PodMonitor {} asks at {asked:?}, where {deaf:?} do not answer", monitor.name()));
         }
     }
     findings
@@ -156,6 +165,9 @@ fn every_service_leads_to_its_pods() {
     ] {
         assert_found(dead_ends, &rendering, (manifest, pointer, value), words);
     }
+    let production = Rendering::overlay("production");
+    let monitor = ("PodMonitor tropomq", "/spec/podMetricsEndpoints/0/port", json!("metrics"));
+    assert_found(dead_ends, &production, monitor, "do not answer");
     let labels = ("Deployment router", &*format!("/spec/template/metadata/labels/{component}"), json!("egress"));
     assert_found(mistaken, &rendering, labels, "router does not select its own pods");
     let selector = ("Deployment router", &*format!("/spec/selector/matchLabels/{component}"), json!("egress"));
