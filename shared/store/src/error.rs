@@ -97,7 +97,8 @@ pub enum OpenError {
     /// The database cannot hold every text.
     #[error(
         "the database has the encoding {found}, in which not every text can be written: make another with \
-         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
+         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and take along what is in this one, while nothing else \
+         works with it: `pg_dump OLD | psql --set ON_ERROR_STOP=1 NEW`"
     )]
     Encoding {
         /// Its encoding.
@@ -134,6 +135,8 @@ pub(crate) enum Fault {
     Mute,
     #[error("too much fits what is looked for")]
     TooMuch,
+    #[error("too many look for words at this moment")]
+    Searched,
     #[error("whoever claims the message would not wait for the answer")]
     TooLate,
     #[error("the thread that writes the ledger has ended")]
