@@ -1,5 +1,5 @@
 //! What released editions wrote is read: `editions/<release>` holds each event as that release did, and nothing ever writes
-//! there again. CONTRIBUTING.md, "A release", says how an edition is added.
+//! there again. `docs/releasing.md` says how an edition is added.
 
 use std::collections::BTreeSet;
 use std::fs;
