@@ -13,6 +13,21 @@ on_both_buses! {
     a_stop_is_clean_and_quick
 }
 
+/// The version that the manifests have, and the commit behind it: the tests are run from a checkout.
+#[tokio::test]
+async fn the_version_names_the_commit() {
+    let folder = TempDir::new().unwrap();
+    let told = tropomq(folder.path(), &["--version"]).await;
+    check(&told, 0, &[concat!("tropomq ", env!("CARGO_PKG_VERSION"), "+")]);
+    let told = out(&told);
+    let commit = told.trim().rsplit_once('+').unwrap().1.trim_end_matches("-dirty");
+    assert!(commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{told}");
+    assert_eq!(
+        out(&tropomq(folder.path(), &["balance", "--version"]).await).trim().rsplit_once('+').unwrap().1,
+        told.trim().rsplit_once('+').unwrap().1
+    );
+}
+
 pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -331,3 +331,6 @@ async fn up_to_date(mut client: Lent) -> Result<Edition, Failure> {
     transaction.commit().await?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,3 +280,6 @@ fn edition(connection: &Connection) -> Result<Edition, LedgerError> {
         connection.query_row("SELECT works_from FROM ledger_schema", [], |row| row.get(0)).map_err(judge)?;
     Ok(Edition { version, works_from })
 }
+
+#[cfg(test)]
+mod tests;
