@@ -23,11 +23,11 @@ const FORMAT_1: &str = "
     PRAGMA user_version = 1;
 ";
 
-/// What `id`, the three words of its routing key, and the rest of 0.1's properties are; and one with nothing at all.
+/// One message with all the properties that there were, and one with none.
 const MESSAGES: &str = r#"
     INSERT INTO message (seq, queue, due_ms, added_ms, routing_key, properties, body) VALUES
-        (3, 1, NULL, 1700000000000, 'work.a', '{"id":"m","correlation":"s","type":"message.sent.v1","app":"egress","timestamp":1,"headers":{"traceparent":"00"}}', '7'),
-        (4, 1, NULL, 1700000000000, 'work.b', '{}', '8');
+        (3, 1, NULL, 1700000000000, 'work.a', '{"id":"m","correlation":"s","type":"message.sent.v1","app":"egress","timestamp":1,"headers":{"traceparent":"00"}}', x'37'),
+        (4, 1, NULL, 1700000000000, 'work.b', '{}', x'38');
 "#;
 
 fn made(directory: &TempDir, name: &str, rows: &str) {
@@ -58,7 +58,7 @@ async fn the_bus_of_the_first_release_is_taken_over() {
     let directory = TempDir::new().unwrap();
     let waits = "INSERT INTO queue (id, name) VALUES (1, 'work'), (2, 'gone');
         INSERT INTO message (seq, queue, due_ms, added_ms, routing_key, properties, body) VALUES
-            (9, 1, 1, 1, 'work.c', '{}', '9'), (2, 2, NULL, 1, 'gone', '{}', '2');";
+            (9, 1, 1, 1, 'work.c', '{}', x'39'), (2, 2, NULL, 1, 'gone', '{}', x'32');";
     made(&directory, "bus.db", waits);
     let bus = open_in(&directory);
     check(&bus, "work").await;
