@@ -22,7 +22,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, filter, fmt, registry};
 
-use crate::VERSION;
+use crate::build;
 
 mod lines;
 mod metrics;
@@ -114,7 +114,10 @@ fn install(service: &'static str, config: &TelemetryConfig) -> Installed {
 }
 
 fn resource(service: &'static str) -> Resource {
-    Resource::builder().with_service_name(service).with_attribute(KeyValue::new("service.version", VERSION)).build()
+    Resource::builder()
+        .with_service_name(service)
+        .with_attribute(KeyValue::new("service.version", build::version()))
+        .build()
 }
 
 /// Where log lines and spans go.

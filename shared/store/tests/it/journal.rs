@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::place::{Place, backend, open_all, person, second, session};
 
-on_both!(
+on_all!(
     an_event_is_kept_once_and_as_it_is,
     the_log_has_a_line_for_each_text_and_message,
     neither_order_nor_repetition_matters,
