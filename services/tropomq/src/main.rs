@@ -25,6 +25,7 @@ mod stack;
 mod status;
 mod table;
 mod tail;
+mod version;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ use stack::Services;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    version::tell();
     chassis::tls::install_provider();
     let CommandLine { config, command } = CommandLine::parse();
     let result = match command {
