@@ -111,8 +111,12 @@ async fn what_is_counted_is_listed_and_what_is_listed_is_counted(bus: Bus) {
     .await;
     stage.tropo.behave().await;
     let console = stage.console_url();
-    let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
-    assert!(replayed.status.success(), "{replayed:?}");
+    // The console may not be connected to the bus yet.
+    until("it is replayed", async || {
+        let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
+        replayed.status.success().then_some(())
+    })
+    .await;
     stage.phone(1).reply().await;
 
     let list = listed();

@@ -235,8 +235,12 @@ async fn what_is_replayed_after_its_death_is_in_the_trace_of_its_conversation(bu
     .await;
     stage.tropo.behave().await;
     let console = stage.console_url();
-    let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
-    assert!(replayed.status.success(), "{replayed:?}");
+    // The console may not be connected to the bus yet.
+    until("it is replayed", async || {
+        let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
+        replayed.status.success().then_some(())
+    })
+    .await;
     phone.reply().await;
     assert_traces(&collector, 1, REPLAYED, bus).await;
 }
