@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::Console;
 use crate::guard::{Caller, Scope};
+use crate::probe::Flow;
 use crate::problem::Problem;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
 pub(crate) use watched::client;
@@ -35,6 +36,8 @@ pub struct Status {
     pub version: String,
     /// Whether everything that was looked at is well.
     pub is_well: bool,
+    /// Whether texts flow.
+    pub flow: Flow,
     /// This process, and those that `console.watch` names.
     pub processes: Vec<Process>,
     /// How many messages the queues hold; `null` while the bus does not tell.
@@ -133,12 +136,14 @@ impl Console {
             tokio::join!(self.processes(), self.depths(), self.recent(at), self.replies(at), self.kept());
         let backends = self.backend_states(depths.as_ref(), backends);
         let queues = depths.as_ref().map(|depths| self.queues(depths));
-        let is_well = processes.iter().all(|process| process.is_ready)
+        let flow = self.flow();
+        let is_well = flow.is_well()
+            && processes.iter().all(|process| process.is_ready)
             && queues.is_some()
             && journal.is_some()
             && backends.iter().all(|backend| backend.is_served != Some(false));
         let version = self.house.version().to_owned();
-        Ok(Status { at, version, is_well, processes, queues, backends, replies, journal })
+        Ok(Status { at, version, is_well, flow, processes, queues, backends, replies, journal })
     }
 
     async fn depths(&self) -> Option<Depths> {
@@ -171,7 +176,8 @@ impl Console {
     async fn replies(&self, now: Timestamp) -> Option<Replies> {
         let since = now.checked_sub(WINDOW).ok()?;
         let latencies = self.database.get()?.journal.latencies(since, REPLIES_MAX).await.ok()?;
-        let took = latencies.iter().map(|reply| {
+        let of_people = latencies.iter().filter(|reply| !self.is_for_the_probe(&reply.backend));
+        let took = of_people.map(|reply| {
             let took = reply.released_at.duration_since(reply.texted_at);
             u64::try_from(took.as_millis()).unwrap_or_default()
         });

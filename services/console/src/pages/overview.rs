@@ -1,6 +1,7 @@
 //! The first page: whether all is well, what goes through, what waits.
 
 mod balance;
+mod flow;
 mod glance;
 pub(super) mod parts;
 
@@ -55,6 +56,7 @@ async fn main(console: &Console, caller: &Caller) -> Result<Markup, Problem> {
                 Ok(charts) => (charts),
                 Err(problem) => (pieces::problem(&problem)),
             }
+            (flow::card(&status.flow, status.at))
             (parts::backends(&status))
             (parts::processes(&status))
             (parts::journal(&status))
@@ -81,6 +83,9 @@ fn verdict(status: &Status, balance: &balance::Balance) -> Markup {
 /// What is not as it should be.
 fn amiss(status: &Status, balance: &balance::Balance) -> Vec<Markup> {
     let mut amiss = Vec::new();
+    if let Some(told) = status.flow.amiss() {
+        amiss.push(html! { "The flow probe: " (told) " See " a href="#flow" { "Flow" } "." });
+    }
     for process in status.processes.iter().filter(|process| !process.is_ready) {
         amiss.push(
             html! { "The process “" (process.name) "” takes no work: see " a href="#processes" { "Processes" } "." },
@@ -123,7 +128,8 @@ fn counted(count: u64, what: &str) -> String {
 
 /// The numbers of the last minutes.
 fn figures(status: &Status) -> Markup {
-    let recent = |kind: &str| -> u64 { status.backends.iter().filter_map(|backend| backend.recent.get(kind)).sum() };
+    let of_people = || status.backends.iter().filter(|backend| !backend.is_probe);
+    let recent = |kind: &str| -> u64 { of_people().filter_map(|backend| backend.recent.get(kind)).sum() };
     let waiting =
         status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
     let dead = status.queues.as_ref().map(|queues| queues.dead);
@@ -155,7 +161,9 @@ async fn charts(console: &Console) -> Result<Markup, Problem> {
     let journal: &dyn Journal = &*console.database()?.journal;
     let now = console.environment.now();
     let since = now.checked_sub(CHARTED).unwrap_or(now);
-    let (tallies, latencies) = tokio::try_join!(journal.tallies(since), journal.latencies(since, REPLIES_MAX))?;
+    let (mut tallies, mut latencies) = tokio::try_join!(journal.tallies(since), journal.latencies(since, REPLIES_MAX))?;
+    tallies.retain(|tally| !console.is_for_the_probe(&tally.backend));
+    latencies.retain(|latency| !console.is_for_the_probe(&latency.backend));
     let minutes = rates::minutes(now);
     let counts = rates::counts(&minutes, &tallies);
     let waits = rates::waits(&minutes, &latencies);

@@ -101,6 +101,7 @@ pub(crate) fn config() -> Config {
         session_max: Duration::from_hours(1),
         retention: Duration::from_hours(1),
         simulator: None,
+        probe: console::ProbeConfig { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) },
         watch: BTreeMap::new(),
         users: BTreeMap::new(),
         tokens: BTreeMap::from(tokens),
@@ -137,6 +138,7 @@ impl Stage {
             on_unconfirmed: "hold",
             is_guarded: true,
             webhook: "/tropo/b".to_owned(),
+            is_probe: false,
         };
         let backends = BTreeMap::from([(backend(), known)]);
         let (limits, environment) = (config.limits.clone(), Environment::system());
