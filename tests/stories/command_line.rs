@@ -182,7 +182,7 @@ async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
         .into_iter()
         .zip(1..)
         .map(|(section, port)| format!("[{section}]\nlisten = \"{address}:{}\"\n", 31_000 + port))
-        .concat();
+        .collect();
     let (folder, path) = config(&format!("{listeners}[console.probe]\ninterval = \"250ms\"\n"));
     let mut up = tokio::process::Command::new(env!("CARGO_BIN_EXE_tropomq"))
         .args(["up", "--config", &path])

@@ -57,7 +57,7 @@ async fn it_is_known_since_when_texts_do_not_flow_and_when_they_do_again(bus: Bu
     check(&status().await, 1, &["not everything is well", "Texts do not flow", "tropomq explain"]);
     let component = get(&ready).await["components"]["flow"].clone();
     assert_eq!(component["ready"], true, "who looks for the cause needs the console");
-    assert!(at(&component["reason"]).starts_with("texts do not come round in time since"), "{component}");
+    assert!(at(&component["reason"]).starts_with("Texts do not come round in time since"), "{component}");
     let session = at(&failing["stuck"]["session_id"]);
     let explained = tropomq(&home, &["explain", "--config", &config, &session]).await;
     check(&explained, explained.status.code().unwrap(), &["Did"]);

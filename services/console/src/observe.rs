@@ -76,6 +76,11 @@ pub(crate) fn not_followed(error: &LedgerError) {
     warn!("those who watch wait: {}", chain(error));
 }
 
+/// The journal can be followed again.
+pub(crate) fn followed_again() {
+    info!("the journal is followed again");
+}
+
 /// Somebody did not know the password.
 pub(crate) fn not_signed_in() {
     warn!("somebody could not sign in: the name or the password is wrong");

@@ -1,5 +1,6 @@
 //! How everything is doing: processes, queues, backends, the journal.
 
+mod amiss;
 mod backends;
 mod watched;
 
@@ -10,12 +11,14 @@ use messaging::Depths;
 use protocol::topology::QueueName;
 use protocol::{BackendName, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::probe::Flow;
 use crate::problem::Problem;
+pub use amiss::Amiss;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
 pub(crate) use watched::client;
 pub use watched::{Part, Process};
@@ -25,6 +28,12 @@ const WINDOW: Duration = Duration::from_mins(5);
 
 /// Of how many replies at most it is told how long they took.
 const REPLIES_MAX: u32 = 1000;
+
+/// How long something may be on its way before it is looked for, unless said.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The longest that may be said.
+const SETTLE_MAX: Duration = Duration::from_hours(24);
 
 /// How everything is doing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
@@ -38,6 +47,8 @@ pub struct Status {
     pub is_well: bool,
     /// Whether texts flow.
     pub flow: Flow,
+    /// What is not.
+    pub amiss: Vec<Amiss>,
     /// This process, and those that `console.watch` names.
     pub processes: Vec<Process>,
     /// How many messages the queues hold; `null` while the bus does not tell.
@@ -137,13 +148,10 @@ impl Console {
         let backends = self.backend_states(depths.as_ref(), backends);
         let queues = depths.as_ref().map(|depths| self.queues(depths));
         let flow = self.flow();
-        let is_well = flow.is_well()
-            && processes.iter().all(|process| process.is_ready)
-            && queues.is_some()
-            && journal.is_some()
-            && backends.iter().all(|backend| backend.is_served != Some(false));
+        let amiss = amiss::amiss(&flow, &processes, queues.as_ref(), &backends, journal.as_ref());
+        let is_well = amiss.is_empty();
         let version = self.house.version().to_owned();
-        Ok(Status { at, version, is_well, flow, processes, queues, backends, replies, journal })
+        Ok(Status { at, version, is_well, flow, amiss, processes, queues, backends, replies, journal })
     }
 
     async fn depths(&self) -> Option<Depths> {
@@ -157,8 +165,7 @@ impl Console {
             QueueName::unrouted(),
         ];
         let queues: Vec<_> = QueueName::texts().chain(lanes).chain(shared).collect();
-        let counted = tokio::time::timeout(watched::ANSWER_MAX, self.bus.depths(&queues)).await;
-        counted.ok().and_then(Result::ok)
+        in_time(self.bus.depths(&queues)).await
     }
 
     fn queues(&self, depths: &Depths) -> Queues {
@@ -175,7 +182,7 @@ impl Console {
 
     async fn replies(&self, now: Timestamp) -> Option<Replies> {
         let since = now.checked_sub(WINDOW).ok()?;
-        let latencies = self.database.get()?.journal.latencies(since, REPLIES_MAX).await.ok()?;
+        let latencies = in_time(self.database.get()?.journal.latencies(since, REPLIES_MAX)).await?;
         let of_people = latencies.iter().filter(|reply| !self.is_for_the_probe(&reply.backend));
         let took = of_people.map(|reply| {
             let took = reply.released_at.duration_since(reply.texted_at);
@@ -193,7 +200,7 @@ impl Console {
     }
 
     async fn kept(&self) -> Option<Kept> {
-        let size = self.database.get()?.journal.size().await.ok()?;
+        let size = in_time(self.database.get()?.journal.size()).await?;
         Some(Kept { events: size.events, bytes: size.bytes, oldest: size.oldest })
     }
 
@@ -228,8 +235,7 @@ impl Console {
     }
 }
 
-/// How long something may be on its way before it is looked for, unless said.
-const SETTLE: Duration = Duration::from_secs(10);
-
-/// The longest that may be said.
-const SETTLE_MAX: Duration = Duration::from_hours(24);
+/// What answers in time.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    timeout(watched::ANSWER_MAX, answer).await.ok()?.ok()
+}

@@ -109,8 +109,9 @@ impl Flow {
     #[must_use]
     pub fn amiss(&self) -> Option<String> {
         let since = self.since.filter(|_| !self.is_well())?;
-        let told = self.stuck.as_ref().map(|stuck| format!(": {}", stuck.told)).unwrap_or_default();
-        Some(format!("texts do not come round in time since {since:.0}{told}"))
+        let told =
+            self.stuck.as_ref().map(|stuck| format!(": {}", stuck.told.trim_end_matches('.'))).unwrap_or_default();
+        Some(format!("Texts do not come round in time since {since:.0}{told}."))
     }
 
     /// A text that was sent then does not come round in time. Whether that is news.

@@ -121,7 +121,7 @@ async fn it_is_shown_whether_a_text_comes_round_and_since_when_not() {
         }
     };
     let first = tokio::time::timeout(DEADLINE, failing).await.unwrap();
-    assert!(first.contains("href=\"/messages/session-of-the-probe\"") && first.contains("href=\"#flow\""), "{first}");
+    assert!(first.contains("href=\"/messages/session-of-the-probe\"") && first.contains("href=\"/#flow\""), "{first}");
 
     simulator.is_silent(false);
     let told = once(&stage, "flows").await;

@@ -1,7 +1,6 @@
 //! How everything is doing, for people.
 
-use console::{BackendState, Flow, FlowState, Process, Queues, Status, Stuck, Waiting};
-
+use console::{Amiss, BackendState, Flow, FlowState, Process, Queues, Status, Stuck, Waiting};
 use protocol::Timestamp;
 
 use crate::output::printable;
@@ -12,10 +11,14 @@ const RECENT: [&str; 3] = ["message.received", "message.sent", "message.failed"]
 
 /// All of it.
 pub(super) fn of(status: &Status, ink: Ink) -> String {
-    let Status { at, version, is_well, flow, processes, queues, backends, replies, journal } = status;
+    let Status { at, version, is_well, flow, amiss, processes, queues, backends, replies, journal } = status;
     let verdict =
         if *is_well { ink.paint(Tone::Good, "all is well") } else { ink.paint(Tone::Bad, "not everything is well") };
-    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n\n", printable(version));
+    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n", printable(version));
+    for Amiss { told: what, .. } in amiss {
+        told.push_str(&format!("  {}\n", printable(what)));
+    }
+    told.push('\n');
     told.push_str(&flow_line(flow, *at, ink));
     told.push('\n');
     told.push_str(&process_table(processes, ink));
@@ -55,11 +58,10 @@ fn flow_line(flow: &Flow, now: Timestamp, ink: Ink) -> String {
         FlowState::Starting => "The flow is about to be probed.\n".to_owned(),
         FlowState::Flows => format!("{}: {}.\n", ink.paint(Tone::Good, "Texts flow"), last.unwrap_or_default()),
         FlowState::Fails => {
-            let amiss = printable(&flow.amiss().unwrap_or_default());
             let session = flow.stuck.as_ref().and_then(|Stuck { session_id, .. }| session_id.as_ref());
-            let next = session.map(|session| format!("; see `tropomq explain {session}`")).unwrap_or_default();
-            let last = last.map(|last| format!("; {last}")).unwrap_or_default();
-            format!("{}: {amiss}{last}{next}\n", ink.paint(Tone::Bad, "Texts do not flow"))
+            let next = session.map(|session| format!(" `tropomq explain {session}` says more.")).unwrap_or_default();
+            let last = last.unwrap_or_else(|| "none has come round yet".to_owned());
+            format!("{}: {last}.{next}\n", ink.paint(Tone::Bad, "Texts do not flow"))
         }
     }
 }
@@ -116,20 +118,24 @@ fn backend_table(backends: &[BackendState], ink: Ink) -> String {
             Some(false) => ("none", Tone::Bad),
             None => ("?", Tone::Doubtful),
         };
-        let [texts, sent, failed] = RECENT.map(|kind| backend.recent.get(kind).copied().unwrap_or_default());
-        let failure = backend.last_failure.as_ref().map(|failure| {
-            format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
-        });
+        let [texts, sent, failed] = RECENT.map(|kind| backend.count(&[kind]));
+        let failure = match &backend.last_failure {
+            Some(failure) => {
+                format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
+            }
+            None if backend.is_failure_known => String::new(),
+            None => "?".to_owned(),
+        };
         table.add([
             Cell::new(backend.name.as_str()),
             Cell::new(&backend.number),
             Cell::new(served).toned(tone),
             Cell::number(&backend.rate.map_or_else(|| "any".to_owned(), |rate| format!("{rate}/s"))),
             Cell::known(backend.backlog.as_ref().map(Waiting::all)),
-            Cell::number(&texts),
-            Cell::number(&sent),
-            Cell::number(&failed).toned(if failed == 0 { Tone::Plain } else { Tone::Bad }),
-            Cell::new(failure.unwrap_or_default()),
+            Cell::known(texts),
+            Cell::known(sent),
+            Cell::known(failed).toned(if failed.unwrap_or_default() == 0 { Tone::Plain } else { Tone::Bad }),
+            Cell::new(failure),
         ]);
     }
     table.written()
