@@ -34,7 +34,7 @@ pub(super) fn card(flow: &Flow, now: Timestamp) -> Markup {
                 @if let Some(stuck) = stuck { (self::stuck(stuck)) }
             },
         }
-        @if !latest.is_empty() { p.soft { (outcomes(latest.iter())) } }
+        @if !latest.is_empty() { p.soft { (outcomes(latest)) } }
     }
 }
 
@@ -58,14 +58,14 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// How many of the latest ended how.
-fn outcomes<'a>(latest: impl ExactSizeIterator<Item = &'a Probed> + Clone) -> String {
+fn outcomes(latest: &[Probed]) -> String {
     let counted = [
         (ProbeOutcome::Ok, "in time"),
         (ProbeOutcome::Late, "late"),
         (ProbeOutcome::Lost, "lost"),
         (ProbeOutcome::Refused, "refused"),
     ];
-    let count = |outcome| latest.clone().filter(|probed| probed.outcome == outcome).count();
+    let count = |outcome| latest.iter().filter(|probed| probed.outcome == outcome).count();
     let told: Vec<String> = counted
         .into_iter()
         .map(|(outcome, word)| (count(outcome), word))
