@@ -246,6 +246,8 @@ impl Lane {
             let asked_at = environment.now();
             let session_api = self.backend.session_api.as_ref().unwrap_or(&self.egress.session_api);
             let created = session_api.create(&self.backend.messaging_token, ticket, environment).await;
+            let took = environment.now().duration_since(asked_at).try_into().unwrap_or_default();
+            observe::asked(&self.name, &created, took);
             match created {
                 Ok(launched) => {
                     session_id.clone_from(&launched.session_id);

@@ -248,7 +248,7 @@ const MIGRATE_MAX: Duration = Duration::from_mins(15);
 
 /// Does the steps that are missing, or refuses a schema that lacks some.
 pub(super) async fn prepare(connections: &Connections, older: Older) -> Result<(), OpenError> {
-    let (found, encoding) = connections.perform_within(LOOK_MAX, look).await?;
+    let (found, encoding) = connections.perform_within("look_at_schema", LOOK_MAX, look).await?;
     if !ENCODINGS.contains(&encoding.as_str()) {
         return Err(OpenError::Encoding { found: encoding });
     }
@@ -266,7 +266,7 @@ async fn migrate(connections: &Connections, found: i64) -> Result<(), OpenError>
     if 0 < found {
         info!("bringing the ledger from schema version {found} to {KNOWN}: claims wait until that is done");
     }
-    let migrated = connections.perform_within(MIGRATE_MAX, up_to_date).await;
+    let migrated = connections.perform_within("migrate", MIGRATE_MAX, up_to_date).await;
     let found = migrated.map_err(|source| match ran_out(&source) {
         true => OpenError::TooLong { found, known: KNOWN, within: MIGRATE_MAX, source },
         false => OpenError::Ledger(source),
