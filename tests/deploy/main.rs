@@ -1,0 +1,6 @@
+//! Holds what is in `deploy/` to what it deploys.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
+
+mod definitions;
+mod tree;
