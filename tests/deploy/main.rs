@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+mod dashboards;
 mod definitions;
+mod metrics;
+mod promtool;
+mod rules;
 mod tree;

@@ -1,0 +1,139 @@
+//! Alerts, dashboards and runbooks ask for metrics that there are: those of `docs/metrics.md`, and some of RabbitMQ's own.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::{dashboards, rules, tree};
+
+/// What is asked of RabbitMQ's plugin. That it has them is tried with a real one (`broker`).
+pub(crate) const OF_RABBITMQ: [&str; 12] = [
+    "rabbitmq_alarms_free_disk_space_watermark",
+    "rabbitmq_alarms_memory_used_watermark",
+    "rabbitmq_disk_space_available_bytes",
+    "rabbitmq_disk_space_available_limit_bytes",
+    "rabbitmq_process_max_fds",
+    "rabbitmq_process_open_fds",
+    "rabbitmq_process_resident_memory_bytes",
+    "rabbitmq_queue_consumers",
+    "rabbitmq_queue_messages_ready",
+    "rabbitmq_queue_messages_unacked",
+    "rabbitmq_resident_memory_limit_bytes",
+    "rabbitmq_unreachable_cluster_peers_count",
+];
+
+/// What Prometheus itself makes.
+const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
+
+static STRING: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""[^"]*""#).unwrap());
+/// What is in braces, brackets and lists of labels: no metric is named there.
+static ASIDE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"\{[^{}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"#)
+        .unwrap()
+});
+/// A name; with a parenthesis behind it, it is that of a function.
+static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[A-Za-z_:][A-Za-z0-9_:]*(\s*\()?").unwrap());
+const WORDS: [&str; 6] = ["and", "or", "unless", "bool", "offset", "inf"];
+
+/// The metrics that an expression of PromQL names.
+fn named(expression: &str) -> BTreeSet<String> {
+    // Strings go first: they may hold braces.
+    let without_strings = STRING.replace_all(expression, " ");
+    let bare = ASIDE.replace_all(&without_strings, " ");
+    let names = NAME.find_iter(&bare).map(|name| name.as_str());
+    let is_metric = |name: &&str| !name.ends_with('(') && !WORDS.contains(name);
+    names.filter(is_metric).map(str::to_owned).collect()
+}
+
+/// The names that the metrics of the table have in Prometheus.
+fn documented() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in tree::read("docs/metrics.md").lines() {
+        let cells: Vec<&str> = line.split(" | ").map(|cell| cell.trim_matches([' ', '|'])).collect();
+        let [name, _, kind, ..] = cells.as_slice() else { continue };
+        let Some(name) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else { continue };
+        match *kind {
+            "counter" | "gauge" => names.extend([name.to_owned()]),
+            "histogram" => names.extend(["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}"))),
+            other => panic!("docs/metrics.md: {name} is of kind {other:?}"),
+        }
+    }
+    assert!(50 < names.len(), "docs/metrics.md has a table that cannot be read: {names:?}");
+    names
+}
+
+/// The expressions of rules, dashboards and runbooks, each with where it stands.
+fn expressions() -> Vec<(String, String)> {
+    let rules = rules::all().into_iter().map(|rule| {
+        let name = rule["alert"].as_str().or(rule["record"].as_str()).unwrap().to_owned();
+        (name, rule["expr"].as_str().unwrap().to_owned())
+    });
+    rules.chain(dashboards::expressions()).collect()
+}
+
+#[test]
+fn rules_and_dashboards_ask_for_metrics_that_there_are() {
+    let recorded: BTreeSet<String> =
+        rules::all().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
+    let mut there = documented();
+    there.extend(recorded);
+    there.extend(OF_RABBITMQ.into_iter().chain(OF_PROMETHEUS).map(str::to_owned));
+    let asked = expressions();
+    assert!(120 < asked.len());
+    let lost: Vec<String> = asked
+        .iter()
+        .flat_map(|(at, expression)| named(expression).into_iter().map(move |name| (at, name)))
+        .filter(|(_, name)| !there.contains(name))
+        .map(|(at, name)| format!("{at}: {name}"))
+        .collect();
+    assert!(lost.is_empty(), "nobody exports\n  {}", lost.join("\n  "));
+}
+
+#[test]
+fn all_that_is_asked_of_rabbitmq_is_asked_for() {
+    let asked: BTreeSet<String> = expressions().iter().flat_map(|(_, expression)| named(expression)).collect();
+    let idle: Vec<&str> = OF_RABBITMQ.into_iter().filter(|name| !asked.contains(*name)).collect();
+    assert!(idle.is_empty(), "{idle:?}");
+}
+
+#[test]
+fn runbooks_name_metrics_that_there_are() {
+    let there = documented();
+    let recorded: BTreeSet<String> =
+        rules::all().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
+    let ours = Regex::new(r"\b(tropomq|messaging|db|process|rabbitmq)[_:][a-z0-9_:]+").unwrap();
+    let text = tree::read("docs/runbooks.md");
+    let lost: BTreeSet<&str> = ours
+        .find_iter(&text)
+        .map(|name| name.as_str())
+        .filter(|name| {
+            // A histogram is named as a whole.
+            let whole = format!("{name}_count");
+            !there.contains(*name)
+                && !there.contains(&whole)
+                && !recorded.contains(*name)
+                && !OF_RABBITMQ.contains(name)
+                && !is_label(name)
+        })
+        .collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// Labels begin as metrics do.
+fn is_label(name: &str) -> bool {
+    ["tropomq_stage", "tropomq_outcome", "messaging_destination_name", "db_operation_name"].contains(&name)
+}
+
+#[test]
+fn metrics_are_found_in_expressions() {
+    #[track_caller]
+    fn check(expression: &str, expected: &[&str]) {
+        assert_eq!(named(expression), expected.iter().map(|name| (*name).to_owned()).collect(), "{expression}");
+    }
+    check("up == 0", &["up"]);
+    check(r#"sum by (a, le) (rate(x_total{y=~"z (q)",w!=""}[5m])) > 1e3"#, &["x_total"]);
+    check("a:b:c and on (k) d unless (e offset 5m)", &["a:b:c", "d", "e"]);
+    check(r#"label_replace(absent(up{job="x"} == 1), "service", "m", "", "")"#, &["up"]);
+    check("histogram_quantile(0.9, sum by (le) (rate(h_bucket[$__rate_interval])))", &["h_bucket"]);
+}
