@@ -152,6 +152,19 @@ async fn its_user_does_what_there_is_to_do_on_a_virtual_host_that_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_user_cannot_sign_in_before_it_has_a_password() {
+    let topology = Topology::new(&[]);
+    let (vhost, url) = imported(&topology);
+    let again = definitions(&topology, vhost.name(), vhost.name()).to_string();
+    vhost.management().import(&again).unwrap();
+    let refused = |state: &BusState| matches!(state, BusState::Away(why) if why.contains("ACCESS_REFUSED"));
+    for url in [url.clone(), url.replacen(":secret@", ":@", 1)] {
+        Opened::reach(&url, topology.clone(), refused).await.close().await;
+    }
+    delete_users(&vhost);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_user_has_no_right_to_anything_else() {
     let (vhost, url) = imported(&Topology::default());
     let strange = |name: &str| Queue {

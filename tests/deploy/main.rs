@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
+mod broker;
+mod collector;
 mod dashboards;
 mod definitions;
 mod metrics;

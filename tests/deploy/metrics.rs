@@ -120,9 +120,10 @@ fn runbooks_name_metrics_that_there_are() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
-/// Labels begin as metrics do.
+/// Labels and keys begin as metrics do.
 fn is_label(name: &str) -> bool {
-    ["tropomq_stage", "tropomq_outcome", "messaging_destination_name", "db_operation_name"].contains(&name)
+    ["tropomq_stage", "tropomq_outcome", "messaging_destination_name", "db_operation_name", "messaging_token"]
+        .contains(&name)
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! A real RabbitMQ takes `deploy/rabbitmq/rabbitmq.conf`, and its plugin tells what the rules ask for.
+
+use messaging::amqp::definitions;
+use protocol::topology::Topology;
+use testkit::RabbitMq;
+
+use crate::metrics::OF_RABBITMQ;
+use crate::tree;
+
+#[test]
+fn rabbitmq_takes_its_settings_and_tells_what_is_asked_of_it() {
+    let broker = RabbitMq::start_as(&tree::read("deploy/rabbitmq/rabbitmq.conf")).unwrap();
+    broker.management().import(&definitions(&Topology::new(&[]), "/", "tropomq").to_string()).unwrap();
+    let mut told = String::new();
+    let has = |told: &str, name: &str| told.lines().any(|line| line.split(['{', ' ']).next() == Some(name));
+    // Queues are counted a moment after they are declared.
+    let all = testkit::holds_within(std::time::Duration::from_secs(30), || {
+        told = broker.metrics().unwrap();
+        OF_RABBITMQ.iter().all(|name| has(&told, name))
+    });
+    let missing: Vec<&str> = OF_RABBITMQ.into_iter().filter(|name| !has(&told, name)).collect();
+    assert!(all, "{missing:?}");
+    for metric in ["rabbitmq_queue_messages_ready", "rabbitmq_queue_messages_unacked", "rabbitmq_queue_consumers"] {
+        let of_the_dead = |line: &&str| line.starts_with(metric) && line.contains("queue=\"tropomq.dead\"");
+        assert!(told.lines().any(|line| of_the_dead(&line)), "{metric} has no label queue");
+    }
+}
