@@ -96,8 +96,12 @@ fn the_dashboards_have_what_grafana_wants() {
         assert!(file.ends_with(&format!("/{uid}.json")) && uid.len() <= 40, "{file}");
         assert!(dashboard["id"].is_null(), "{file}: an id is the database's");
         let panels = dashboard["panels"].as_array().unwrap();
-        let variables: Vec<&str> =
-            dashboard["templating"]["list"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+        let variables: Vec<&str> = dashboard["templating"]["list"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap())
+            .collect();
         let mut cells = std::collections::BTreeSet::new();
         for (place, panel) in panels.iter().enumerate() {
             let at = format!("{file}, {}", panel["title"]);

@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::{dashboards, rules, tree};
 
 /// What is asked of RabbitMQ's plugin. That it has them is tried with a real one (`broker`).
-pub(crate) const OF_RABBITMQ: [&str; 12] = [
+pub(crate) const OF_RABBITMQ: [&str; 11] = [
     "rabbitmq_alarms_free_disk_space_watermark",
     "rabbitmq_alarms_memory_used_watermark",
     "rabbitmq_disk_space_available_bytes",
@@ -16,11 +16,10 @@ pub(crate) const OF_RABBITMQ: [&str; 12] = [
     "rabbitmq_process_max_fds",
     "rabbitmq_process_open_fds",
     "rabbitmq_process_resident_memory_bytes",
-    "rabbitmq_queue_consumers",
-    "rabbitmq_queue_messages_ready",
-    "rabbitmq_queue_messages_unacked",
+    "rabbitmq_detailed_queue_consumers",
+    "rabbitmq_detailed_queue_messages_ready",
+    "rabbitmq_detailed_queue_messages_unacked",
     "rabbitmq_resident_memory_limit_bytes",
-    "rabbitmq_unreachable_cluster_peers_count",
 ];
 
 /// What Prometheus itself makes.
@@ -29,8 +28,7 @@ const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 static STRING: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""[^"]*""#).unwrap());
 /// What is in braces, brackets and lists of labels: no metric is named there.
 static ASIDE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"\{[^{}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"#)
-        .unwrap()
+    Regex::new(r#"\{[^{}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"#).unwrap()
 });
 /// A name; with a parenthesis behind it, it is that of a function.
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[A-Za-z_:][A-Za-z0-9_:]*(\s*\()?").unwrap());

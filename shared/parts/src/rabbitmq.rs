@@ -120,12 +120,12 @@ impl RabbitMq {
         Management::new(format!("127.0.0.1:{}", self.port + 3))
     }
 
-    /// What its Prometheus plugin tells, with each queue by its name.
+    /// What its Prometheus plugin tells at a path.
     ///
     /// # Errors
     /// When the broker was started without it, or does not answer.
-    pub fn metrics(&self) -> Result<String, PartError> {
-        Management::new(format!("127.0.0.1:{}", self.port + METRICS_PORT)).get("/metrics/per-object")
+    pub fn metrics(&self, path: &str) -> Result<String, PartError> {
+        Management::new(format!("127.0.0.1:{}", self.port + METRICS_PORT)).get(path)
     }
 
     /// As [`Management::add_vhost`].

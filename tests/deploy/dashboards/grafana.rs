@@ -85,8 +85,13 @@ pub(crate) fn dashboard(source: &Dashboard) -> Value {
 
 /// Those that it uses, and the addresses that its links lead to.
 fn variables(source: &Dashboard) -> Vec<Value> {
-    let asked: String =
-        source.rows.iter().flat_map(|row| &row.panels).flat_map(|panel| &panel.queries).map(|query| query.expression()).collect();
+    let asked: String = source
+        .rows
+        .iter()
+        .flat_map(|row| &row.panels)
+        .flat_map(|panel| &panel.queries)
+        .map(|query| query.expression())
+        .collect();
     let of_label = |name: &str, label: &str, query: &str| {
         json!({
             "type": "query", "name": name, "label": label, "datasource": metrics(), "query": query, "refresh": 2,
@@ -100,7 +105,7 @@ fn variables(source: &Dashboard) -> Vec<Value> {
             "current": { "text": value, "value": value },
         })
     };
-    let queues = "label_values(rabbitmq_queue_messages_ready{queue=~\"(router|egress|journal|application|tropomq)[.].+\"}, queue)";
+    let queues = "label_values(rabbitmq_detailed_queue_messages_ready{queue=~\"(router|egress|journal|application|tropomq)[.].+\"}, queue)";
     let mut variables: Vec<Value> = [
         ("$backend", of_label("backend", "Backend", "label_values(tropomq_launched_sessions_total, tropomq_backend)")),
         ("$service", of_label("service", "Service", "label_values(tropomq_ready, service)")),

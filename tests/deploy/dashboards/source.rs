@@ -95,7 +95,8 @@ impl Query {
             (None, None, Some(counter), None) => format!("sum{by} (increase({counter}[1h]))"),
             (None, None, None, Some((quantile, histogram))) => {
                 let labels = self.by.as_ref().map(|labels| format!(", {labels}")).unwrap_or_default();
-                let (name, selector) = histogram.find('{').map_or((histogram.as_str(), ""), |at| histogram.split_at(at));
+                let (name, selector) =
+                    histogram.find('{').map_or((histogram.as_str(), ""), |at| histogram.split_at(at));
                 let rate = format!("rate({name}_bucket{selector}[$__rate_interval])");
                 format!("histogram_quantile({quantile}, sum by (le{labels}) ({rate}))")
             }
