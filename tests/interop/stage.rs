@@ -2,6 +2,7 @@
 
 mod application;
 mod clients;
+mod fuzzed;
 #[expect(dead_code, reason = "the stories need all of it")]
 #[path = "../stories/stage/metrics.rs"]
 mod metrics;
@@ -27,6 +28,7 @@ pub(crate) use application::Application;
 use application::Running;
 pub(crate) use application::source;
 pub(crate) use clients::folder as installed;
+pub(crate) use fuzzed::Fuzzed;
 pub(crate) use metrics::Metrics;
 pub(crate) use migrated::Migrated;
 pub(crate) use patience::{DEADLINE, client, until};

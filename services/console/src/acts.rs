@@ -30,6 +30,12 @@ pub(crate) const IDS_MAX: usize = 100;
 /// The act of replaying a dead letter with other data.
 pub(crate) const EDIT: &str = "dead_letters.edit";
 
+/// What is added to the name of an act to tell how it ended.
+pub(crate) const END: &str = ".end";
+
+/// How many attempts to edit a letter are looked through for one that was not refused.
+const ATTEMPTS_MAX: u32 = 50;
+
 /// Which acts are asked for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -105,17 +111,15 @@ impl Console {
         Ok(Acts { acts: acts.into_iter().map(shown).collect(), next })
     }
 
-    /// The last time that somebody asked for a dead letter to be replayed with other data, among the latest acts.
+    /// The last time that a dead letter was replayed with other data, if that is on record.
     ///
     /// # Errors
     /// They may not know, or it cannot be had.
     pub(crate) async fn edit_of(&self, caller: &Caller, id: &str) -> Result<Option<ShownAct>, Problem> {
-        let latest = self.acts(caller, &ActsAsked { limit: Some(LIMIT_MAX), cursor: None }).await?;
-        let is_of = |act: &ShownAct| {
-            let ids = act.detail.get("ids").and_then(Value::as_array);
-            act.action == EDIT && ids.is_some_and(|ids| ids.iter().any(|edited| edited == id))
-        };
-        Ok(latest.acts.into_iter().find(is_of))
+        caller.may(Scope::Read)?;
+        let ended = self.database()?.desk.acts_with(&format!("{EDIT}{END}"), id, ATTEMPTS_MAX).await?;
+        let was_done = |act: &ShownAct| act.detail.pointer("/summary/replayed").and_then(Value::as_u64) == Some(1);
+        Ok(ended.into_iter().map(shown).find(was_done))
     }
 }
 

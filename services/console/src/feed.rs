@@ -22,6 +22,9 @@ pub(crate) use stream::{KEEP_ALIVE, Wish};
 /// How often the journal is asked for what is new.
 const INTERVAL: Duration = Duration::from_millis(250);
 
+/// The same while it is away, at the longest.
+const INTERVAL_MAX: Duration = Duration::from_secs(5);
+
 /// How many events are read at once.
 const BATCH: u32 = 100;
 
@@ -99,9 +102,32 @@ pub(crate) async fn follow(console: &Console, shutdown: &CancellationToken) {
     console.feed.over.cancel();
 }
 
+/// How long it is waited between two readings. While the journal is away, ever longer.
+struct Pace(Duration);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(INTERVAL)
+    }
+}
+
+impl Pace {
+    /// The journal was read. Says whether it was away before.
+    fn was_read(&mut self) -> bool {
+        std::mem::take(self).0 != INTERVAL
+    }
+
+    /// The journal was not read. Says whether that is new.
+    fn was_not_read(&mut self) -> bool {
+        let is_new = self.0 == INTERVAL;
+        self.0 = (self.0 * 2).min(INTERVAL_MAX);
+        is_new
+    }
+}
+
 async fn pass_on(console: &Console) {
     let Console { feed: Feed { new, .. }, environment, database, .. } = console;
-    let mut read_up_to = None;
+    let (mut read_up_to, mut pace) = (None, Pace::default());
     loop {
         let Some(opened) = database.get().filter(|_| 0 < new.receiver_count()) else {
             read_up_to = None;
@@ -118,6 +144,9 @@ async fn pass_on(console: &Console) {
         };
         let is_full = match read.await {
             Ok(batch) => {
+                if pace.was_read() {
+                    observe::followed_again();
+                }
                 read_up_to = Some(batch.events.last().map_or(batch.after, |last| last.number));
                 let is_full = u32::try_from(batch.events.len()).is_ok_and(|read| BATCH <= read);
                 // The first says where it begins, even if nothing is new.
@@ -128,12 +157,30 @@ async fn pass_on(console: &Console) {
                 is_full
             }
             Err(error) => {
-                observe::not_followed(&error);
+                if pace.was_not_read() {
+                    observe::not_followed(&error);
+                }
                 false
             }
         };
         if !is_full {
-            environment.clock.sleep(INTERVAL).await;
+            environment.clock.sleep(pace.0).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_is_away_is_asked_ever_less_often_and_told_of_once() {
+        let mut pace = Pace::default();
+        assert!(!pace.was_read() && pace.was_not_read());
+        let later: Vec<_> = (0..6).map(|_| (pace.was_not_read(), pace.0.as_millis())).collect();
+        assert_eq!(later, [1000, 2000, 4000, 5000, 5000, 5000].map(|pause| (false, pause)));
+        assert!(pace.was_read() && !pace.was_read());
+        assert_eq!(pace.0, INTERVAL);
+        assert!(pace.was_not_read());
     }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Console;
-use crate::acts::{EDIT, IDS_MAX};
+use crate::acts::{EDIT, END, IDS_MAX};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 pub(crate) use shown::{Group, Letter, Progress, Worked};
@@ -64,13 +64,15 @@ pub(crate) struct Grouped {
 }
 
 impl Console {
-    /// Letters that fit, the oldest first, as many as the order says at most.
+    /// Letters that fit, the oldest first, as many as the order says at most, as far as the caller may see what they say.
     ///
     /// # Errors
-    /// The bus does not answer.
-    pub(crate) async fn letters(&self, order: &Order) -> Result<(Vec<Letter>, Summary), Problem> {
+    /// The caller may not, or the bus does not answer.
+    pub(crate) async fn letters(&self, caller: &Caller, order: &Order) -> Result<(Vec<Letter>, Summary), Problem> {
+        may_look_for(caller, &order.filter)?;
         let mut letters = Vec::new();
-        let summary = self.look(order, |letter| letters.push(Letter::from(letter))).await?;
+        let sees_people = caller.has(Scope::People);
+        let summary = self.look(order, |letter| letters.push(Letter::seen(letter, sees_people))).await?;
         Ok((letters, summary))
     }
 
@@ -83,7 +85,7 @@ impl Console {
         let detail = if caller.has(Scope::People) { Detail::Plain } else { Detail::Masked };
         let filter = Filter { ids: BTreeSet::from([id]), ..Filter::default() };
         let order = Order { action: Action::Look, place, filter, limit: Some(1), detail };
-        let (letters, summary) = self.letters(&order).await?;
+        let (letters, summary) = self.letters(caller, &order).await?;
         letters.into_iter().next().ok_or_else(|| not_there(&summary.into()))
     }
 
@@ -141,21 +143,22 @@ impl Console {
 
     /// Has an order carried out, and tells how it goes: [`Progress::Begun`] first, [`Progress::Done`] or
     /// [`Progress::Failed`] last. It ends early when `stop` is cancelled, when nobody listens any more, and with the process;
-    /// what changes nothing, after [`LOOK_MAX`] as well.
+    /// what changes nothing, after [`LOOK_MAX`] as well, as long as somebody reads what is told.
     ///
     /// # Errors
-    /// Somebody has looked at the letters for so long that it cannot begin.
+    /// The caller may not look for such words, or somebody has looked at the letters for so long that it cannot begin.
     pub(crate) async fn work_on_letters(
         self: Arc<Self>,
         caller: Caller,
         order: Order,
         stop: CancellationToken,
     ) -> Result<impl Stream<Item = Progress> + Send + 'static, Problem> {
+        may_look_for(&caller, &order.filter)?;
         let turn = timeout(LOOK_MAX, Arc::clone(&self.letters.turn).acquire_owned()).await;
         let turn = turn.map_err(|_| Problem::unavailable("somebody looks at the letters: ask again in a moment"))?;
-        let action = action(&order.action);
+        let (action, ordered) = (action(&order.action), detail(&order));
         let is_on_record = match action {
-            Some(action) => self.put_on_record(&caller, action, &detail(&order)).await,
+            Some(action) => self.put_on_record(&caller, action, &ordered).await,
             None => true,
         };
         let (sender, receiver) = mpsc::channel(TOLD_MAX);
@@ -184,10 +187,11 @@ impl Console {
         });
         let told = heard.then(move |told| {
             let (console, caller) = (Arc::clone(&self), caller.clone());
+            let progress = Progress::seen(told, caller.has(Scope::People));
+            let end = action.zip(progress.end(&ordered));
             async move {
-                let progress = Progress::from(told);
-                if let (Some(action), Some(end)) = (action, progress.end()) {
-                    console.put_on_record(&caller, &format!("{action}.end"), &end).await;
+                if let Some((action, end)) = end {
+                    console.put_on_record(&caller, &format!("{action}{END}"), &end).await;
                 }
                 progress
             }
@@ -233,6 +237,11 @@ impl Console {
             }
         }
     }
+}
+
+/// Whoever may not see what others wrote cannot guess it either.
+fn may_look_for(caller: &Caller, filter: &Filter) -> Result<(), Problem> {
+    filter.error.as_ref().map_or(Ok(()), |_| caller.may(Scope::People))
 }
 
 /// What was looked for is not there.

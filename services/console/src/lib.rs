@@ -30,6 +30,7 @@ mod sending;
 mod shown;
 mod simulated;
 mod status;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -51,7 +52,9 @@ pub use log::{Found, Listed};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
 pub use shown::{Direction, Message, ShownEvent};
 pub use simulated::{Phone, PhoneMessage};
-pub use status::{BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting};
+pub use status::{
+    Amiss, BackendState, Failure, Kept, OptOuts, OptedOut, Part, Process, Queues, Replies, Status, Waiting,
+};
 
 use feed::Feed;
 use guard::Guard;

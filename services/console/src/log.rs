@@ -31,19 +31,25 @@ const ONE_BY_ONE_MAX: usize = 20;
 pub(crate) struct Query {
     /// Whatever you have: the id of a message, text or session, a number in any writing, its last digits (at least four),
     /// or words. But for ids, it needs the scope `people`.
-    #[param(example = "+1-555-555-0177")]
+    #[param(pattern = "^[^\\x00]*$", example = "+1-555-555-0177")]
     pub(crate) q: Option<String>,
     /// Those of this person: a number in any writing, or a name. It needs the scope `people`.
+    #[param(max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub(crate) person: Option<String>,
     /// Those of this backend.
+    #[param(pattern = "^ *([A-Za-z0-9][A-Za-z0-9_-]{0,63})? *$")]
     pub(crate) backend: Option<String>,
     /// `in`: texts; `out`: messages.
-    #[param(example = "in")]
+    #[param(pattern = "^ *(in|out)? *$", example = "in")]
     pub(crate) direction: Option<String>,
     /// Those that stand there, as in [`Message`].
-    #[param(example = "failed")]
+    #[param(
+        pattern = "^ *(waiting|released|answered|ignored|dead|failed|expired|suppressed|unconfirmed|sent|delivered)? *$",
+        example = "failed"
+    )]
     pub(crate) state: Option<String>,
     /// Those that this application wants sent.
+    #[param(pattern = "^[^\\x00]*$")]
     pub(crate) application: Option<String>,
     /// Those that began then or later: a time as in 2026-11-23T09:30:00Z, a day, or how long ago, as in 2h.
     #[param(example = "2h")]
@@ -51,10 +57,13 @@ pub(crate) struct Query {
     /// Those that began before, written as `since`.
     pub(crate) until: Option<String>,
     /// Those of the conversation that this Tropo session began.
+    #[param(pattern = "^ *[!-~]{0,128} *$")]
     pub(crate) session: Option<String>,
     /// How many at once, 1 to 500: 50 where left out.
+    #[param(pattern = "^ *(0*([1-9][0-9]?|[1-4][0-9]{2}|500))? *$", example = "50")]
     pub(crate) limit: Option<String>,
     /// Where to go on: `next` of the page before.
+    #[param(pattern = "^ *(-?[0-9]{1,18})? *$")]
     pub(crate) cursor: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use protocol::chain;
 use serde_json::Value;
 use store::LedgerError;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// The database did not answer.
 pub(crate) fn database_away(error: &LedgerError) {
@@ -13,6 +13,11 @@ pub(crate) fn database_away(error: &LedgerError) {
 /// The journal could not be followed.
 pub(crate) fn not_followed(error: &LedgerError) {
     warn!("those who watch wait: {}", chain(error));
+}
+
+/// The journal can be followed again.
+pub(crate) fn followed_again() {
+    info!("the journal is followed again");
 }
 
 /// Somebody did not know the password.

@@ -110,6 +110,11 @@ impl Problem {
         Self { may_be_sent: Some(may_be_sent), ..Self::unavailable(detail) }
     }
 
+    /// Whether it may have been done all the same.
+    pub(crate) fn may_be_sent(&self) -> bool {
+        self.may_be_sent == Some(true)
+    }
+
     /// The status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         self.status

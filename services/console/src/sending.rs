@@ -41,6 +41,14 @@ const AT_ONCE: usize = 64;
 /// How many messages may be asked for at once.
 pub(crate) const BULK_MAX: usize = 1000;
 
+/// What is said where nobody confirmed a message.
+const NOT_CONFIRMED: &str =
+    "nobody confirmed it, so it may or may not be sent: ask again with the same id or Idempotency-Key";
+
+/// The same of a text, which comes in twice where it is sent twice.
+const TEXT_NOT_CONFIRMED: &str =
+    "nobody confirmed it, so it may or may not come in: look for it among the messages before it is sent again";
+
 /// The name of the act of texting as anybody.
 const TEXTS: &str = "texts.send";
 
@@ -83,7 +91,7 @@ impl Console {
         caller.may(Scope::Send)?;
         let message = self.prepare(caller, wanted, key).await?;
         self.note_sends(caller, &[message.head.id]).await;
-        self.publish(&Outgoing::new(&message)).await?;
+        self.publish(&Outgoing::new(&message), NOT_CONFIRMED).await?;
         Ok(Taken { id: message.head.id })
     }
 
@@ -145,10 +153,10 @@ impl Console {
                 Ok(message) => message,
                 Err(problem) => return TakenOrNot::Problem(problem),
             };
-            match tokio::time::timeout_at(until, self.publish(&Outgoing::new(&message))).await {
+            match tokio::time::timeout_at(until, self.publish(&Outgoing::new(&message), NOT_CONFIRMED)).await {
                 Ok(Ok(())) => TakenOrNot::Id(message.head.id),
                 Ok(Err(problem)) => TakenOrNot::Problem(problem),
-                Err(_) => TakenOrNot::Problem(not_confirmed()),
+                Err(_) => TakenOrNot::Problem(Problem::not_kept(NOT_CONFIRMED, true)),
             }
         });
         Ok(stream::iter(sending).buffered(AT_ONCE).collect().await)
@@ -201,7 +209,7 @@ impl Console {
         let time = self.environment.now();
         let text = Envelope::of_webhook(id, backend.clone(), session_id.clone(), time, data);
         self.put_on_record(caller, TEXTS, &json!({ "backend": backend, "way": "bus", "id": id })).await;
-        self.publish(&Outgoing::new(&text)).await?;
+        self.publish(&Outgoing::new(&text), TEXT_NOT_CONFIRMED).await?;
         Ok(session_id)
     }
 
@@ -233,18 +241,14 @@ impl Console {
         }
     }
 
-    async fn publish(&self, message: &Outgoing) -> Result<(), Problem> {
+    /// Publishes it. What is said where nobody confirms it differs: not everything can be sent twice.
+    async fn publish(&self, message: &Outgoing, not_confirmed: &str) -> Result<(), Problem> {
         match tokio::time::timeout(CONFIRM_MAX, self.publisher.publish(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error @ (PublishError::Unavailable(_) | PublishError::Refused | PublishError::NoRoom(_)))) => {
                 Err(Problem::not_kept(format!("it is not sent: {error}: ask again"), false))
             }
-            Ok(Err(PublishError::Unknown(_))) | Err(_) => Err(not_confirmed()),
+            Ok(Err(PublishError::Unknown(_))) | Err(_) => Err(Problem::not_kept(not_confirmed, true)),
         }
     }
-}
-
-fn not_confirmed() -> Problem {
-    let told = "nobody confirmed it, so it may or may not be sent: ask again with the same id or Idempotency-Key";
-    Problem::not_kept(told, true)
 }

@@ -1,5 +1,6 @@
 //! How everything is doing: processes, queues, backends, the journal.
 
+mod amiss;
 mod backends;
 mod watched;
 
@@ -10,11 +11,13 @@ use messaging::Depths;
 use protocol::topology::QueueName;
 use protocol::{BackendName, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::Console;
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
+pub use amiss::Amiss;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
 pub(crate) use watched::client;
 pub use watched::{Part, Process};
@@ -24,6 +27,12 @@ const WINDOW: Duration = Duration::from_mins(5);
 
 /// Of how many replies at most it is told how long they took.
 const REPLIES_MAX: u32 = 1000;
+
+/// How long something may be on its way before it is looked for, unless said.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The longest that may be said.
+const SETTLE_MAX: Duration = Duration::from_hours(24);
 
 /// How everything is doing.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
@@ -35,6 +44,8 @@ pub struct Status {
     pub version: String,
     /// Whether everything that was looked at is well.
     pub is_well: bool,
+    /// What is not.
+    pub amiss: Vec<Amiss>,
     /// This process, and those that `console.watch` names.
     pub processes: Vec<Process>,
     /// How many messages the queues hold; `null` while the bus does not tell.
@@ -133,12 +144,10 @@ impl Console {
             tokio::join!(self.processes(), self.depths(), self.recent(at), self.replies(at), self.kept());
         let backends = self.backend_states(depths.as_ref(), backends);
         let queues = depths.as_ref().map(|depths| self.queues(depths));
-        let is_well = processes.iter().all(|process| process.is_ready)
-            && queues.is_some()
-            && journal.is_some()
-            && backends.iter().all(|backend| backend.is_served != Some(false));
+        let amiss = amiss::amiss(&processes, queues.as_ref(), &backends, journal.as_ref());
+        let is_well = amiss.is_empty();
         let version = self.house.version().to_owned();
-        Ok(Status { at, version, is_well, processes, queues, backends, replies, journal })
+        Ok(Status { at, version, is_well, amiss, processes, queues, backends, replies, journal })
     }
 
     async fn depths(&self) -> Option<Depths> {
@@ -152,8 +161,7 @@ impl Console {
             QueueName::unrouted(),
         ];
         let queues: Vec<_> = QueueName::texts().chain(lanes).chain(shared).collect();
-        let counted = tokio::time::timeout(watched::ANSWER_MAX, self.bus.depths(&queues)).await;
-        counted.ok().and_then(Result::ok)
+        in_time(self.bus.depths(&queues)).await
     }
 
     fn queues(&self, depths: &Depths) -> Queues {
@@ -170,7 +178,7 @@ impl Console {
 
     async fn replies(&self, now: Timestamp) -> Option<Replies> {
         let since = now.checked_sub(WINDOW).ok()?;
-        let latencies = self.database.get()?.journal.latencies(since, REPLIES_MAX).await.ok()?;
+        let latencies = in_time(self.database.get()?.journal.latencies(since, REPLIES_MAX)).await?;
         let took = latencies.iter().map(|reply| {
             let took = reply.released_at.duration_since(reply.texted_at);
             u64::try_from(took.as_millis()).unwrap_or_default()
@@ -187,7 +195,7 @@ impl Console {
     }
 
     async fn kept(&self) -> Option<Kept> {
-        let size = self.database.get()?.journal.size().await.ok()?;
+        let size = in_time(self.database.get()?.journal.size()).await?;
         Some(Kept { events: size.events, bytes: size.bytes, oldest: size.oldest })
     }
 
@@ -222,8 +230,7 @@ impl Console {
     }
 }
 
-/// How long something may be on its way before it is looked for, unless said.
-const SETTLE: Duration = Duration::from_secs(10);
-
-/// The longest that may be said.
-const SETTLE_MAX: Duration = Duration::from_hours(24);
+/// What answers in time.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    timeout(watched::ANSWER_MAX, answer).await.ok()?.ok()
+}

@@ -19,6 +19,7 @@ use crate::stack::{RELOADED, Services, Source};
 pub(crate) fn run(file: Option<PathBuf>) -> anyhow::Result<()> {
     let settings = Settings::load(file)?;
     check(&settings)?;
+    check_state(&settings)?;
     print(&summary(&settings));
     Ok(())
 }
@@ -32,6 +33,11 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if !(embedded && settings.ticket.keys.is_empty() && !settings.ticket.key_file.exists()) {
         settings.ticket.keyring()?;
     }
+    Ok(())
+}
+
+/// Whether the simulator can remember. That writes beside its file, so it is not for who only looks.
+fn check_state(settings: &Settings) -> Result<(), ConfigError> {
     if let Some(path) = &settings.simulator.state {
         simulator::check_state(path).map_err(|error| {
             ConfigError::of_key("simulator.state", format!("is {}: {:#}", path.display(), anyhow::Error::new(error)))
@@ -40,7 +46,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What there is to say about the configuration as it stands in its file and environment now.
+/// What there is to say about the configuration as it stands in its file and environment now. Reads, and writes nothing.
 pub(crate) fn findings(source: &Source) -> Vec<Finding> {
     let refused = |error: &ConfigError| {
         let key = error.key().map(str::to_owned);
@@ -146,6 +152,11 @@ mod tests {
         let changed = format!("{backend}webhook_secret = \"a-webhook-secret-of-some-length\"\n");
         assert_eq!(told(&changed, Some(&began)), [("backends".to_owned(), false)]);
         assert_eq!(told("[console]\nlisten = 1\n", Some(&began)), [("console.listen".to_owned(), true)]);
+        // Whether files can be written is tried by the command alone.
+        let nowhere = directory.path().join("missing/state.json");
+        let changed = format!("[simulator]\nstate = {nowhere:?}\n");
+        assert!(told(&changed, Some(&began)).iter().all(|(_, is_error)| !is_error));
+        assert!(check_state(&Settings::load(Some(file.clone())).unwrap()).is_err());
     }
 
     #[test]

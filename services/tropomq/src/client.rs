@@ -150,6 +150,11 @@ impl Client {
         Ok(Lines::new(self.send(request).await?, self.console.clone()))
     }
 
+    /// What was answered is nothing that a console says.
+    pub(crate) fn stranger(&self, told: String) -> ApiError {
+        ApiError::Stranger { console: self.console.clone(), told }
+    }
+
     fn request(&self, method: Method, path: &[&str], asked: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.console.clone();
         // It has a host, so it can have a path.
@@ -186,5 +191,7 @@ fn token() -> anyhow::Result<Option<SecretString>> {
     Ok((!token.is_empty()).then(|| token.into()))
 }
 
+#[cfg(test)]
+pub(crate) mod stand;
 #[cfg(test)]
 mod tests;

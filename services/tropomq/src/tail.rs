@@ -75,6 +75,10 @@ struct Following {
     last: Option<String>,
     /// How many were printed.
     printed: u64,
+    /// Whether the console left some out behind the last one.
+    is_gap: bool,
+    /// The pause before the stream is taken up again, should it be cut off.
+    pause: Duration,
     /// Whether the console was heard at all.
     was_there: bool,
 }
@@ -87,21 +91,9 @@ impl Tail {
     pub(crate) async fn run(self, file: Option<PathBuf>) -> anyhow::Result<()> {
         let client = Client::open(&self.reach, file)?;
         let last = self.since.map(|_| "0".to_owned());
-        let mut following = Following { client, tail: self, last, printed: 0, was_there: false };
-        let mut pause = PAUSE;
-        loop {
-            match following.follow().await {
-                Ok(Some(())) => return Ok(()),
-                // The console ends a stream now and then.
-                Ok(None) => pause = PAUSE,
-                Err(error) if following.was_there && error.may_pass() => {
-                    say(&format!("{error}; trying again"));
-                    pause = pause.saturating_mul(2).min(PAUSE_MAX);
-                }
-                Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(pause).await;
-        }
+        let mut following =
+            Following { client, tail: self, last, printed: 0, is_gap: false, pause: PAUSE, was_there: false };
+        Ok(following.run().await?)
     }
 
     fn is_for(&self, event: &ShownEvent) -> bool {
@@ -118,6 +110,26 @@ impl Tail {
 }
 
 impl Following {
+    async fn run(&mut self) -> Result<(), ApiError> {
+        loop {
+            match self.follow().await {
+                Ok(Some(())) => return Ok(()),
+                // The console ends a stream now and then.
+                Ok(None) => self.pause = PAUSE,
+                Err(error) if self.was_there && error.may_pass() => say(&format!("{error}; trying again")),
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(self.pause).await;
+            self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Whether the console may have left out some that are wanted, before this one. Where this one is too old to be wanted,
+    /// so were those.
+    fn misses_some_before(&mut self, event: &ShownEvent) -> bool {
+        std::mem::take(&mut self.is_gap) && self.tail.is_for(event)
+    }
+
     /// Follows one stream to its end; `Some`: nothing more is wanted.
     async fn follow(&mut self) -> Result<Option<()>, ApiError> {
         let kinds = self.tail.kind.join(",");
@@ -140,14 +152,16 @@ impl Following {
                 "event" => {
                     let event: ShownEvent =
                         serde_json::from_str(&data).map_err(|_| events.stranger("an event that cannot be read"))?;
+                    self.pause = PAUSE;
+                    if self.misses_some_before(&event) {
+                        say("some events may be left out here: there were more than the console goes through again");
+                    }
                     if self.tail.is_for(&event) {
                         print(&self.tail.written(&event));
                         self.printed += 1;
                     }
                 }
-                "missed" if self.tail.since.is_none() || 0 < self.printed => {
-                    say("some events are left out here: there were more than the console goes through again");
-                }
+                "missed" => self.is_gap = true,
                 // To say where to go on, or what later consoles say.
                 _ => {}
             }
@@ -163,7 +177,82 @@ impl Following {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use axum::routing::get;
+    use futures::StreamExt;
+    use serde_json::json;
+
     use super::*;
+    use crate::client::stand::Stand;
+
+    fn event(at: &str) -> String {
+        let id = "6a1f3c52-9d0b-4e0e-8f43-7b1d5c0a21e7";
+        let event = json!({
+            "id": id, "kind": "message.sent", "at": at, "backend": "b", "correlation_id": null, "session_id": null,
+            "subject": "message", "subject_id": id, "data": {},
+        });
+        format!("id: 7\nevent: event\ndata: {event}\n\n")
+    }
+
+    fn following(stand: &Stand, since: Option<&str>, limit: u64) -> Following {
+        let since = since.map(|since| since.parse().unwrap());
+        let (reach, kind, limit) = (Reach::default(), Vec::new(), Some(limit));
+        let tail = Tail { reach, backend: None, kind, session: None, since, limit, json: true };
+        let (client, last) = (stand.client(None), Some("0".to_owned()));
+        Following { client, tail, last, printed: 0, is_gap: false, pause: PAUSE, was_there: false }
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_told_unless_all_in_it_is_older_than_what_is_wanted() {
+        let since = "2026-11-23T09:00:00Z";
+        for (since, first_at, is_told) in [
+            (Some(since), "2026-11-23T08:59:59Z", false),
+            (Some(since), "2026-11-23T09:00:01Z", true),
+            (None, "2026-11-23T08:59:59Z", true),
+        ] {
+            let stream = "event: missed\ndata: {\"after\":0,\"up_to\":6}\n\n";
+            let stand = Stand::new(Router::new().route("/below/v1/events", get(async move || stream))).await;
+            let mut following = following(&stand, since, 1);
+            following.follow().await.unwrap();
+            let mut misses_before = |at: &str| {
+                let event = event(at);
+                let (_, data) = event.split_once("data: ").unwrap();
+                following.misses_some_before(&serde_json::from_str(data).unwrap())
+            };
+            assert_eq!(misses_before(first_at), is_told, "{since:?} {first_at}");
+            assert!(!misses_before("2026-11-23T09:00:02Z"), "told once, or not at all");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_taken_up_again_behind_a_gateway_and_soon_where_events_came() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        // Every stream breaks off, and every other time nobody but the gateway is there.
+        let events = get(async move || match count.fetch_add(1, Ordering::Relaxed) % 2 {
+            0 => {
+                let pieces = [Ok(event("2026-11-23T09:00:00Z")), Err(std::io::Error::other("broken off"))];
+                let pieces = futures::stream::iter(pieces).then(async |piece| {
+                    // What was said before is on its way.
+                    tokio::task::yield_now().await;
+                    piece
+                });
+                Body::from_stream(pieces).into_response()
+            }
+            _ => (StatusCode::BAD_GATEWAY, "nobody").into_response(),
+        });
+        let stand = Stand::new(Router::new().route("/below/v1/events", events)).await;
+        let mut following = following(&stand, None, 2);
+        following.run().await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        assert_eq!(following.pause, PAUSE);
+    }
 
     #[test]
     fn times_and_kinds_are_read() {

@@ -115,6 +115,18 @@ pub trait Desk: Send + Sync {
     /// [`LedgerError`] says who must act.
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>>;
 
+    /// The newest acts of one name with certain words in their details, as many as `limit` at most. It reads through all
+    /// acts, of which there are few.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn acts_with<'a>(
+        &'a self,
+        action: &'a str,
+        words: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<NumberedAct>, LedgerError>>;
+
     /// Forgets sessions that ended by `now`, and requests and acts of before an instant: at most `limit` of each.
     /// Says how many in all.
     ///

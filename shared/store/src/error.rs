@@ -53,6 +53,17 @@ impl LedgerError {
         matches!(self, Self::Unavailable(cause) if matches!(cause.downcast_ref(), Some(Fault::TooMuch)))
     }
 
+    /// Whether it concerns whoever asked, and nobody who shares a transaction with them.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Unavailable(cause) => {
+                matches!(cause.downcast_ref(), Some(Fault::TooLate | Fault::Changed | Fault::TooMuch))
+            }
+            Self::Denied(_) => false,
+            Self::Corrupt(_) | Self::Unreadable(_) => true,
+        }
+    }
+
     pub(crate) fn corrupt(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::Corrupt(Arc::new(cause))
     }
@@ -86,7 +97,8 @@ pub enum OpenError {
     /// The database cannot hold every text.
     #[error(
         "the database has the encoding {found}, in which not every text can be written: make another with \
-         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
+         `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`, and take along what is in this one, while nothing else \
+         works with it: `pg_dump OLD | psql --set ON_ERROR_STOP=1 NEW`"
     )]
     Encoding {
         /// Its encoding.
@@ -123,6 +135,8 @@ pub(crate) enum Fault {
     Mute,
     #[error("too much fits what is looked for")]
     TooMuch,
+    #[error("too many look for words at this moment")]
+    Searched,
     #[error("whoever claims the message would not wait for the answer")]
     TooLate,
     #[error("the thread that writes the ledger has ended")]

@@ -23,18 +23,20 @@ use crate::consents::{Choice, Consent, ConsentChange, Consents};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
+use journal::Searches;
 use pool::Connections;
 
 /// A ledger in a database.
 pub(crate) struct Postgres {
     connections: Connections,
+    searches: Searches,
 }
 
 impl Postgres {
     pub(crate) async fn open(config: Config, settings: Settings, older: Older) -> Result<Self, OpenError> {
         let connections = Connections::new(config, settings)?;
         schema::prepare(&connections, older).await?;
-        Ok(Self { connections })
+        Ok(Self { connections, searches: Searches::beside(settings.connections_max) })
     }
 }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod consents;
 mod desk;
 mod journal;
+mod log;
 mod memories;
 mod rows;
 mod schema;

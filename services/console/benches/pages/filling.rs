@@ -193,6 +193,7 @@ impl Filling {
     pub(crate) fn asked(&self) -> Vec<(&'static str, String)> {
         let mut numbers = Numbers(1);
         let (text, message) = (numbers.id(), numbers.id());
+        let day_one = Timestamp::from_microsecond(self.now.as_microsecond() - PAUSE * 450_000).unwrap();
         let number = person(4711).replace('+', "%2B");
         vec![
             ("overview", "/".to_owned()),
@@ -204,6 +205,11 @@ impl Filling {
             ("search: rare word", "/messages?q=word19000".to_owned()),
             ("search: two words", "/messages?q=hello+word1234".to_owned()),
             ("search: word, and failed", "/messages?q=hello&state=failed".to_owned()),
+            ("search: three frequent words", "/messages?q=hello+word1+word2".to_owned()),
+            ("search: word, and an application", "/messages?q=hello&application=keyword".to_owned()),
+            ("search: word, and one without messages", "/messages?q=hello&application=nobodys".to_owned()),
+            ("search: word, of one direction", "/messages?q=hello&direction=in".to_owned()),
+            ("search: word, of the first day", format!("/messages?q=hello&until={day_one}")),
             ("search: word that nobody wrote", "/messages?q=nobodywrotethis".to_owned()),
             ("message: the oldest text, explained", format!("/messages/{text}")),
             ("message: its reply", format!("/messages/{message}")),

@@ -104,7 +104,7 @@ pub(super) struct Query {
     kind: Option<String>,
     /// Those of the conversation that this Tropo session began.
     session: Option<String>,
-    /// Those whose error has these words in it.
+    /// Those whose error has these words in it: needs the scope `people`.
     error: Option<String>,
     /// Those of this group.
     group: Option<Uuid>,
@@ -152,7 +152,7 @@ pub(super) async fn list(
     let filter = Filter { ids, backend, queue, reason, kind, session, error, group, since, until };
     let detail = detail.permitted(&caller)?;
     let order = Order { action: Action::Look, place: place.into(), filter, limit: Some(limit), detail };
-    let (letters, summary) = console.letters(&order).await?;
+    let (letters, summary) = console.letters(&caller, &order).await?;
     Ok(Json(Letters { letters, summary: summary.into() }))
 }
 
@@ -201,7 +201,7 @@ pub(super) async fn groups(
 
 /// A dead letter, with its headers and what it says: the oldest with this id.
 ///
-/// Scope: `read`; what it says is masked without `people`.
+/// Scope: `read`; what it says is masked without `people`, and the words of others in its error and headers left out.
 #[utoipa::path(
     get,
     path = "/v1/dead-letters/{id}",
@@ -281,8 +281,8 @@ pub(super) struct Replayed {
 /// Puts a letter back on the queue that it came from, as it is or saying something else.
 ///
 /// Of a `message.send` may change `to`, `text`, `from`, `network` and `expires_at`; of a `message.received` `to`, `text` and
-/// `network`; of anything else nothing. Its id stays, so what was released already is not sent again. Scope: `operate`; to
-/// edit also `people`.
+/// `network`; of anything else nothing. Its id stays, so what was released already is not sent again; and the log of texts and messages
+/// goes on showing what it said first. Scope: `operate`; to edit also `people`.
 #[utoipa::path(
     post,
     path = "/v1/dead-letters/{id}/replay",

@@ -51,7 +51,8 @@ impl Modify for Schemes {
     }
 }
 
-/// The document, with what is the same for all operations: an id of their own, and words for what went as asked.
+/// The document, with what is the same for all operations: an id of their own, and words for what went as asked; and with
+/// what utoipa does not say: that a header which is left out is not written `null`, and how far numbers without a sign go.
 pub(super) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     // Its keys are strings: it is always written.
     let mut document = serde_json::to_value(document).unwrap_or_default();
@@ -62,10 +63,43 @@ pub(super) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
                     set(response, "description", "As asked");
                 }
             }
+            for parameter in list(operation, "/parameters") {
+                if let Some(types) = parameter.pointer_mut("/schema/type").filter(|types| types.is_array()) {
+                    let named =
+                        types.as_array_mut().and_then(|types| types.iter().find(|name| *name != "null").cloned());
+                    *types = named.unwrap_or_default();
+                }
+            }
             set(operation, "operationId", &id(method, path));
         }
     }
+    bound_numbers(&mut document);
     document
+}
+
+/// What is never below zero has no sign, and goes further for that.
+fn bound_numbers(schema: &mut Value) {
+    let is_unsigned = schema.get("minimum").and_then(Value::as_u64).is_some();
+    let unsigned = match schema.get("format").and_then(Value::as_str).filter(|_| is_unsigned) {
+        Some("int32") => Some(("uint32", u64::from(u32::MAX))),
+        Some("int64") => Some(("uint64", u64::MAX)),
+        Some(_) | None => None,
+    };
+    match schema {
+        Value::Object(members) => {
+            if let Some((format, maximum)) = unsigned {
+                members.insert("format".to_owned(), format.into());
+                members.entry("maximum").or_insert(maximum.into());
+            }
+            members.values_mut().for_each(bound_numbers);
+        }
+        Value::Array(items) => items.iter_mut().for_each(bound_numbers),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn list<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn members<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a mut Value)> {

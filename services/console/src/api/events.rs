@@ -22,11 +22,13 @@ use crate::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(super) struct Watched {
     /// Those of this backend.
+    #[param(pattern = "^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$")]
     backend: Option<String>,
     /// Those of these kinds, with commas between them.
     #[param(example = "message.received,message.sent")]
     kind: Option<String>,
     /// Those of this Tropo session, or of the conversation that it began.
+    #[param(pattern = "^[!-~]{0,128}$")]
     session: Option<String>,
     /// Those after this number; from now on where it is left out. The header `Last-Event-ID` comes first.
     after: Option<i64>,

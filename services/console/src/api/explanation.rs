@@ -20,10 +20,10 @@ use crate::problem::Problem;
 #[into_params(parameter_in = Query)]
 pub(super) struct Latest {
     /// The number, or name, of the person.
-    #[param(value_type = String, example = "+15555550177")]
+    #[param(value_type = String, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$", example = "+15555550177")]
     person: Address,
     /// The backend; any, where it is left out.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     backend: Option<BackendName>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Latest {
     get,
     path = "/v1/messages/{id}/explanation",
     tag = "messages",
-    params(("id" = String, Path, description = "An id of a text, message or session", max_length = 128)),
+    params(("id" = String, Path, description = "An id of a text, message or session", pattern = "^[!-~]{1,128}$")),
     responses(
         (status = OK, body = Explanation),
         (status = "4XX", response = Problem),

@@ -40,7 +40,7 @@ pub(super) async fn list(
 #[expect(dead_code, reason = "it is read by its name")]
 struct Exported {
     /// `csv`, or `jsonl`: a JSON object on each line.
-    #[param(example = "csv")]
+    #[param(pattern = "^(csv|jsonl)$", example = "csv")]
     format: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn export(
     get,
     path = "/v1/messages/{id}",
     tag = "messages",
-    params(("id" = String, Path, description = "An id of a text, message or session", max_length = 128)),
+    params(("id" = String, Path, description = "An id of a text, message or session", pattern = "^[!-~]{1,128}$")),
     responses((status = OK, body = Found), (status = "4XX", response = Problem), (status = "5XX", response = Problem)),
     security(("token" = ["read"]), ("session" = ["read"])),
 )]

@@ -39,13 +39,14 @@ pub(super) struct BulkTaken {
 /// Sends a message.
 ///
 /// Answered once the bus has confirmed that it keeps it. Ask again with the same `Idempotency-Key`, or the same id, until
-/// it is: it is sent once. Scope: `send`.
+/// it is: it is sent once. A key is remembered for as long as `console.retention` says, and is of whoever asks: what is
+/// asked for with it must be the same each time, to the letter, or it is refused (422). Scope: `send`.
 #[utoipa::path(
     post,
     path = "/v1/messages",
     tag = "messages",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same message", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same message", pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     request_body = Wanted,
     responses(
@@ -73,7 +74,7 @@ pub(super) async fn send(
     path = "/v1/messages/bulk",
     tag = "messages",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same messages, by their places", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key is the same messages, by their places", pattern = "^[!-~]([ -~]{0,253}[!-~])?$"),
     ),
     request_body = Bulk,
     responses(
@@ -123,7 +124,8 @@ pub(super) async fn text(
 
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(key) = headers.get(KEY) else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let is_good = |key: &&str| (1..=KEY_MAX).contains(&key.len()) && !key.contains(char::is_control);
+    let key = key.to_str().ok().filter(is_good);
     let told = || Problem::bad_request(format!("Idempotency-Key: must be 1 to {KEY_MAX} visible characters of ASCII"));
     key.map(Some).ok_or_else(told)
 }

@@ -45,7 +45,11 @@ pub(super) async fn phones(State(console): State<Arc<Console>>, caller: Caller) 
 #[into_params(parameter_in = Query)]
 pub(super) struct Received {
     /// The number of the phone.
-    #[param(example = "+15555550177")]
+    #[param(
+        max_length = 256,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$",
+        example = "+15555550177"
+    )]
     number: String,
     /// Those after this index.
     #[serde(default)]
@@ -96,6 +100,7 @@ pub(super) async fn received(
 #[into_params(parameter_in = Query)]
 pub(super) struct Logged {
     /// Those of this session.
+    #[param(pattern = "^[!-~]{0,128}$")]
     session: Option<String>,
     /// Those after this line, the oldest first; the latest where it is left out.
     after: Option<u64>,

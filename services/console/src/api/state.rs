@@ -57,6 +57,7 @@ pub(super) async fn backends(State(console): State<Arc<Console>>, caller: Caller
 #[into_params(parameter_in = Query)]
 pub(super) struct From {
     /// `next` of the page before.
+    #[param(pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]{0,256}$")]
     cursor: Option<String>,
 }
 
@@ -112,6 +113,7 @@ pub(super) async fn applications(
 #[into_params(parameter_in = Query)]
 pub(super) struct Account {
     /// The account of one backend alone.
+    #[param(pattern = "^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$")]
     backend: Option<String>,
     /// How long something may be on its way before it is looked for: 10s where left out.
     #[param(example = "10s")]

@@ -16,6 +16,9 @@ use crate::simulated::TropoLine;
 /// How long a message may wait for an egress before something may be wrong, in seconds.
 const WAITS_LONG_S: i64 = 60;
 
+/// After this attempt egress does not tell of each: what it told last may have changed since.
+const TOLD_UP_TO: u32 = 8;
+
 /// What is on record of a message.
 struct Record<'a> {
     case: &'a Case,
@@ -111,6 +114,10 @@ impl<'a> Record<'a> {
         let released = self.last(Kind::MessageReleased.as_str());
         let later = [Kind::SessionResult, Kind::MessageSent, Kind::MessageDelivered, Kind::MessageUnconfirmed];
         let proof = released.or_else(|| later.iter().find_map(|kind| self.last(kind.as_str())));
+        // What failed in a session had one.
+        let in_session =
+            |event: &&JournalEvent| said::<MessageFailed>(event).is_some_and(|failed| failed.session_id.is_some());
+        let proof = proof.or_else(|| self.all(Kind::MessageFailed.as_str()).filter(in_session).last());
         let marks = [Mark::Released, Mark::Unconfirmed, Mark::Sent, Mark::Failed, Mark::Delivered];
         if proof.is_some() || self.has(&marks) {
             let launched = self.last(Kind::MessageLaunched.as_str());
@@ -177,7 +184,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What kept the latest attempt from being handed over; what kept those before it no longer matters.
+    /// What kept the latest attempt that is told from being handed over; what kept those before it no longer matters.
     fn delayed(&self) -> Option<&'a JournalEvent> {
         let launched = self.last(Kind::MessageLaunched.as_str());
         let delayed = self.last(Kind::MessageDelayed.as_str());
@@ -231,13 +238,18 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What has kept it from being handed over: of the latest attempt.
+    /// What has kept it from being handed over: of the latest attempt that is told.
     fn hindrance(&self, evidence: &mut Vec<Evidence>) -> Option<(String, Cause)> {
-        let Some(delayed) = self.delayed().and_then(said::<MessageDelayed>) else {
+        let told = self.delayed().and_then(|event| Some((event.at, said::<MessageDelayed>(event)?)));
+        let Some((at, delayed)) = told else {
             self.last(Kind::MessageLaunched.as_str())?;
             return Some(self.not_called_back(evidence));
         };
-        let status = delayed.status.map_or_else(String::new, |status| format!(" (status {status})"));
+        let status = delayed.status.map(|status| format!("status {status}"));
+        let MessageDelayed { attempt, .. } = delayed;
+        let of = (TOLD_UP_TO <= attempt).then(|| format!("as of attempt {attempt}, at {}", words::time(at)));
+        let details = [status, of].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let details = if details.is_empty() { details } else { format!(" ({details})") };
         let (because, cause) = match delayed.reason {
             DelayedReason::NoCallBack => return Some(self.not_called_back(evidence)),
             DelayedReason::Refused => ("Tropo refuses to create a session", Cause::TokenRefused),
@@ -247,7 +259,7 @@ impl<'a> Record<'a> {
             DelayedReason::Unreadable => ("Tropo's answer could not be understood", Cause::AnswerUnreadable),
             DelayedReason::Ledger => ("our own record of releases could not be read", Cause::LedgerAway),
         };
-        Some((self.case.quoting(&format!("{because}{status}"), Some(&delayed.detail)), cause))
+        Some((self.case.quoting(&format!("{because}{details}"), Some(&delayed.detail)), cause))
     }
 
     /// A session was created, and did not come for its message.

@@ -4,6 +4,7 @@ mod stage;
 
 use protocol::{DelayedReason, FailureReason, IgnoredReason, ResultHandler, RoutedOutcome, SaidWord};
 use serde_json::json;
+use store::Marks;
 
 use super::*;
 use stage::Stage;
@@ -175,6 +176,10 @@ fn a_document_that_did_not_become_a_message_says_why() {
         let explanation = check(&stage, "yyyyn", Outcome::Failed, Some(cause));
         assert!(explanation.verdict.ends_with(": no such network."), "{}", explanation.verdict);
     }
+    // The release is not on record, nor a mark of it.
+    let mut stage = Stage::text().answered().launched("b1", 1).failed(Some("b1"), FailureReason::SessionError, "no");
+    stage.case.messages[0].marks = Marks::default();
+    check(&stage, "yyyyn", Outcome::Failed, Some(Cause::DocumentRefused));
     let undelivered =
         has().sent("b1").failed(Some("b1"), FailureReason::Undelivered, "the carrier reported \"failed\"");
     check(&undelivered, "yyyyn", Outcome::Failed, Some(Cause::Undelivered));
@@ -253,6 +258,17 @@ fn what_kept_an_earlier_attempt_no_longer_matters() {
     let again = || Stage::text().answered().delayed(DelayedReason::Refused).launched("b1", 2);
     check(&again(), "yyy??", Outcome::UnderWay, None);
     check(&again().expired(), "yyynn", Outcome::Failed, Some(Cause::NeverCalledBack));
+}
+
+#[test]
+fn which_attempt_is_meant_is_said_where_not_every_one_is_told() {
+    let because = |attempt| {
+        let stage = Stage::text().answered().delayed_at(attempt, DelayedReason::Unavailable);
+        check(&stage, "yyy??", Outcome::UnderWay, Some(Cause::TropoUnavailable)).questions[3].because.clone()
+    };
+    assert!(because(7).starts_with("Not yet: Tropo is not working (status 503)"), "{}", because(7));
+    let late = because(16);
+    assert!(late.starts_with("Not yet: Tropo is not working (status 503, as of attempt 16, at 20"), "{late}");
 }
 
 #[test]
@@ -374,7 +390,7 @@ proptest::proptest! {
         case.lines = lines.iter().filter_map(|index| case.lines.get(index % case.lines.len()).cloned()).collect();
         let known = case.messages.iter_mut().chain(&mut case.text);
         for (line, marks) in known.zip(&marks) {
-            line.marks = store::Marks::of_number(*marks).unwrap();
+            line.marks = Marks::of_number(*marks).unwrap();
         }
         case.text = case.text.filter(|_| has_text);
         case.about = if is_about_text { case.text.clone() } else { case.messages.first().cloned() };

@@ -57,8 +57,8 @@ impl Attempts {
         Ok(())
     }
 
-    /// Somebody knew the password: the attempt does not count.
-    pub(super) fn succeeded(&self, address: Option<IpAddr>, name: &str) {
+    /// Somebody knew the password, or it was not looked at: the attempt does not count.
+    pub(super) fn give_back(&self, address: Option<IpAddr>, name: &str) {
         let mut used = self.used();
         for key in keys(address, name) {
             if let Some(until) = used.get_mut(&key) {

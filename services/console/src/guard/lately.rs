@@ -13,41 +13,61 @@ const HOLDS: Duration = Duration::from_mins(5);
 /// How many sessions are remembered.
 const REMEMBERED_MAX: usize = 1000;
 
-/// The sessions that the database knew lately, and until when that holds.
+/// What is known of a session, and until when that holds.
+#[derive(Debug)]
+struct Known {
+    /// Who is signed in; `None`: it has ended, whatever a request that was in hand by then has read.
+    signed_in: Option<SignedIn>,
+    until: Timestamp,
+}
+
+/// The sessions that the database knew lately.
 #[derive(Debug, Default)]
-pub(super) struct Lately(Mutex<HashMap<Digest, (SignedIn, Timestamp)>>);
+pub(super) struct Lately(Mutex<HashMap<Digest, Known>>);
 
 impl Lately {
     /// What the database says of a session.
     pub(super) fn learn(&self, session: &Digest, signed_in: Option<&SignedIn>, now: Timestamp) {
         let mut known = self.known();
+        if known.get(session).is_some_and(|known| known.signed_in.is_none() && now < known.until) {
+            return;
+        }
         let Some(signed_in) = signed_in else {
             known.remove(session);
             return;
         };
-        if REMEMBERED_MAX <= known.len() && !known.contains_key(session) {
-            known.retain(|_, (_, until)| now < *until);
-            // Where all of them are in use, the new one does without.
-            if REMEMBERED_MAX <= known.len() {
-                return;
-            }
-        }
-        let until = now.checked_add(HOLDS).unwrap_or(now).min(signed_in.until);
-        known.insert(*session, (signed_in.clone(), until));
+        let until = holds(now).min(signed_in.until);
+        remember(&mut known, session, Known { signed_in: Some(signed_in.clone()), until }, now);
     }
 
     /// What the database said of a session, if that still holds.
     pub(super) fn find(&self, session: &Digest, now: Timestamp) -> Option<SignedIn> {
-        self.known().get(session).filter(|(_, until)| now < *until).map(|(signed_in, _)| signed_in.clone())
+        self.known().get(session).filter(|known| now < known.until)?.signed_in.clone()
     }
 
     /// Somebody signs out.
-    pub(super) fn forget(&self, session: &Digest) {
-        self.known().remove(session);
+    pub(super) fn end(&self, session: &Digest, now: Timestamp) {
+        let mut known = self.known();
+        known.remove(session);
+        remember(&mut known, session, Known { signed_in: None, until: holds(now) }, now);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Digest, (SignedIn, Timestamp)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Digest, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn holds(now: Timestamp) -> Timestamp {
+    now.checked_add(HOLDS).unwrap_or(now)
+}
+
+/// Remembers it, if there is room: where all that are remembered are in use, a new one does without.
+fn remember(all: &mut HashMap<Digest, Known>, session: &Digest, known: Known, now: Timestamp) {
+    if REMEMBERED_MAX <= all.len() && !all.contains_key(session) {
+        all.retain(|_, known| now < known.until);
+    }
+    if all.len() < REMEMBERED_MAX || all.contains_key(session) {
+        all.insert(*session, known);
     }
 }
 
@@ -76,8 +96,11 @@ mod tests {
         assert_eq!(lately.find(&long.session, at(300)), None);
         assert_eq!(lately.find(&short.session, at(99)), Some(short.clone()));
         assert_eq!(lately.find(&short.session, at(100)), None);
-        lately.forget(&long.session);
+        lately.end(&long.session, at(1));
         assert_eq!(lately.find(&long.session, at(1)), None);
+        // A request that was in hand read of it before.
+        lately.learn(&long.session, Some(&long), at(2));
+        assert_eq!(lately.find(&long.session, at(2)), None);
         lately.learn(&short.session, None, at(1));
         assert_eq!(lately.find(&short.session, at(1)), None);
     }

@@ -32,6 +32,10 @@ use crate::{Console, observe};
 /// Where one signs in.
 pub(super) const PATH: &str = "/login";
 
+/// What is said where a session could not be ended everywhere.
+const NOT_ENDED: &str = "this browser is signed out; the database does not answer, so whoever has the former cookie \
+                         elsewhere is signed in until the session ends by itself";
+
 /// Where a visitor was about to go.
 #[derive(Deserialize)]
 struct Next {
@@ -90,16 +94,14 @@ async fn sign_in(
         Ok(proof) => proof,
         Err(refused) => return Ok(refused.answer(&console, &next)),
     };
-    let desk = &console.database()?.desk;
     // A browser that signs in again is another session: what was known of the former one is of no use.
     if let Some(former) = Secret::of_cookie(&headers) {
-        console.guard.lately.forget(&former.digest());
-        desk.sign_out(&former.digest()).await?;
+        console.end(&former.digest()).await?;
     }
     let secret = Secret::random(&*console.environment.chance);
     let (session, session_max) = (secret.digest(), console.config.session_max);
     let until = now.checked_add(session_max).unwrap_or(now);
-    desk.sign_in(&SignedIn { session, user, proof, since: now, until }).await?;
+    console.database()?.desk.sign_in(&SignedIn { session, user, proof, since: now, until }).await?;
     let mut response = Redirect::to(own_path(&next)).into_response();
     let cookie = secret.cookie(&headers, session_max);
     response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -129,10 +131,13 @@ impl Guard {
         if PASSWORD_BYTES_MAX < password.expose_secret().len() {
             return Err(NotSignedIn::Wrong);
         }
-        let proof = self.users.sign_in(user, password).await.map_err(|Busy| NotSignedIn::Busy)?;
-        let proof = proof.ok_or(NotSignedIn::Wrong)?;
-        self.attempts.succeeded(address, user);
-        Ok(proof)
+        let proof = match self.users.sign_in(user, password).await {
+            Ok(Some(proof)) => Ok(proof),
+            Ok(None) => return Err(NotSignedIn::Wrong),
+            Err(Busy) => Err(NotSignedIn::Busy),
+        };
+        self.attempts.give_back(address, user);
+        proof
     }
 }
 
@@ -160,14 +165,29 @@ async fn sign_out(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     Form { visitor, fields: Logout {} }: Form<Logout>,
-) -> Result<Response, Problem> {
-    if let Some(secret) = visitor.caller.session() {
-        console.guard.lately.forget(&secret.digest());
-        console.database()?.desk.sign_out(&secret.digest()).await?;
-    }
-    let mut response = Redirect::to(PATH).into_response();
+) -> Response {
+    let ended = match visitor.caller.session() {
+        Some(secret) => console.end(&secret.digest()).await,
+        None => Ok(()),
+    };
+    // Whatever the database says: the browser is signed out.
+    let mut response = match ended {
+        Ok(()) => Redirect::to(PATH).into_response(),
+        Err(_) => Problem::unavailable(NOT_ENDED).into_response(),
+    };
     response.headers_mut().extend(sessions::no_cookie(&headers).map(|cookie| (header::SET_COOKIE, cookie)));
-    Ok(response)
+    response
+}
+
+impl Console {
+    /// Ends a session, for all replicas.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    async fn end(&self, session: &Digest) -> Result<(), Problem> {
+        self.guard.lately.end(session, self.environment.now());
+        Ok(self.database()?.desk.sign_out(session).await?)
+    }
 }
 
 /// Where to go, if it is a page of ours; else to the first one. A browser takes what begins with `//` or `/\` for another

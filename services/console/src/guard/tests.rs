@@ -5,8 +5,9 @@ mod stage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
+use store::SignedIn;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -180,6 +181,47 @@ async fn who_tries_too_often_has_to_wait_even_with_the_right_password() {
     assert_eq!(elsewhere.status, StatusCode::SEE_OTHER, "ann herself is elsewhere");
     stage.pass(Duration::from_secs(wait));
     assert_eq!(stage.sign_in("ann", PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_password_that_was_not_looked_at_is_no_attempt() {
+    let stage = Stage::new(guarded()).await;
+    let attempt = async |number: u32| {
+        let from = format!("192.0.2.{number}:1");
+        stage.ask(Asked::post("/login").browsing().from(&from).form("user=nobody&password=wrong")).await.status
+    };
+    let in_the_way = futures::future::join_all((0..34).map(&attempt));
+    let more = async {
+        for _ in 0..12 {
+            assert_eq!(attempt(99).await, StatusCode::SERVICE_UNAVAILABLE);
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = in_the_way => panic!("all of them were looked at meanwhile"),
+        () = more => {}
+    }
+}
+
+#[tokio::test]
+async fn who_signs_out_while_the_database_is_away_is_signed_out_in_this_browser() {
+    let stage = Stage::without_database(guarded(), tempfile::tempdir().unwrap());
+    let (guard, now) = (&stage.console.guard, stage.console.environment.now());
+    let secret = Secret::random(&*stage.console.environment.chance);
+    let cookie = secret.cookie(&HeaderMap::new(), Duration::from_hours(1)).unwrap();
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+    let proof = guard.users.sign_in("ann", PASSWORD.into()).await.unwrap().unwrap();
+    let (session, user, until) = (secret.digest(), "ann".to_owned(), now + Duration::from_hours(1));
+    guard.lately.learn(&session, Some(&SignedIn { session, user, proof, since: now, until }), now);
+    let known = stage.ask(Asked::get("/tried").browsing().cookie(cookie)).await;
+    assert_eq!(known.status, StatusCode::OK, "{known:?}");
+    let form = format!("csrf={}", secret.csrf());
+    let out = stage.ask(Asked::post("/logout").browsing().cookie(cookie).form(&form)).await;
+    assert_eq!(out.status, StatusCode::SERVICE_UNAVAILABLE, "{out:?}");
+    assert!(out.header("set-cookie").starts_with("tropomq=; Path=/; Max-Age=0;"), "{out:?}");
+    assert!(out.body.contains("this browser is signed out"), "{out:?}");
+    let after = stage.ask(Asked::get("/tried").browsing().cookie(cookie)).await;
+    assert_eq!(after.status, StatusCode::SERVICE_UNAVAILABLE, "{after:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use messaging::dead::{self, Outcome, Place, Summary, Told};
+use messaging::headers::{
+    ATTEMPT, CAUSATION_ID, DEAD_AT, EDITED_AT, ERROR, QUEUE, REASON, REPLAYED_AT, ROUTING_KEY, TRACEPARENT,
+};
 use protocol::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,6 +13,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::advice::advice;
+
+/// The headers that are ours.
+const OURS: [&str; 10] =
+    [CAUSATION_ID, TRACEPARENT, ATTEMPT, QUEUE, ROUTING_KEY, REASON, ERROR, REPLAYED_AT, DEAD_AT, EDITED_AT];
 
 /// A dead letter, or a message that no queue was bound for.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
@@ -33,7 +40,7 @@ pub(crate) struct Letter {
     pub(crate) attempts: Option<u32>,
     /// The Tropo session that began its conversation.
     pub(crate) session: Option<String>,
-    /// The chain of causes, outermost first.
+    /// The chain of causes, outermost first; the first of them alone for whoever may not see people.
     pub(crate) error: Option<String>,
     /// Who published it.
     pub(crate) application: Option<String>,
@@ -42,7 +49,8 @@ pub(crate) struct Letter {
     pub(crate) published: Option<Timestamp>,
     /// How long its body is.
     pub(crate) body_bytes: usize,
-    /// Every header that it has; left out where only a line was asked for.
+    /// Every header that it has, or for whoever may not see people, every one that is ours; left out where only a line was
+    /// asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) headers: BTreeMap<String, String>,
     /// Its body, if that was asked for; the values in it masked from whoever may not see people.
@@ -52,9 +60,18 @@ pub(crate) struct Letter {
     pub(crate) group: Uuid,
 }
 
-impl From<dead::Letter> for Letter {
-    fn from(letter: dead::Letter) -> Self {
+impl Letter {
+    /// A letter, as somebody may see it who may see people, or may not: then without the words of others.
+    pub(super) fn seen(mut letter: dead::Letter, sees_people: bool) -> Self {
         let group = letter.group();
+        if !sees_people {
+            // What follows the first link is an answer of somebody, or what was wrong with their words.
+            letter.error = letter.error.is_some().then(|| first_link(&letter.cause()).to_owned());
+            letter.headers.retain(|name, _| OURS.contains(&name.as_str()));
+            if let (Some(error), Some(header)) = (&letter.error, letter.headers.get_mut(ERROR)) {
+                header.clone_from(error);
+            }
+        }
         let dead::Letter { time, id, kind, backend, queue, routing_key, reason, attempts, .. } = letter;
         let dead::Letter { session, error, application, published, body_bytes, headers, payload, .. } = letter;
         Self {
@@ -76,6 +93,11 @@ impl From<dead::Letter> for Letter {
             group,
         }
     }
+}
+
+/// The first of a chain of causes.
+fn first_link(cause: &str) -> &str {
+    cause.split_once(": ").map_or(cause, |(first, _)| first)
 }
 
 /// Letters that died of the same cause.
@@ -166,22 +188,25 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// What is on record of its end, if it is one.
-    pub(super) fn end(&self) -> Option<Value> {
-        match self {
-            Self::Begun { .. } | Self::Letter { .. } => None,
-            Self::Done(summary) => Some(json!({ "summary": summary })),
-            Self::Failed { error, summary } => Some(json!({ "summary": summary, "ended_early": error })),
-        }
-    }
-}
-
-impl From<Told> for Progress {
-    fn from(told: Told) -> Self {
+    /// What is told to somebody who may see people, or may not.
+    pub(super) fn seen(told: Told, sees_people: bool) -> Self {
         match told {
-            Told::Letter { letter, outcome } => Self::Letter { letter: Box::new(Letter::from(*letter)), outcome },
+            Told::Letter { letter, outcome } => {
+                Self::Letter { letter: Box::new(Letter::seen(*letter, sees_people)), outcome }
+            }
             Told::Done(summary) => Self::Done(summary.into()),
             Told::Failed { error, summary } => Self::Failed { error, summary: summary.into() },
+        }
+    }
+
+    /// What is on record of its end beside what was ordered, if it is one.
+    pub(super) fn end(&self, ordered: &Value) -> Option<Value> {
+        match self {
+            Self::Begun { .. } | Self::Letter { .. } => None,
+            Self::Done(summary) => Some(json!({ "ordered": ordered, "summary": summary })),
+            Self::Failed { error, summary } => {
+                Some(json!({ "ordered": ordered, "summary": summary, "ended_early": error }))
+            }
         }
     }
 }

@@ -49,6 +49,7 @@ fn backend(backend: &BackendState, caller: &Caller) -> Markup {
         backlog,
         recent,
         last_failure,
+        is_failure_known,
     } = backend;
     html! {
         section.card {
@@ -71,10 +72,13 @@ fn backend(backend: &BackendState, caller: &Caller) -> Markup {
                 dt { "Waiting" } dd { (parts::waiting(backlog.as_ref())) }
                 dt { "Last five minutes" }
                 dd {
-                    @if recent.is_empty() { span.soft { "nothing" } }
-                    ul.inline { @for (kind, count) in recent { li { (kinds::told(kind).0) " " b { (count) } } } }
+                    @match recent {
+                        None => span.soft { "not known" },
+                        Some(recent) if recent.is_empty() => span.soft { "nothing" },
+                        Some(recent) => ul.inline { @for (kind, count) in recent { li { (kinds::told(kind).0) " " b { (count) } } } },
+                    }
                 }
-                dt { "Last failure" } dd { (failure(last_failure.as_ref())) }
+                dt { "Last failure" } dd { @if *is_failure_known { (failure(last_failure.as_ref())) } @else { span.soft { "not known" } } }
             }
             p.row {
                 a href=(address::with("/messages", &[("backend", Some(name.as_str()))])) { "Its messages" }

@@ -168,7 +168,7 @@ async fn of_group(console: &Console, visitor: &Visitor, query: &Query, group: &G
     let filter = Filter { group: Some(group.id), ..Filter::default() };
     let order =
         Order { action: Action::Look, place: query.place.into(), filter, limit: Some(LISTED), detail: Detail::Line };
-    let (listed, summary) = console.letters(&order).await?;
+    let (listed, summary) = console.letters(&visitor.caller, &order).await?;
     let rows: Vec<_> = listed.iter().map(|letter| letter_row(query, letter)).collect();
     let Group { queue, backend, kind, reason, cause, count, first, last, advice, .. } = group;
     let meant = working::Meant::Group { id: group.id, count: *count };

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::address;
 use super::layout::{Page, Place};
 use super::pieces::{self, Column, Tone};
+use super::pulse::ABOUT_MAX;
 use crate::acts::ShownAct;
 use crate::api::asked::Named;
 use crate::api::explanation;
@@ -98,10 +99,15 @@ fn main(caller: &Caller, id: &str, explanation: &Explanation, edited: Option<&Sh
 fn pulse(id: &str, Explanation { about, text, replies, sessions, .. }: &Explanation) -> String {
     let lines = about.iter().chain(text).chain(replies.iter().map(|reply| &reply.message));
     let lines = lines.map(|message| message.id.to_string());
-    let sessions = sessions.iter().map(|session| session.id.as_str().to_owned());
-    let all: BTreeSet<String> = std::iter::once(id.to_owned()).chain(lines).chain(sessions).collect();
-    let all: Vec<String> = all.into_iter().collect();
+    let sessions = sessions.iter().rev().map(|session| session.id.as_str().to_owned());
+    let all = first_of(std::iter::once(id.to_owned()).chain(lines).chain(sessions));
     address::with("/pulse", &[("about", Some(&all.join(" ")))])
+}
+
+/// As many different ids as are looked for, the first of them.
+fn first_of(ids: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    ids.filter(|id| seen.insert(id.clone())).take(ABOUT_MAX).collect()
 }
 
 /// How it stands, in a sentence.
@@ -313,4 +319,16 @@ fn table(timeline: &[Evidence]) -> Markup {
     };
     let rows: Vec<_> = timeline.iter().enumerate().map(row).collect();
     pieces::table("Everything that is on record, in order", &TIMELINE, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_first_is_never_pushed_out() {
+        let ids = ["z", "y", "z"].map(str::to_owned).into_iter().chain((0..200).map(|number| number.to_string()));
+        let found = first_of(ids);
+        assert_eq!((found.len(), &found[..3]), (ABOUT_MAX, ["z", "y", "0"].map(str::to_owned).as_slice()));
+    }
 }

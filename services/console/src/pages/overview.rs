@@ -19,7 +19,7 @@ use super::rates;
 use crate::Console;
 use crate::guard::{Caller, Scope, Visitor};
 use crate::problem::Problem;
-use crate::status::Status;
+use crate::status::{Amiss, Status};
 pub(crate) use glance::Glance;
 
 /// How far back the charts go.
@@ -65,65 +65,27 @@ async fn main(console: &Console, caller: &Caller) -> Result<Markup, Problem> {
 
 /// Whether all is well, and if not, what is not.
 fn verdict(status: &Status, balance: &balance::Balance) -> Markup {
-    let amiss = amiss(status, balance);
+    let unbalanced = balance.is_amiss().then(|| Amiss::on("/#balance", "The account does not add up."));
+    let amiss: Vec<_> = status.amiss.iter().chain(&unbalanced).collect();
     html! {
         @if amiss.is_empty() {
             p.said.done { (pieces::badge(Tone::Good, "all is well", "")) " Every process is ready, and every backend is served." }
         } @else {
             div.said.failed {
                 p { (pieces::badge(Tone::Bad, "needs a look", "")) }
-                ul { @for told in amiss { li { (told) } } }
+                ul {
+                    @for Amiss { told, page } in amiss {
+                        li { (told) @if let Some(page) = page { " " a href=(page) { "See more" } } }
+                    }
+                }
             }
         }
     }
-}
-
-/// What is not as it should be.
-fn amiss(status: &Status, balance: &balance::Balance) -> Vec<Markup> {
-    let mut amiss = Vec::new();
-    for process in status.processes.iter().filter(|process| !process.is_ready) {
-        amiss.push(
-            html! { "The process “" (process.name) "” takes no work: see " a href="#processes" { "Processes" } "." },
-        );
-    }
-    for backend in status.backends.iter().filter(|backend| backend.is_served == Some(false)) {
-        amiss.push(html! { "Nobody sends the messages of the backend “" (backend.name) "”: is an egress running?" });
-    }
-    match &status.queues {
-        None => amiss.push(html! { "The bus does not tell what waits: is it running?" }),
-        Some(queues) => {
-            if queues.texts.consumers == 0 {
-                amiss.push(html! { "Nobody handles the texts that come in: is a router running?" });
-            }
-            if queues.journal.consumers == 0 {
-                amiss.push(html! { "Nobody keeps what happens: is a journal running? Until then these pages show nothing new." });
-            }
-            if 0 < queues.dead {
-                amiss.push(
-                    html! { (counted(queues.dead, "dead letter")) ": " a href="/dead-letters" { "see why" } "." },
-                );
-            }
-            if 0 < queues.unrouted {
-                amiss.push(html! { (counted(queues.unrouted, "message")) " that no queue took: " a href="/dead-letters" { "see them" } "." });
-            }
-        }
-    }
-    if status.journal.is_none() {
-        amiss.push(html! { "The database does not answer: the console's log says why." });
-    }
-    if balance.is_amiss() {
-        amiss.push(html! { "The account does not add up: see " a href="#balance" { "Balance" } "." });
-    }
-    amiss
-}
-
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The numbers of the last minutes.
 fn figures(status: &Status) -> Markup {
-    let recent = |kind: &str| -> u64 { status.backends.iter().filter_map(|backend| backend.recent.get(kind)).sum() };
+    let recent = |kind| pieces::known(status.backends.iter().map(|backend| backend.count(&[kind])).sum());
     let waiting =
         status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
     let dead = status.queues.as_ref().map(|queues| queues.dead);
@@ -133,15 +95,14 @@ fn figures(status: &Status) -> Markup {
             [replies.p50_ms, replies.p95_ms, replies.p99_ms].map(|ms| chart::number(seconds(ms)));
         html! { (half) " s" span.soft { "half; 95\u{a0}% " (most) "\u{a0}s, 99\u{a0}% " (nearly_all) "\u{a0}s" } }
     });
-    let none = || html! { span.soft { "–" } };
     html! {
         dl.figures {
             (figure("Texts, five minutes", recent("message.received")))
             (figure("Messages sent, five minutes", recent("message.sent")))
-            (figure("Replies handed over within", replies.unwrap_or_else(none)))
-            (figure("Waiting now", waiting.map_or_else(none, |waiting| waiting.render())))
+            (figure("Replies handed over within", replies.unwrap_or_else(pieces::not_known)))
+            (figure("Waiting now", pieces::known(waiting)))
             (figure("Unconfirmed, five minutes", html! { a href="/messages?state=unconfirmed" { (recent("message.unconfirmed")) } }))
-            (figure("Dead letters", html! { a href="/dead-letters" { (dead.map_or_else(none, |dead| dead.render())) } }))
+            (figure("Dead letters", html! { a href="/dead-letters" { (pieces::known(dead)) } }))
         }
     }
 }

@@ -78,6 +78,16 @@ pub(crate) fn state(standing: Option<Standing>) -> Markup {
     badge(tone, word, meaning)
 }
 
+/// A number, if it is known.
+pub(crate) fn known(number: Option<u64>) -> Markup {
+    number.map_or_else(not_known, |number| number.render())
+}
+
+/// What stands for what is not known.
+pub(crate) fn not_known() -> Markup {
+    html! { span.soft title="not known" { "–" } }
+}
+
 /// A time, in UTC; scripts write it in the time of whoever reads it.
 pub(crate) fn time(at: Timestamp) -> Markup {
     html! {

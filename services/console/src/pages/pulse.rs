@@ -15,7 +15,7 @@ use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 
 /// How many texts, messages and sessions a page can be about.
-const ABOUT_MAX: usize = 64;
+pub(super) const ABOUT_MAX: usize = 64;
 
 /// What a page shows.
 #[derive(Deserialize)]

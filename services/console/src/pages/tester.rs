@@ -124,11 +124,17 @@ async fn texted(console: &Console, visitor: &Visitor, draft: &Draft) -> Result<u
         };
         if let Err(problem) = sent {
             let problem = if count == 1 { problem } else { problem.after(format!("text {} of {count}", done + 1)) };
-            let left = texts.get(done..).unwrap_or_default().join("\n");
-            return Err(Unsent { problem, left: Some(left) });
+            let left = Some(left(&texts, done, &problem));
+            return Err(Unsent { problem, left });
         }
     }
     Ok(count)
+}
+
+/// What is to be sent again of texts of which so many were sent before something was wrong with one. What may have come in
+/// is not: that is for whoever looks.
+fn left(texts: &[&str], done: usize, problem: &Problem) -> String {
+    texts.get(done + usize::from(problem.may_be_sent())..).unwrap_or_default().join("\n")
 }
 
 fn field(name: &str, error: impl std::fmt::Display) -> Problem {
@@ -189,5 +195,21 @@ fn form(console: &Console, visitor: &Visitor, draft: &Draft) -> Markup {
             }
             p { button.main type="submit" { "Send" } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_come_in_is_not_offered_to_be_sent_again() {
+        let check = |texts: &[&str], may_be_sent, expected| {
+            assert_eq!(left(texts, texts.len() - 1, &Problem::not_kept("why", may_be_sent)), expected);
+        };
+        check(&["one"], true, "");
+        check(&["one"], false, "one");
+        assert_eq!(left(&["one", "two", "three"], 1, &Problem::not_kept("why", true)), "three");
+        assert_eq!(left(&["one", "two", "three"], 1, &Problem::unprocessable("why")), "two\nthree");
     }
 }

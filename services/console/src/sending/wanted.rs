@@ -14,7 +14,9 @@ use crate::problem::Problem;
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    /// An id of your own: the same id is sent once.
+    /// An id of your own, a fresh UUID for each message; it gets one where it is left out. However often it is asked for,
+    /// the same id is sent once, for as long as `egress.retention` says. So ask again with the same id and the same words:
+    /// with others, nobody knows which of them are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uuid)]
     pub id: Option<EventId>,
@@ -22,21 +24,21 @@ pub struct Wanted {
     #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "my-tropo-backend")]
     pub backend: BackendName,
     /// Who shall get it: a number with its country code, a short code, or on other networks than SMS and MMS a name.
-    #[schema(value_type = String, min_length = 1, max_length = 256, example = "+15555550177")]
+    #[schema(value_type = String, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$", example = "+15555550177")]
     pub to: Address,
     /// The words.
-    #[schema(value_type = String, min_length = 1, max_length = 40960, example = "Your results are in.")]
+    #[schema(value_type = String, min_length = 1, max_length = 40960, pattern = "^[^\\x00]*$", example = "Your results are in.")]
     pub text: MessageText,
     /// The number to send from; the backend's own where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub from: Option<Address>,
     /// The network; SMS where it is left out.
     #[serde(default = "Network::sms")]
     #[schema(value_type = String, default = "SMS", pattern = "^[A-Za-z]{1,16}$")]
     pub network: Network,
     /// How long it is worth sending, in seconds; as configured where it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub expires_in_s: Option<NonZeroU32>,
 }
@@ -49,10 +51,10 @@ pub struct TextWanted {
     #[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "my-tropo-backend")]
     pub backend: BackendName,
     /// Who texts.
-    #[schema(value_type = String, min_length = 1, max_length = 256, example = "+15555550177")]
+    #[schema(value_type = String, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$", example = "+15555550177")]
     pub from: Address,
     /// The words.
-    #[schema(value_type = String, min_length = 1, max_length = 40960, example = "echo hello")]
+    #[schema(value_type = String, min_length = 1, max_length = 40960, pattern = "^[^\\x00]*$", example = "echo hello")]
     pub text: MessageText,
     /// The network; SMS where it is left out.
     #[serde(default = "Network::sms")]

@@ -83,8 +83,8 @@ impl ShownEvent {
     }
 }
 
-/// The data of an event without what names or quotes a person: numbers and yes or no stay, and the words that are known to
-/// be ours.
+/// The data of an event without what names or quotes a person: short numbers and yes or no stay, and the words that are
+/// known to be ours.
 pub(crate) fn masked(data: Value) -> Value {
     mask("", data)
 }
@@ -106,6 +106,10 @@ fn mask(name: &str, data: Value) -> Value {
             Value::String(said.parse().map_or_else(|_| MASKED.to_owned(), |address: Address| person(&address, false)))
         }
         Value::String(_) => Value::String(MASKED.to_owned()),
+        // A number of somebody may be written without quotes.
+        Value::Number(ref said) if !PLAIN.contains(&name) && numbers(&said.to_string()) != said.to_string() => {
+            Value::String(MASKED.to_owned())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => data,
     }
 }
@@ -129,6 +133,8 @@ mod tests {
             "said": [{ "words": "x", "phase": "answer" }],
             "notes": { "status": "pregnant" },
             "something_new": "anybody",
+            "person": 15_555_550_177_u64,
+            "took_ms": 99_999,
         });
         let expected = json!({
             "message_id": "6a1f3c52-9d0b-4e0e-8f43-7b1d5c0a21e7",
@@ -141,6 +147,8 @@ mod tests {
             "said": [{ "words": "•••", "phase": "answer" }],
             "notes": { "status": "•••" },
             "something_new": "•••",
+            "person": "•••",
+            "took_ms": 99_999,
         });
         assert_eq!(masked(data), expected);
     }

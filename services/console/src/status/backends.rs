@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use messaging::Depths;
 use protocol::topology::QueueName;
 use protocol::{Address, BackendName, EventId, Kind, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{DEAD_LETTER, EventsOf, Journal, LedgerError, LogFilter, LogPage, Logged, Standing};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::{WINDOW, Waiting};
+use super::watched::ANSWER_MAX;
+use super::{WINDOW, Waiting, in_time};
 use crate::guard::{Caller, Scope};
 use crate::problem::Problem;
 use crate::{Console, observe, shown};
@@ -38,10 +42,21 @@ pub struct BackendState {
     pub is_served: Option<bool>,
     /// The messages that wait for egress; `null` while the bus does not tell.
     pub backlog: Option<Waiting>,
-    /// How many events of each kind there were in the last five minutes.
-    pub recent: BTreeMap<String, u64>,
-    /// What failed last.
+    /// How many events of each kind there were in the last five minutes; `null` while the database does not tell.
+    pub recent: Option<BTreeMap<String, u64>>,
+    /// What failed last; `null`: nothing on record, or it is not known.
     pub last_failure: Option<Failure>,
+    /// Whether it is known what failed last: not while the database does not tell.
+    pub is_failure_known: bool,
+}
+
+impl BackendState {
+    /// How many events of any of these kinds there were in the last five minutes; `None`: not known.
+    #[must_use]
+    pub fn count(&self, kinds: &[&str]) -> Option<u64> {
+        let recent = self.recent.as_ref()?;
+        Some(kinds.iter().filter_map(|kind| recent.get(*kind)).sum())
+    }
 }
 
 /// Something that failed.
@@ -81,32 +96,44 @@ pub struct OptedOut {
     pub word: String,
 }
 
-/// What the journal says of a backend.
+/// What the journal says of the backends.
 #[derive(Default)]
 pub(super) struct Recent {
-    counted: BTreeMap<String, u64>,
-    last_failure: Option<Failure>,
+    /// How many events of each kind there were; `None`: not known.
+    tallies: Option<BTreeMap<BackendName, BTreeMap<String, u64>>>,
+    /// What failed last, of those of which it is known.
+    failures: BTreeMap<BackendName, Option<Failure>>,
 }
 
 impl Console {
-    /// What happened lately, by backend; nothing while the database is away, which the log tells.
-    pub(super) async fn recent(&self, now: Timestamp) -> BTreeMap<BackendName, Recent> {
-        let Some(opened) = self.database.get() else { return BTreeMap::new() };
-        let reading = recent(&*opened.journal, self.backends.keys(), now);
-        reading.await.unwrap_or_else(|error| {
-            observe::database_away(&error);
-            BTreeMap::new()
-        })
+    /// What happened lately, as far as the database tells in time. If it is away, the log tells why.
+    pub(super) async fn recent(&self, now: Timestamp) -> Recent {
+        let Some(opened) = self.database.get() else { return Recent::default() };
+        let journal = &*opened.journal;
+        let tallies = in_time(async { tallies(journal, now).await.inspect_err(observe::database_away) });
+        let mut failures = BTreeMap::new();
+        // One that has too much on record to be searched in time leaves the others known.
+        let mut searches = FuturesUnordered::new();
+        for backend in self.backends.keys() {
+            searches.push(async move { (backend.clone(), last_failure(journal, backend).await) });
+        }
+        let filling = async {
+            while let Some((backend, found)) = searches.next().await {
+                failures.extend(found.ok().map(|failure| (backend, failure)));
+            }
+        };
+        let (tallies, _) = tokio::join!(tallies, timeout(ANSWER_MAX, filling));
+        Recent { tallies, failures }
     }
 
     /// Each backend that is configured.
     pub(super) fn backend_states(
         &self,
         depths: Option<&Depths>,
-        mut recent: BTreeMap<BackendName, Recent>,
+        Recent { tallies, mut failures }: Recent,
     ) -> Vec<BackendState> {
         let state = |(name, backend): (&BackendName, &crate::Backend)| {
-            let Recent { counted, last_failure } = recent.remove(name).unwrap_or_default();
+            let last_failure = failures.remove(name);
             let backlog = depths.map(|depths| Waiting::on(depths, [QueueName::lane(name)]));
             BackendState {
                 name: name.clone(),
@@ -117,8 +144,9 @@ impl Console {
                 webhook: backend.webhook.clone(),
                 is_served: backlog.map(|backlog| 0 < backlog.consumers),
                 backlog,
-                recent: counted,
-                last_failure,
+                recent: tallies.as_ref().map(|tallies| tallies.get(name).cloned().unwrap_or_default()),
+                is_failure_known: last_failure.is_some(),
+                last_failure: last_failure.flatten(),
             }
         };
         self.backends.iter().map(state).collect()
@@ -147,7 +175,7 @@ impl Console {
         caller.may(Scope::People)?;
         let told = || Problem::not_found(format!("there is no backend {backend}"));
         self.backends.get(backend).ok_or_else(told)?;
-        let after = cursor.map(str::parse::<Address>).transpose();
+        let after = cursor.filter(|cursor| !cursor.trim().is_empty()).map(str::parse::<Address>).transpose();
         let after = after.map_err(|_| Problem::bad_request("cursor: not one of ours"))?;
         let consents = &self.database()?.consents;
         let mut found = consents.opted_out(Some((backend, after.as_ref())), OPT_OUTS_MAX).await?;
@@ -163,19 +191,14 @@ impl Console {
     }
 }
 
-async fn recent(
+async fn tallies(
     journal: &dyn Journal,
-    backends: impl Iterator<Item = &BackendName>,
     now: Timestamp,
-) -> Result<BTreeMap<BackendName, Recent>, LedgerError> {
-    let mut found = BTreeMap::<BackendName, Recent>::new();
+) -> Result<BTreeMap<BackendName, BTreeMap<String, u64>>, LedgerError> {
+    let mut found = BTreeMap::<BackendName, BTreeMap<String, u64>>::new();
     let since = now.checked_sub(WINDOW).unwrap_or(now);
     for tally in journal.tallies(since).await? {
-        let counted = &mut found.entry(tally.backend).or_default().counted;
-        *counted.entry(tally.kind).or_default() += tally.count;
-    }
-    for backend in backends {
-        found.entry(backend.clone()).or_default().last_failure = last_failure(journal, backend).await?;
+        *found.entry(tally.backend).or_default().entry(tally.kind).or_default() += tally.count;
     }
     Ok(found)
 }

@@ -22,8 +22,12 @@ fn id(number: u32) -> String {
 }
 
 impl Stage {
-    /// Puts the letter of a message among the dead ones.
     async fn bury(&self, number: u32, reason: &str, error: &str) {
+        self.bury_message(&id(number), reason, error).await;
+    }
+
+    /// Puts the letter of a message among the dead ones.
+    pub(crate) async fn bury_message(&self, id: &str, reason: &str, error: &str) {
         let lane = QueueName::lane(&backend());
         let headers = [
             (QUEUE, lane.as_str()),
@@ -31,13 +35,14 @@ impl Stage {
             (REASON, reason),
             (ERROR, error),
             (DEAD_AT, "2026-11-23T10:00:00Z"),
+            ("authorization", "of others"),
         ];
         let body = json!({
-            "id": id(number), "type": "message.send.v1", "backend": "b", "time": "2026-11-23T09:00:00Z",
+            "id": id, "type": "message.send.v1", "backend": "b", "time": "2026-11-23T09:00:00Z",
             "data": { "to": "+15555550177", "text": "wrods", "application": "survey" },
         });
         let properties = Properties {
-            message_id: Some(id(number)),
+            message_id: Some(id.to_owned()),
             message_type: Some("message.send.v1".to_owned()),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             ..Properties::default()
@@ -134,6 +139,26 @@ async fn what_a_letter_says_is_for_those_who_may_see_people() {
     assert!(stage.page(CLERK, &format!("/dead-letters/{}", id(1))).await.contains("+15555550177"));
     let (status, _) = stage.get(READER, &format!("/v1/dead-letters/{}", id(2))).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+
+    // So are the words of others in the chain of causes and among the headers, and finding letters by such words.
+    stage.bury(3, "failed", "the application failed for 123456: Ann Example is not known").await;
+    let look = json!({ "action": "look", "detail": "masked", "filter": { "ids": [id(3)] } });
+    for who in [READER, CLERK] {
+        let (_, one) = stage.get(who, &format!("/v1/dead-letters/{}", id(3))).await;
+        let (_, listed) = stage.get(who, &format!("/v1/dead-letters?id={}", id(3))).await;
+        let (_, worked) = stage.post(who, "/v1/dead-letters/work", &look).await;
+        let page = stage.page(who, &format!("/dead-letters/{}", id(3))).await;
+        for told in [one.to_string(), listed.to_string(), worked.to_string(), page] {
+            assert!(told.contains("the application failed for"), "{told}");
+            assert_eq!(told.contains("Ann Example"), who == CLERK, "{who}: {told}");
+        }
+        assert_eq!(one["headers"].get("authorization").is_some(), who == CLERK, "{one}");
+        assert_eq!(one["headers"]["tropomq-reason"], "failed");
+        let expected = if who == CLERK { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(stage.get(who, "/v1/dead-letters?error=Ann").await.0, expected);
+        let look = json!({ "action": "look", "filter": { "error": "Ann" } });
+        assert_eq!(stage.post(who, "/v1/dead-letters/work", &look).await.0, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +188,7 @@ async fn a_replay_is_on_record_before_the_first_letter_and_tells_how_it_goes() {
         (OPERATOR, "dead_letters.replay", "dead_letters.replay.end")
     );
     assert_eq!((&detail["filter"], &detail["rate"]), (&json!("reason=failed error=…"), &json!(1000)));
-    assert_eq!(summary["summary"]["replayed"], 2);
+    assert_eq!((&summary["summary"]["replayed"], &summary["ordered"]["filter"]), (&json!(2), &detail["filter"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,6 +371,10 @@ async fn a_letter_is_edited_on_its_page() {
     let fields = [("place", "dead"), ("to", ""), ("text", "words")];
     let page = stage.form(&path, &fields).await;
     assert!(page.contains("to is missing"), "{page}");
+    assert!(
+        page.contains("id=\"edit\" open>") && page.contains(">words</textarea>"),
+        "nothing is to be typed again: {page}"
+    );
     let fields = [("place", "dead"), ("to", "+15555550178"), ("text", "words"), ("from", ""), ("expires_at", "")];
     let page = stage.form(&path, &fields).await;
     assert!(page.contains("The letter was edited and replayed."), "{page}");

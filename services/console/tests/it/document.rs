@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use reqwest::StatusCode;
-use serde_json::Value;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
-use crate::stage::{READER, SENDER, Stage};
+use crate::stage::{PERSON, READER, SENDER, Stage};
 
 /// Where it stands for those who do not run a console.
 const FILE: &str = "../../docs/openapi.json";
@@ -41,6 +42,8 @@ async fn every_operation_says_what_it_is_which_scope_it_needs_and_how_it_fails()
             assert!(operation["responses"].as_object().unwrap().contains_key("4XX"), "{at}");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["description"].is_string(), "{at}: {parameter}");
+                // What is left out is not written: null would be a word.
+                assert!(!parameter["schema"]["type"].is_array(), "{at}: {parameter}");
             }
         }
     }
@@ -52,7 +55,6 @@ async fn who_has_not_the_scope_that_an_operation_names_is_refused() {
     let (_, document) = stage.get(READER, "/openapi.json").await;
     let mut asked = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
-        // What changes something reads its body first.
         let Some(operation) = operations.get("get") else { continue };
         let who = if operation["security"][0]["token"][0] == "read" { SENDER } else { READER };
         let required = operation["parameters"].as_array().into_iter().flatten();
@@ -68,6 +70,39 @@ async fn who_has_not_the_scope_that_an_operation_names_is_refused() {
         asked += 1;
     }
     assert!(10 < asked);
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("post") else { continue };
+        // The smallest that is read, so that nothing but the scope is in the way.
+        let body = match path.as_str() {
+            "/v1/messages" => json!({ "backend": "b", "to": PERSON, "text": "hello" }),
+            "/v1/messages/bulk" => json!({ "messages": [] }),
+            "/v1/texts" => json!({ "backend": "b", "from": PERSON, "text": "hello", "way": "bus" }),
+            "/v1/dead-letters/work" => json!({ "action": "drop", "all": true }),
+            "/v1/dead-letters/{id}/replay" => json!({}),
+            other => panic!("what does {other} take?"),
+        };
+        let who = if operation["security"][0]["token"][0] == "send" { READER } else { SENDER };
+        let path = path.replace("{id}", "a");
+        let (status, told) = stage.post(who, &path, &body).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{who} {path}: {told}");
+        asked += 1;
+    }
+    assert!(15 < asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_the_scope_of_a_form_is_refused() {
+    let stage = Stage::set().await;
+    let forms = [
+        (READER, "/tester", "backend=b&from=%2B15555550177&text=hello&way=bus"),
+        (SENDER, "/dead-letters/work", "action=drop&place=dead&limit=1"),
+        (SENDER, "/dead-letters/a", "place=dead&text=hello"),
+    ];
+    for (who, path, form) in forms {
+        let asked = stage.ask(who, Method::POST, path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = asked.body(form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{who} {path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

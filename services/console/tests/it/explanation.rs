@@ -1,17 +1,19 @@
 //! The five questions about a text, over the API and as a page.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::Query;
 use axum::routing::get;
 use axum::{Json, Router};
+use protocol::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use store::{Act, Mark, Subject};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::stage::{CLERK, PERSON, READER, SENDER, Stage, config, conversation};
+use crate::stage::{CLERK, OPERATOR, PERSON, READER, SENDER, Stage, config, conversation};
 
 async fn explained(stage: &Stage, who: &str, path: &str) -> Value {
     let (status, explanation) = stage.get(who, path).await;
@@ -222,12 +224,21 @@ async fn what_was_edited_among_the_dead_letters_is_said_to_be_shown_as_it_was() 
     let (talk, other) = (conversation(1, PERSON, "hello"), conversation(2, PERSON, "hello"));
     stage.keep(&talk.entries).await;
     stage.keep(&other.entries).await;
-    let (at, who) = ("2026-11-23T00:05:00Z".parse().unwrap(), "ada".to_owned());
-    let detail = json!({ "place": "dead", "ids": [talk.text], "limit": 1 }).to_string();
-    let act = Act { at, who, action: "dead_letters.edit".to_owned(), detail };
-    stage.opened.desk.note_act(&act).await.unwrap();
-    let (_, edited) = page(&stage, CLERK, &format!("/messages/{}", talk.text)).await;
-    assert!(edited.contains("<b>ada</b> had it replayed with other data"), "{edited}");
-    let (_, not) = page(&stage, CLERK, &format!("/messages/{}", other.text)).await;
-    assert!(!not.contains("other data"), "{not}");
+    for (id, to, status) in [(other.reply, "", StatusCode::UNPROCESSABLE_ENTITY), (talk.reply, PERSON, StatusCode::OK)]
+    {
+        stage.bury_message(&id.to_string(), "failed", "no").await;
+        let data = json!({ "data": { "to": to, "text": "mended", "application": "survey" } });
+        let (found, told) = stage.post(OPERATOR, &format!("/v1/dead-letters/{id}/replay"), &data).await;
+        assert_eq!(found, status, "{told}");
+    }
+    let later: Timestamp = "2026-11-23T00:05:00Z".parse().unwrap();
+    for number in 0..600 {
+        let at = later + Duration::from_secs(number);
+        let (who, action, detail) = ("ada".to_owned(), "login".to_owned(), "{}".to_owned());
+        stage.opened.desk.note_act(&Act { at, who, action, detail }).await.unwrap();
+    }
+    let (_, edited) = page(&stage, CLERK, &format!("/messages/{}", talk.reply)).await;
+    assert!(edited.contains("<b>operator</b> had it replayed with other data"), "{edited}");
+    let (_, not) = page(&stage, CLERK, &format!("/messages/{}", other.reply)).await;
+    assert!(!not.contains("other data"), "it was refused: {not}");
 }

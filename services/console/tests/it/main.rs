@@ -9,5 +9,6 @@ mod messages;
 mod pages;
 mod problems;
 mod sending;
+mod slow;
 mod stage;
 mod state;

@@ -82,10 +82,11 @@ async fn of_many_each_is_told_by_itself_and_the_rest_is_sent() {
     assert_eq!((&results[1]["problem"]["status"], &results[2]["problem"]["status"]), (&json!(400), &json!(422)));
     assert_eq!(stage.depth(QueueName::lane(&backend())).await, 2);
     assert_eq!(ask().await.1["results"][0], results[0]);
-    let long = "k".repeat(256);
-    let request = stage.ask(SENDER, Method::POST, "/v1/messages/bulk").header("Idempotency-Key", long);
-    let (status, _) = answer(request.json(&json!({ "messages": [] })).send().await.unwrap()).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for key in ["k".repeat(256), "a\tb".to_owned()] {
+        let request = stage.ask(SENDER, Method::POST, "/v1/messages/bulk").header("Idempotency-Key", key);
+        let (status, _) = answer(request.json(&json!({ "messages": [] })).send().await.unwrap()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
     let many: Vec<Value> = (0..1001).map(|_| wanted("x")).collect();
     let (status, _) = stage.post(SENDER, "/v1/messages/bulk", &json!({ "messages": many })).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);

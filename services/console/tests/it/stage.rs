@@ -115,8 +115,13 @@ impl Stage {
 
     pub(crate) async fn with(config: Config) -> Self {
         let stage = Self::without_database(config).await;
-        assert!(stage.database.set(stage.opened.clone()).is_ok());
+        stage.give(stage.opened.clone());
         stage
+    }
+
+    /// Hands the console its database.
+    pub(crate) fn give(&self, opened: Opened) {
+        assert!(self.database.set(opened).is_ok());
     }
 
     /// The console does not have its database yet.

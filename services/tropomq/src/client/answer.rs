@@ -1,7 +1,7 @@
 //! What the console answers, read within limits.
 
-use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -21,8 +21,13 @@ pub(super) async fn good(answer: Response, console: &Url, showed_token: bool) ->
     }
     let stranger = || ApiError::Stranger { console: console.clone(), told: format!("it answers {status}") };
     let is_problem = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    if !is_problem {
-        return Err(stranger());
+    // A gateway before the console, for which the console is away.
+    let is_gateway =
+        matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
+    match answer.error_for_status_ref() {
+        _ if is_problem => {}
+        Err(error) if is_gateway => return Err(ApiError::of(error, console)),
+        Ok(_) | Err(_) => return Err(stranger()),
     }
     let body = read(answer, console, REFUSAL_BYTES_MAX).await?;
     let refusal: Refusal = serde_json::from_slice(&body).map_err(|_| stranger())?;

@@ -1,51 +1,16 @@
 //! What commands are told of a console that is away, that says no, and of what is no console.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
+use super::stand::{Stand, client, problem};
 use super::*;
-
-/// Serves a stand-in for a console while it lives.
-struct Stand {
-    address: SocketAddr,
-    _serving: JoinSet<()>,
-}
-
-impl Stand {
-    async fn new(routes: Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut serving = JoinSet::new();
-        serving.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        Self { address, _serving: serving }
-    }
-
-    fn client(&self, token: Option<&str>) -> Client {
-        client(self.address, token)
-    }
-}
-
-fn client(address: SocketAddr, token: Option<&str>) -> Client {
-    chassis::tls::install_provider();
-    let token = token.map(SecretString::from);
-    Client::at(format!("http://{address}/below").parse().unwrap(), token.as_ref()).unwrap()
-}
-
-fn problem(status: u16, more: &Value) -> Response {
-    let mut problem =
-        json!({ "type": "urn:tropomq:problem:x", "title": "X", "status": status, "detail": "so\u{1b}[2J" });
-    problem.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::from_u16(status).unwrap(), kind, problem.to_string()).into_response()
-}
 
 async fn asked(client: &Client) -> ApiError {
     client.get::<Value>(&["v1", "it"], &[]).await.unwrap_err()
@@ -94,6 +59,18 @@ async fn who_is_not_known_hears_what_to_do() {
     let stand = Stand::new(Router::new().route("/below/v1/it", route)).await;
     check(asked(&stand.client(None)).await, 77, "put one of its console.tokens into TROPOMQ_TOKEN");
     check(asked(&stand.client(Some("t"))).await, 77, "does not know the token in TROPOMQ_TOKEN");
+}
+
+#[tokio::test]
+async fn a_gateway_that_finds_no_console_is_asked_again() {
+    for status in [502, 503, 504] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let route = get(move || std::future::ready((status, "<h1>Nobody is there</h1>")));
+        let stand = Stand::new(Router::new().route("/below/v1/it", route)).await;
+        let error = asked(&stand.client(None)).await;
+        assert!(error.may_pass() && !error.is_away());
+        check(error, 75, status.as_str());
+    }
 }
 
 #[tokio::test]

@@ -76,17 +76,29 @@ impl Rows {
             Self::Csv { names, records, row } => {
                 let Some(read) = records.next() else { return Ok(None) };
                 *row += 1;
-                Ok(Some(Row { line: *row, message: message(names, &read?) }))
+                let message = match read {
+                    Ok(record) => message(names, &record),
+                    Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                        Err("it is no UTF-8".to_owned())
+                    }
+                    Err(error) => return Err(error).with_context(|| format!("read row {row}")),
+                };
+                Ok(Some(Row { line: *row, message }))
             }
             Self::Json { input, line } => loop {
                 let mut written = Vec::new();
-                let read = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut written)?;
+                let read = input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut written);
+                let read = read.with_context(|| format!("read line {}", *line + 1))?;
                 if read == 0 {
                     return Ok(None);
                 }
                 *line += 1;
                 if u64::try_from(read).is_ok_and(|read| LINE_BYTES_MAX <= read) {
-                    bail!("line {line} is longer than {LINE_BYTES_MAX} bytes");
+                    if !written.ends_with(b"\n") {
+                        input.skip_until(b'\n').with_context(|| format!("read line {line}"))?;
+                    }
+                    let message = Err(format!("it is longer than {LINE_BYTES_MAX} bytes"));
+                    return Ok(Some(Row { line: *line, message }));
                 }
                 let written = written.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&written).trim_ascii();
                 if !written.is_empty() {
@@ -122,8 +134,8 @@ mod tests {
 
     use super::*;
 
-    fn read(file: &'static str) -> Vec<(u64, Result<Value, String>)> {
-        let mut rows = Rows::of(Box::new(file.as_bytes())).unwrap();
+    fn read(file: impl AsRef<[u8]>) -> Vec<(u64, Result<Value, String>)> {
+        let mut rows = Rows::of(Box::new(std::io::Cursor::new(file.as_ref().to_vec()))).unwrap();
         let rows = std::iter::from_fn(|| rows.next().unwrap());
         rows.map(|Row { line, message }| (line, message.map(Value::Object))).collect()
     }
@@ -149,6 +161,18 @@ mod tests {
         assert_eq!(read[0], (2, Ok(json!({ "to": "1", "text": "a" }))));
         assert_eq!((read[1].0, read[1].1.is_err()), (4, true));
         assert_eq!(read[2], (5, Ok(json!({ "to": "2" }))));
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_keeps_no_other_back() {
+        let refused = |words: &str| Err(words.to_owned());
+        let csv = read(b"to,text\n1,\xe7\n2,b\n");
+        assert_eq!(csv, [(2, refused("it is no UTF-8")), (3, Ok(json!({ "to": "2", "text": "b" })))]);
+        for longer in [0, 1, 5] {
+            let long = format!("{{\"to\":\"1\",\"text\":\"{}\"}}", "a".repeat((1 << 20) - 21 + longer));
+            let json = read(format!("{long}\n{{\"to\":\"2\"}}"));
+            assert_eq!(json, [(1, refused("it is longer than 1048576 bytes")), (2, Ok(json!({ "to": "2" })))]);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use messaging::{BoxFuture, Bus};
 use protocol::BackendName;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::task::block_in_place;
 
 use super::Running;
 use super::balance::Books;
@@ -85,7 +86,7 @@ impl House for Process {
 
     fn applications(&self) -> Vec<Application> {
         // What is new in the file may be among them already, or soon.
-        let now = self.source.as_ref().and_then(|source| Settings::load(source.file.clone()).ok());
+        let now = self.source.as_ref().and_then(|source| block_in_place(|| Settings::load(source.file.clone())).ok());
         let router = now.as_ref().map_or(&self.settings.router, |now| &now.router);
         let names = self.applied.as_ref().map_or_else(|| router.applications.clone(), Shown::applications);
         let kind = |name: &str| {
@@ -106,7 +107,7 @@ impl House for Process {
     }
 
     fn configuration(&self) -> Vec<Finding> {
-        self.source.as_ref().map(check::findings).unwrap_or_default()
+        block_in_place(|| self.source.as_ref().map(check::findings).unwrap_or_default())
     }
 
     fn balance<'a>(

@@ -15,6 +15,9 @@ use super::{Running, watch};
 /// How often the ledger is asked whether it is there.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often at least, where a person must act first.
+const INTERVAL_MAX: Duration = Duration::from_secs(5);
+
 impl Running {
     /// The ledger, and the account beside it, however long a database that is away takes to be there; `None` when a stop
     /// was requested first. Whoever only looks waits for the others to make or upgrade it, and for a person to grant access.
@@ -24,6 +27,7 @@ impl Running {
     pub(super) async fn open_ledger(&self, component: &Component) -> anyhow::Result<Option<store::Opened>> {
         let store = &self.settings.store;
         let shutdown = self.tasks.shutdown();
+        let (mut pause, mut told_last) = (INTERVAL, None);
         loop {
             let (url, settings) =
                 (store.url.expose_secret(), store::Settings { connections_max: store.connections_max });
@@ -36,13 +40,17 @@ impl Running {
                 Ok(opened) => return Ok(Some(opened)),
                 Err(error) if may_pass(&error, self.only_looks) => {
                     let told = protocol::chain(&error);
-                    warn!("{told}; trying again");
-                    watch::away(component, self.only_looks, told);
+                    if told_last.as_ref() != Some(&told) {
+                        warn!("{told}; trying again");
+                    }
+                    watch::away(component, self.only_looks, told.clone());
+                    pause = pause_after(&error, pause);
+                    told_last = Some(told);
                 }
                 Err(error) => return Err(error).context("open the release ledger (configuration key store.url)"),
             }
             tokio::select! {
-                () = self.environment.clock.sleep(INTERVAL) => {}
+                () = self.environment.clock.sleep(pause) => {}
                 () = shutdown.requested() => return Ok(None),
             }
         }
@@ -94,9 +102,39 @@ fn may_pass(error: &OpenError, only_looks: bool) -> bool {
     }
 }
 
+/// How long to wait before it is opened again: longer and longer where a person must act first, who may take days.
+fn pause_after(error: &OpenError, before: Duration) -> Duration {
+    match error {
+        OpenError::Ledger(LedgerError::Denied(_)) | OpenError::Older { .. } => {
+            before.saturating_mul(2).min(INTERVAL_MAX)
+        }
+        OpenError::Ledger(LedgerError::Unavailable(_) | LedgerError::Corrupt(_) | LedgerError::Unreadable(_))
+        | OpenError::Url
+        | OpenError::Newer { .. }
+        | OpenError::Encoding { .. }
+        | OpenError::TooLong { .. } => INTERVAL,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_person_must_let_in_asks_less_and_less_often() {
+        let cause = || Arc::new(std::io::Error::other("a cause"));
+        let waits = |error: OpenError| {
+            let pauses = (0..8).scan(INTERVAL, |pause, _| {
+                *pause = pause_after(&error, *pause);
+                Some(pause.as_secs())
+            });
+            pauses.collect::<Vec<_>>()
+        };
+        let longer = [2, 4, 5, 5, 5, 5, 5, 5];
+        assert_eq!(waits(OpenError::Older { found: 6, known: 7 }), longer);
+        assert_eq!(waits(OpenError::Ledger(LedgerError::Denied(cause()))), longer);
+        assert_eq!(waits(OpenError::Ledger(LedgerError::Unavailable(cause()))), [1; 8]);
+    }
 
     #[test]
     fn whoever_only_looks_waits_for_an_upgrade_and_the_others_do_it() {

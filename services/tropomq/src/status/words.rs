@@ -1,6 +1,6 @@
 //! How everything is doing, for people.
 
-use console::{BackendState, Process, Queues, Status, Waiting};
+use console::{Amiss, BackendState, Process, Queues, Status, Waiting};
 
 use crate::output::printable;
 use crate::table::{Cell, Ink, Table, Tone};
@@ -10,10 +10,14 @@ const RECENT: [&str; 3] = ["message.received", "message.sent", "message.failed"]
 
 /// All of it.
 pub(super) fn of(status: &Status, ink: Ink) -> String {
-    let Status { at, version, is_well, processes, queues, backends, replies, journal } = status;
+    let Status { at, version, is_well, amiss, processes, queues, backends, replies, journal } = status;
     let verdict =
         if *is_well { ink.paint(Tone::Good, "all is well") } else { ink.paint(Tone::Bad, "not everything is well") };
-    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n\n", printable(version));
+    let mut told = format!("{at:.0}, tropomq {}: {verdict}\n", printable(version));
+    for Amiss { told: what, .. } in amiss {
+        told.push_str(&format!("  {}\n", printable(what)));
+    }
+    told.push('\n');
     told.push_str(&process_table(processes, ink));
     told.push('\n');
     match queues {
@@ -93,20 +97,24 @@ fn backend_table(backends: &[BackendState], ink: Ink) -> String {
             Some(false) => ("none", Tone::Bad),
             None => ("?", Tone::Doubtful),
         };
-        let [texts, sent, failed] = RECENT.map(|kind| backend.recent.get(kind).copied().unwrap_or_default());
-        let failure = backend.last_failure.as_ref().map(|failure| {
-            format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
-        });
+        let [texts, sent, failed] = RECENT.map(|kind| backend.count(&[kind]));
+        let failure = match &backend.last_failure {
+            Some(failure) => {
+                format!("{:.0} {} {}", failure.at, failure.reason.as_deref().unwrap_or_default(), failure.id)
+            }
+            None if backend.is_failure_known => String::new(),
+            None => "?".to_owned(),
+        };
         table.add([
             Cell::new(backend.name.as_str()),
             Cell::new(&backend.number),
             Cell::new(served).toned(tone),
             Cell::number(&backend.rate.map_or_else(|| "any".to_owned(), |rate| format!("{rate}/s"))),
             Cell::known(backend.backlog.as_ref().map(Waiting::all)),
-            Cell::number(&texts),
-            Cell::number(&sent),
-            Cell::number(&failed).toned(if failed == 0 { Tone::Plain } else { Tone::Bad }),
-            Cell::new(failure.unwrap_or_default()),
+            Cell::known(texts),
+            Cell::known(sent),
+            Cell::known(failed).toned(if failed.unwrap_or_default() == 0 { Tone::Plain } else { Tone::Bad }),
+            Cell::new(failure),
         ]);
     }
     table.written()

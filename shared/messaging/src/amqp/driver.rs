@@ -9,7 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::{Channel, Confirmation, Connection, Event};
 use protocol::topology::Topology;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -215,8 +215,9 @@ impl Link {
 /// Connects, declares everything, and asks for confirms.
 async fn link(broker: &Broker, topology: &Topology) -> Result<Link, String> {
     let connection = broker.connect("tropomq publish").await?;
+    let alone = Mutex::default();
     let declaring = async {
-        topology::Declaring::on(&connection).await?.all(topology).await?;
+        topology::Declaring::on(&connection, &alone).await?.all(topology).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| error.to_string())?;
         Ok(channel)

@@ -29,8 +29,8 @@ pub(super) struct Consuming {
     broker: Arc<Broker>,
     topology: Arc<Topology>,
     shared: Mutex<Shared>,
-    /// Held by whoever declares on the connection: see [`topology::Declaring`].
-    declaring: Mutex<()>,
+    /// Held by whoever creates queues on the connection: see [`topology::Declaring`].
+    creating: Mutex<()>,
     seats: Seats,
 }
 
@@ -43,8 +43,8 @@ struct Shared {
 
 impl Consuming {
     pub(super) fn new(broker: Arc<Broker>, topology: Arc<Topology>) -> Self {
-        let (shared, declaring, seats) = Default::default();
-        Self { broker, topology, shared, declaring, seats }
+        let (shared, creating, seats) = Default::default();
+        Self { broker, topology, shared, creating, seats }
     }
 
     /// # Errors
@@ -122,10 +122,7 @@ impl Consuming {
         prefetch: u16,
     ) -> Result<Channelled, String> {
         let name = ShortString::try_new(queue.as_str()).map_err(|error| error.to_string())?;
-        {
-            let _alone = self.declaring.lock().await;
-            topology::Declaring::on(&connection).await?.one(&self.topology, queue).await?;
-        }
+        topology::Declaring::on(&connection, &self.creating).await?.one(&self.topology, queue).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
         let consuming = async {
             // Before the consumer: it counts from the next one only. And 0 would mean without a bound.

@@ -11,6 +11,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, Error, ErrorKind, ExchangeKind};
 use protocol::topology::{QueueName, Topology};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::declared::{self, Argument, Arguments, Binding, Declared, DeclaredExchange, DeclaredQueue, Target};
 use super::observe;
@@ -22,18 +23,20 @@ const TURN: &str = "tropomq.declaring";
 /// broker takes to create one queue.
 const TURN_MAX: Duration = Duration::from_secs(10);
 
-/// How often the turn is asked for.
-const TURN_INTERVAL: Duration = Duration::from_millis(50);
+/// The first pause before the turn is asked for again, and the longest. The broker logs each refusal.
+const TURN_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
 
 /// Declares on one connection. A channel that a refused declaration closed is replaced.
 ///
 /// What is not there yet is created by one process at a time: RabbitMQ 3.10 may answer INTERNAL_ERROR to one of two that
 /// create the same quorum queue at once, and leave behind a queue that nobody can consume from. The turn is the
-/// connection's, so there is at most one of these on a connection at a time.
+/// connection's, so those that share a connection take turns among themselves, too.
 pub(super) struct Declaring<'a> {
     connection: &'a Connection,
+    /// Held by whoever has the turn on this connection.
+    creating: &'a Mutex<()>,
     channel: Channel,
-    has_turn: bool,
+    turn: Option<MutexGuard<'a, ()>>,
 }
 
 /// Why something could not be declared.
@@ -55,8 +58,8 @@ impl From<Refused> for String {
 impl<'a> Declaring<'a> {
     /// # Errors
     /// The reason, for people.
-    pub(super) async fn on(connection: &'a Connection) -> Result<Self, String> {
-        Ok(Self { connection, channel: open(connection).await?, has_turn: false })
+    pub(super) async fn on(connection: &'a Connection, creating: &'a Mutex<()>) -> Result<Self, String> {
+        Ok(Self { connection, creating, channel: open(connection).await?, turn: None })
     }
 
     /// Declares everything. What exists with other settings is used as it is: one changed lane must not stop
@@ -106,7 +109,7 @@ impl<'a> Declaring<'a> {
     async fn queue(&mut self, queue: DeclaredQueue) -> Result<(), String> {
         let DeclaredQueue { name, arguments } = queue;
         if !self.exists(&name).await? {
-            self.take_turn().await?;
+            self.take_turn().await.map_err(|reason| format!("cannot create queue {name} in turn: {reason}"))?;
         }
         let options = QueueDeclareOptions::durable();
         let declared = self.channel.queue_declare(short(&name)?, options, table(&arguments)).await;
@@ -125,29 +128,38 @@ impl<'a> Declaring<'a> {
         }
     }
 
-    /// Waits for the turn, or renews it: nobody goes without, whatever time it takes.
+    /// Waits for the turn, as long as whoever asks for the queue waits; or renews it.
     async fn take_turn(&mut self) -> Result<(), String> {
+        if self.turn.is_none() {
+            self.turn = Some(self.creating.lock().await);
+        }
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        let turn = Arguments::default().number("x-expires", TURN_MAX.as_millis());
+        let arguments = Arguments::default().number("x-expires", TURN_MAX.as_millis());
+        let (mut pause, longest) = TURN_PAUSES;
         loop {
-            match self.channel.queue_declare(short(TURN)?, options, table(&turn)).await {
-                Ok(_) => {
-                    self.has_turn = true;
-                    return Ok(());
-                }
-                Err(error) if is(&error, AMQPSoftError::RESOURCELOCKED) => {
+            match self.channel.queue_declare(short(TURN)?, options, table(&arguments)).await {
+                Ok(_) => return Ok(()),
+                // Somebody has it, or it just goes with somebody's connection.
+                Err(error) if is(&error, AMQPSoftError::RESOURCELOCKED) || is(&error, AMQPSoftError::NOTFOUND) => {
                     self.channel = open(self.connection).await?;
-                    tokio::time::sleep(TURN_INTERVAL).await;
+                    tokio::time::sleep(pause).await;
+                    pause = longest.min(2 * pause);
                 }
                 Err(error) => return Err(format!("cannot declare queue {TURN}: {error}")),
             }
         }
     }
 
-    /// What goes wrong with it ends with the turn's time, at the latest.
+    /// What goes wrong with it ends with the connection, or with the turn's time.
     async fn end_turn(self) {
-        if let (true, Ok(turn)) = (self.has_turn, short(TURN)) {
-            let _ = self.channel.queue_delete(turn, QueueDeleteOptions::default()).await;
+        let (Some(_turn), Ok(name)) = (self.turn, short(TURN)) else { return };
+        // A declaration that was refused has closed the channel.
+        let channel = match self.channel.status().connected() {
+            true => Ok(self.channel),
+            false => open(self.connection).await,
+        };
+        if let Ok(channel) = channel {
+            let _ = channel.queue_delete(name, QueueDeleteOptions::default()).await;
         }
     }
 

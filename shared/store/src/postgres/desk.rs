@@ -42,6 +42,15 @@ impl Desk for Postgres {
         Box::pin(self.connections.perform(move |client| acts(client, before, limit)))
     }
 
+    fn acts_with<'a>(
+        &'a self,
+        action: &'a str,
+        words: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<NumberedAct>, LedgerError>> {
+        Box::pin(self.connections.perform(move |client| acts_with(client, action, words, limit)))
+    }
+
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
         Box::pin(self.connections.perform(move |client| forget(client, now, before, limit)))
     }
@@ -101,6 +110,12 @@ async fn note_act(client: Lent, act: &Act) -> Result<(), Failure> {
 async fn acts(client: Lent, before: Option<i64>, limit: u32) -> Result<Vec<NumberedAct>, Failure> {
     let sql = "SELECT number, at, who, action, detail FROM desk_acts WHERE number < $1 ORDER BY number DESC LIMIT $2";
     rows(&client, sql, &[&before.unwrap_or(i64::MAX), &i64::from(limit)], act).await
+}
+
+async fn acts_with(client: Lent, action: &str, words: &str, limit: u32) -> Result<Vec<NumberedAct>, Failure> {
+    let sql = "SELECT number, at, who, action, detail FROM desk_acts \
+               WHERE action = $1 AND 0 < strpos(detail, $2) ORDER BY number DESC LIMIT $3";
+    rows(&client, sql, &[&action, &words, &i64::from(limit)], act).await
 }
 
 fn act(row: &Row) -> Result<NumberedAct, LedgerError> {

@@ -10,6 +10,8 @@ mod look;
 use std::time::Duration;
 
 use protocol::{SessionId, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::Postgres;
 use super::accounts::ANSWER_MAX;
@@ -24,6 +26,22 @@ use crate::ledger::BoxFuture;
 /// The longest wait for what is looked for: longer than the server may take.
 const SEARCH_MAX: Duration = Duration::from_secs(10);
 
+/// Who looks for words: so many at once at most, because claims wait for the same connections.
+pub(super) struct Searches(Semaphore);
+
+impl Searches {
+    /// Beside a pool of so many connections.
+    pub(super) fn beside(connections: usize) -> Self {
+        Self(Semaphore::new((connections / 4).clamp(1, 2)))
+    }
+
+    /// Waits for a turn, which lasts until what is returned is dropped.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, LedgerError> {
+        let turn = timeout(SEARCH_MAX, self.0.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(|| LedgerError::unavailable(Fault::Searched))
+    }
+}
+
 impl Journal for Postgres {
     fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
         Box::pin(self.connections.perform_within(ANSWER_MAX, move |client| keep::keep(client, entries)))
@@ -31,6 +49,10 @@ impl Journal for Postgres {
 
     fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
         Box::pin(async move {
+            let _turn = match filter.words {
+                Some(_) => Some(self.searches.turn().await?),
+                None => None,
+            };
             let found = self.connections.perform_within(SEARCH_MAX, move |client| look::log(client, filter, page));
             found.await.map_err(|error| match is_cut_short(&error) {
                 true => LedgerError::unavailable(Fault::TooMuch),

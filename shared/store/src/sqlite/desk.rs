@@ -46,6 +46,18 @@ impl Desk for Sqlite {
         Box::pin(self.desk_reader.perform(move |connection| acts(connection, before, limit)))
     }
 
+    fn acts_with<'a>(
+        &'a self,
+        action: &'a str,
+        words: &'a str,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<NumberedAct>, LedgerError>> {
+        let (action, words) = (action.to_owned(), words.to_owned());
+        let sql = "SELECT number, at, who, action, detail FROM desk_acts \
+                   WHERE action = ?1 AND 0 < instr(detail, ?2) ORDER BY number DESC LIMIT ?3";
+        Box::pin(self.desk_reader.perform(move |connection| read(connection, sql, params![action, words, limit], act)))
+    }
+
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
         Box::pin(self.writer.perform(move |connection| forget(connection, now, before, limit)))
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::log::Log;
 use super::rows::execute;
 use super::{judge, schema};
 use crate::error::Fault;
@@ -20,9 +21,6 @@ pub(super) const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 1024;
 /// How long another process may hold the file before an operation gives up.
 const BUSY_MAX: Duration = Duration::from_secs(3);
-/// How long the write-ahead log may get before it is copied into the file, in pages of 4 KiB: the longer, the more often
-/// a page was written meanwhile and is copied once.
-const CHECKPOINT_PAGES: u32 = 8192;
 /// How long between two attempts where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -134,15 +132,14 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
         execute(connection, "SAVEPOINT operation", [])?;
         let result = work(connection);
         let verdict = match &result {
-            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
-            Err(error @ (LedgerError::Unavailable(_) | LedgerError::Denied(_))) => Err(error.clone()),
             Ok(_) if !connection.is_autocommit() => execute(connection, "RELEASE operation", []).map(drop),
-            // A row that cannot be understood concerns the one who asked for it, of whom nothing is kept.
-            Err(LedgerError::Corrupt(_) | LedgerError::Unreadable(_)) if !connection.is_autocommit() => {
+            // A row that cannot be understood, say, concerns the one who asked for it, of whom nothing is kept.
+            Err(error) if error.is_of_one() && !connection.is_autocommit() => {
                 let undone = execute(connection, "ROLLBACK TO operation", []);
                 undone.and_then(|_| execute(connection, "RELEASE operation", [])).map(drop)
             }
-            Err(error @ (LedgerError::Corrupt(_) | LedgerError::Unreadable(_))) => Err(error.clone()),
+            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
+            Err(error) => Err(error.clone()),
             Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
         };
         self.result = Some(result);
@@ -161,6 +158,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
 }
 
 fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, role: Role) {
+    let log = match role {
+        Role::Writer => Log::of(&mut connection),
+        Role::Reader | Role::JournalReader | Role::DeskReader => None,
+    };
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < role.group_max()
@@ -171,6 +172,9 @@ fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, 
         let committed = commit(&mut connection, &mut group, role);
         for job in group {
             job.answer(&committed);
+        }
+        if let Some(log) = &log {
+            log.copy(&connection);
         }
     }
 }
@@ -187,8 +191,9 @@ fn open(path: &Path, role: Role, older: Older) -> Result<Connection, OpenError> 
     if older == Older::Refuse {
         let connection = Connection::open_with_flags(path, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE);
         let connection = connection.map_err(judge)?;
-        prepare(&connection, role)?;
+        prepare(&connection)?;
         schema::check(&connection)?;
+        settle(&connection, role)?;
         return Ok(connection);
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -196,22 +201,26 @@ fn open(path: &Path, role: Role, older: Older) -> Result<Connection, OpenError> 
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LedgerError::unavailable)?;
     }
     let mut connection = Connection::open(path).map_err(judge)?;
-    prepare(&connection, role)?;
+    prepare(&connection)?;
     schema::migrate(&mut connection)?;
+    settle(&connection, role)?;
     Ok(connection)
 }
 
-fn prepare(connection: &Connection, role: Role) -> Result<(), LedgerError> {
+fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(BUSY_MAX).map_err(judge)?;
     let mode = journal_in_wal(connection).map_err(judge)?;
     if mode != "wal" {
         return Err(LedgerError::corrupt(Fault::JournalMode(mode)));
     }
     // FULL syncs the log at every commit: an answer survives a power cut and not only the end of the process.
-    connection.pragma_update(None, "synchronous", "FULL").map_err(judge)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(judge)
+}
+
+/// What is for the work of every day. The steps of the schema may sort more than there is memory for.
+fn settle(connection: &Connection, role: Role) -> Result<(), LedgerError> {
     // What an operation would undo is remembered there, page by page: too short-lived to be worth a file.
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(judge)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(judge)?;
     // Negative: in KiB.
     connection.pragma_update(None, "cache_size", -role.cache_kib()).map_err(judge)
 }

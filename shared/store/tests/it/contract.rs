@@ -72,8 +72,12 @@ async fn nothing_is_granted_to_somebody_who_waits_no_more(place: Place) {
     let refused = ledger.claim(late.clone()).await;
     assert!(matches!(refused, Err(LedgerError::Unavailable(_))), "{refused:?}");
     assert_eq!(ledger.look_up(message_id).await.unwrap(), None);
-    let in_time = Claim { until: Some(Instant::now() + Duration::from_secs(60)), ..late };
-    assert_eq!(ledger.claim(in_time).await.unwrap(), Claimed::Granted { at: second(0), life: 0 });
+    let in_time = Claim { until: Some(Instant::now() + Duration::from_secs(60)), ..late.clone() };
+    // Who comes too late keeps nobody of those who come at the same time from theirs.
+    let (refused, granted, refused_too) =
+        tokio::join!(ledger.claim(late.clone()), ledger.claim(in_time), ledger.claim(late));
+    assert!(refused.is_err() && refused_too.is_err());
+    assert_eq!(granted.unwrap(), Claimed::Granted { at: second(0), life: 0 });
 }
 
 async fn a_first_outcome_stands_but_for_those_that_know_more(place: Place) {

@@ -12,6 +12,7 @@ on_both!(
     a_request_is_the_first_again_or_another,
     of_many_who_ask_at_once_one_is_the_first,
     acts_are_paged_the_newest_first,
+    acts_are_found_by_words_in_their_details,
     only_what_is_old_is_forgotten_and_so_many_at_most,
 );
 
@@ -100,6 +101,20 @@ async fn acts_are_paged_the_newest_first(place: Place) {
     let rest = desk.acts(Some(newest[1].number), 2).await.unwrap();
     assert_eq!(actions(&rest), ["one"]);
     assert_eq!(desk.acts(Some(rest[0].number), 2).await.unwrap(), []);
+}
+
+async fn acts_are_found_by_words_in_their_details(place: Place) {
+    let Opened { desk, .. } = open_all(&place).await;
+    for (at, action, detail) in [(1, "a", "of one"), (2, "a", "of two"), (3, "b", "of one"), (4, "a", "of one")] {
+        desk.note_act(&Act { detail: detail.to_owned(), ..act(at, action) }).await.unwrap();
+    }
+    let found = async |words, limit| {
+        let found = desk.acts_with("a", words, limit).await.unwrap();
+        found.iter().map(|found| found.act.at.as_second()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("of one", 9).await, [4, 1].map(|at| second(at).as_second()));
+    assert_eq!(found("of one", 1).await, [second(4).as_second()]);
+    assert!(found("of %", 9).await.is_empty());
 }
 
 async fn only_what_is_old_is_forgotten_and_so_many_at_most(place: Place) {

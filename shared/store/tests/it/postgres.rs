@@ -10,7 +10,7 @@ use store::{Claim, Claimed, Ledger, LedgerError, OpenError, open};
 use testkit::{Postgres, Proxy};
 use tokio::task::JoinSet;
 
-use crate::place::{Place, claim, message, released, second, session};
+use crate::place::{Place, claim, message, open_all, released, second, session};
 
 /// Longer than any operation may take.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -198,6 +198,81 @@ async fn the_account_may_take_longer_than_a_claim() {
     ledger.ping().await.unwrap();
 }
 
+/// A database in which looking for words takes as long as `busy` lives, its journal and its ledger.
+struct Searched {
+    place: Place,
+    opened: store::Opened,
+    busy: tokio_postgres::Client,
+    _connections: JoinSet<Result<(), tokio_postgres::Error>>,
+}
+
+impl Searched {
+    async fn new() -> Self {
+        let place = Place::postgres();
+        let opened = open_all(&place).await;
+        let (busy, connection) = tokio_postgres::connect(&place.url(), tokio_postgres::NoTls).await.unwrap();
+        let mut connections = JoinSet::new();
+        connections.spawn(connection);
+        busy.batch_execute("BEGIN; LOCK TABLE journal_words").await.unwrap();
+        Self { place, opened, busy, _connections: connections }
+    }
+
+    /// So many who look for words.
+    fn search(&self, many: usize) -> JoinSet<Result<Vec<store::Logged>, LedgerError>> {
+        let mut searches = JoinSet::new();
+        for _ in 0..many {
+            let journal = self.opened.journal.clone();
+            let filter = store::LogFilter { words: Some("balance".to_owned()), ..store::LogFilter::default() };
+            searches.spawn(async move { journal.log(&filter, store::LogPage { before: None, limit: 10 }).await });
+        }
+        searches
+    }
+
+    /// Waits until so many, or more, work on the server; returns how many.
+    async fn working(&self, is_enough: impl Fn(i64) -> bool) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND query LIKE '%JOIN journal_words%' AND state = 'active' \
+                   AND pid <> pg_backend_pid()";
+        let started = Instant::now();
+        loop {
+            let working = self.place.execute(sql).unwrap();
+            if is_enough(working) {
+                return working;
+            }
+            assert!(started.elapsed() < Duration::from_secs(4), "{working} are at work");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_looks_for_words_leaves_connections_to_claims() {
+    let searched = Searched::new().await;
+    let mut searches = searched.search(10);
+    let working = searched.working(|working| 2 <= working).await;
+    let claimed = searched.opened.ledger.claim(claim(message(), &session("s"), second(0))).await;
+    assert!(matches!(claimed, Ok(Claimed::Granted { .. })), "{claimed:?}");
+    assert_eq!(working, 2);
+    // Each has its turn.
+    searched.busy.batch_execute("COMMIT").await.unwrap();
+    while let Some(found) = searches.join_next().await {
+        assert_eq!(found.unwrap().unwrap(), []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_does_not_look_on_for_whoever_went_away() {
+    let searched = Searched::new().await;
+    for _ in 0..5 {
+        let mut searches = searched.search(2);
+        searched.working(|working| 0 < working).await;
+        searches.shutdown().await;
+    }
+    searched.working(|working| working == 0).await;
+    searched.busy.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(searched.search(1).join_next().await.unwrap().unwrap().unwrap(), []);
+}
+
 /// Uses every connection of the pool at once.
 async fn fill_pool(ledger: &Arc<dyn Ledger>) {
     let mut askers = JoinSet::new();
@@ -262,6 +337,19 @@ async fn a_newer_schema_is_refused() {
     database.execute("UPDATE ledger_schema SET version = 99").unwrap();
     let newer = open(&place.url()).await.err().unwrap();
     assert!(matches!(newer, OpenError::Newer { found: 99, known: 7 }), "{newer}");
+}
+
+#[tokio::test]
+async fn a_database_in_which_texts_cannot_be_written_is_refused_with_the_way_out() {
+    let server = Postgres::start().unwrap_or_else(|error| panic!("{error}"));
+    let database = server.database().unwrap();
+    let made = "CREATE DATABASE narrow ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    database.execute(made).unwrap();
+    let (there, _) = database.url().rsplit_once('/').unwrap();
+    let refused = open(&format!("{there}/narrow")).await.err().unwrap();
+    let told = refused.to_string();
+    assert!(matches!(refused, OpenError::Encoding { .. }), "{told}");
+    assert!(told.contains("LATIN1") && told.contains("pg_dump OLD | psql"), "{told}");
 }
 
 #[tokio::test]

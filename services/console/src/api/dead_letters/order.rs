@@ -19,6 +19,7 @@ use crate::problem::Problem;
 #[serde(default, deny_unknown_fields)]
 struct Meant {
     /// Those with one of these ids.
+    #[schema(value_type = Vec<String>)]
     ids: BTreeSet<String>,
     /// Those of this backend.
     backend: Option<String>,
@@ -30,7 +31,7 @@ struct Meant {
     kind: Option<String>,
     /// Those of the conversation that this session began.
     session: Option<String>,
-    /// Those whose error has these words in it.
+    /// Those whose error has these words in it: needs the scope `people`.
     error: Option<String>,
     /// Those of this group.
     group: Option<Uuid>,
@@ -79,9 +80,10 @@ pub(in crate::api) struct Work {
     #[serde(default)]
     all: bool,
     /// At most so many of those, the oldest.
+    #[serde(default, deserialize_with = "crate::whole::optional")]
     limit: Option<u64>,
     /// How many are replayed in a second at most.
-    #[serde(default = "fifty")]
+    #[serde(default = "fifty", deserialize_with = "crate::whole::required")]
     #[schema(value_type = u32, minimum = 1, default = 50)]
     rate: NonZeroU32,
     /// How much is told of each.

@@ -150,8 +150,12 @@ impl Stage {
     }
 
     pub(super) fn delayed(self, reason: DelayedReason) -> Self {
+        self.delayed_at(1, reason)
+    }
+
+    pub(super) fn delayed_at(self, attempt: u32, reason: DelayedReason) -> Self {
         let body = json!({
-            "message_id": self.message_id(), "attempt": 1, "reason": reason, "status": 503, "detail": "in words",
+            "message_id": self.message_id(), "attempt": attempt, "reason": reason, "status": 503, "detail": "in words",
             "retry_at": "2026-03-01T12:00:00Z",
         });
         let delayed: MessageDelayed = serde_json::from_value(body).unwrap();

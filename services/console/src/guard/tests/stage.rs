@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     pub(crate) console: Arc<Console>,
     clock: Arc<Set>,
     router: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A clock that is set.
@@ -155,24 +155,30 @@ impl Stage {
 
     /// The same again, with another configuration: as after a restart.
     pub(crate) async fn restarted(self, config: Config) -> Self {
-        let Self { _folder: folder, console, router, .. } = self;
+        let Self { folder, console, router, .. } = self;
         drop((console, router));
         Self::on(config, folder).await
     }
 
     async fn on(config: Config, folder: TempDir) -> Self {
+        let stage = Self::without_database(config, folder);
+        let url = format!("sqlite:{}/ledger.db", stage.folder.path().display());
+        let opened = store::open_all(&url, store::Settings::default()).await.unwrap();
+        assert!(stage.console.database.set(opened).is_ok());
+        stage
+    }
+
+    /// The console does not have its database.
+    pub(crate) fn without_database(config: Config, folder: TempDir) -> Self {
         chassis::tls::install_provider();
         let clock = Arc::new(Set(AtomicI64::new(1_700_000_000_000)));
         let environment = Environment { clock: Arc::<Set>::clone(&clock), ..Environment::system() };
-        let url = format!("sqlite:{}/ledger.db", folder.path().display());
         let database = Database::default();
-        let opened = store::open_all(&url, store::Settings::default()).await.unwrap();
-        assert!(database.set(opened).is_ok());
         let topology = protocol::topology::Topology::new(&[]);
         let bus = messaging::embedded::open(&folder.path().join(Uuid::new_v4().to_string()), topology).unwrap().bus;
         let console = Console::new(config, BTreeMap::new(), bus, database, Arc::new(Alone), environment).unwrap();
         let router = tried(&console).merge(Arc::clone(&console).routes());
-        Self { console, clock, router, _folder: folder }
+        Self { console, clock, router, folder }
     }
 
     /// Lets time pass.

@@ -1,4 +1,4 @@
-// Remembers who was texted as, and sends with Control and Enter.
+// Remembers who was texted as while the tab is open, and sends with Control and Enter.
 const form = document.querySelector("form.tester");
 
 if (form) {
@@ -9,11 +9,11 @@ if (form) {
   for (const [name, field] of Object.entries(kept)) {
     const key = `tester.${name}`;
     try {
-      const value = localStorage.getItem(key);
+      const value = sessionStorage.getItem(key);
       // A backend may be gone.
       const isKnown = !field.options || [...field.options].some((option) => option.value === value);
       if (value && isKnown && !asked.has(name)) field.value = value;
-      form.addEventListener("submit", () => localStorage.setItem(key, field.value));
+      form.addEventListener("submit", () => sessionStorage.setItem(key, field.value));
     } catch {
       // Without storage nothing is remembered.
     }

@@ -56,7 +56,7 @@ pub(super) async fn show(
     query: Result<Asked<Query>, Problem>,
 ) -> Response {
     match (id, query) {
-        (Ok(Named(id)), Ok(Asked(query))) => page(&console, &visitor, &query, id, None).await,
+        (Ok(Named(id)), Ok(Asked(query))) => page(&console, &visitor, &query, id, None, None).await,
         (Err(problem), _) | (_, Err(problem)) => new(&console, &visitor, Place::Dead).shows(Err(problem)),
     }
 }
@@ -75,11 +75,16 @@ pub(super) struct Edited {
 }
 
 impl Edited {
-    /// The data of the event with what was filled in; what was left empty is left out.
-    fn data(self, mut before: Map<String, Value>) -> Data {
+    /// What was filled in, by the member of the event.
+    fn filled(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Self { to, text, from, network, expires_at, place: _, group: _ } = self;
         let filled = [("to", to), ("text", text), ("from", from), ("network", network), ("expires_at", expires_at)];
-        for (name, value) in filled.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        filled.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// The data of the event with what was filled in; what was left empty is left out.
+    fn data(&self, mut before: Map<String, Value>) -> Data {
+        for (name, value) in self.filled() {
             // A browser writes line breaks in its own way.
             let value = value.replace("\r\n", "\n");
             if value.is_empty() {
@@ -120,18 +125,26 @@ pub(super) async fn edit(
         }
         Err(problem) => {
             let said = Said::Failed(problem.detail().to_owned());
-            page(&console, &visitor, &query, id, Some(said)).await
+            page(&console, &visitor, &query, id, Some(said), Some(&fields)).await
         }
     }
 }
 
-async fn page(console: &Console, visitor: &Visitor, query: &Query, id: String, said: Option<Said>) -> Response {
+/// The page of a letter; with what was filled in where that could not be done.
+async fn page(
+    console: &Console,
+    visitor: &Visitor,
+    query: &Query,
+    id: String,
+    said: Option<Said>,
+    filled: Option<&Edited>,
+) -> Response {
     let page = new(console, visitor, query.place).says(said);
     let letter = console.letter(&visitor.caller, query.place.into(), id.clone()).await;
-    page.shows(letter.map(|letter| whole(visitor, query, &id, &letter)))
+    page.shows(letter.map(|letter| whole(visitor, query, &id, &letter, filled)))
 }
 
-fn whole(visitor: &Visitor, query: &Query, id: &str, letter: &Letter) -> Markup {
+fn whole(visitor: &Visitor, query: &Query, id: &str, letter: &Letter, filled: Option<&Edited>) -> Markup {
     let Letter { time, kind, backend, queue, routing_key, reason, attempts, session, .. } = letter;
     let Letter { error, application, published, body_bytes, headers, payload, group, .. } = letter;
     let meant = Meant::One(id.to_owned());
@@ -160,7 +173,7 @@ fn whole(visitor: &Visitor, query: &Query, id: &str, letter: &Letter) -> Markup 
             (working::confirm(visitor, query, &meant))
         } @else {
             (working::form(visitor, query, &meant, "This letter"))
-            (edit_form(visitor, query, id, letter))
+            (edit_form(visitor, query, id, letter, filled))
         }
         h2 { "What it says" }
         @if !visitor.caller.has(Scope::People) { p.soft { "Values are masked: to see them the scope “people” is needed." } }
@@ -177,14 +190,14 @@ fn data(letter: &Letter) -> Option<&Map<String, Value>> {
     letter.payload.as_ref()?.get("data")?.as_object()
 }
 
-fn edit_form(visitor: &Visitor, query: &Query, id: &str, letter: &Letter) -> Markup {
+fn edit_form(visitor: &Visitor, query: &Query, id: &str, letter: &Letter, filled: Option<&Edited>) -> Markup {
     let may_edit = visitor.caller.has(Scope::Operate) && visitor.caller.has(Scope::People);
     let kind = letter.kind.as_deref().and_then(|kind| kind.parse::<Kind>().ok());
     let editable = kind.map(dead::editable).unwrap_or_default();
     let Some(data) = data(letter).filter(|_| may_edit && !editable.is_empty()) else { return html! {} };
     let fields = NAMES.iter().filter(|(name, _)| editable.contains(name));
     html! {
-        details.card #edit {
+        details.card #edit open[filled.is_some()] {
             summary { "Edit, then replay" }
             p { "It keeps its id: what was handed to Tropo already is not sent again. The log of texts and messages goes on \
                  showing what it said first." }
@@ -193,7 +206,9 @@ fn edit_form(visitor: &Visitor, query: &Query, id: &str, letter: &Letter) -> Mar
                 input type="hidden" name="place" value=(query.place.as_str());
                 @if let Some(group) = query.group { input type="hidden" name="group" value=(group); }
                 @for (name, label) in fields {
-                    @let value = data.get(*name).map(written).unwrap_or_default();
+                    @let filled = filled.and_then(|filled| filled.filled().find(|(filled, _)| filled == name));
+                    @let value = filled.map(|(_, value)| value.to_owned());
+                    @let value = value.or_else(|| data.get(*name).map(written)).unwrap_or_default();
                     (pieces::field(label, &format!("edit-{name}"), field(name, &value)))
                 }
                 p { button.main type="submit" { "Replay as edited" } }

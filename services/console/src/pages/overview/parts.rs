@@ -21,14 +21,14 @@ pub(super) fn backends(status: &Status) -> Markup {
 }
 
 fn backend(backend: &BackendState) -> Vec<Markup> {
-    let recent = |kinds: &[&str]| -> u64 { kinds.iter().filter_map(|kind| backend.recent.get(*kind)).sum() };
+    let recent = |kinds: &[&str]| pieces::known(backend.count(kinds));
     vec![
         html! { b { (backend.name) } },
         served(backend.is_served),
         waiting(backend.backlog.as_ref()),
-        html! { (recent(&["message.received"])) },
-        html! { (recent(&["message.sent"])) },
-        html! { (recent(&["message.failed", "message.expired", "message.unconfirmed", store::DEAD_LETTER])) },
+        recent(&["message.received"]),
+        recent(&["message.sent"]),
+        recent(&["message.failed", "message.expired", "message.unconfirmed", store::DEAD_LETTER]),
     ]
 }
 

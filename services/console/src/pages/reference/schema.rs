@@ -47,7 +47,7 @@ pub(super) fn kind(schema: &Value) -> Markup {
     }
     let one = schema.get("type").and_then(Value::as_str);
     let types: Vec<&str> = one.into_iter().chain(items(schema, "/type").filter_map(Value::as_str)).collect();
-    let format = schema.get("format").and_then(Value::as_str).filter(|format| !format.starts_with("int"));
+    let format = schema.get("format").and_then(Value::as_str).filter(|format| !format.contains("int"));
     html! {
         @if types.is_empty() { "anything" } @else { (types.join(" or ")) }
         @if let Some(format) = format { " (" (format) ")" }

@@ -41,6 +41,35 @@ async fn credentials_that_are_mended_later_are_used_then() {
     management.delete_user(user).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_create_a_queue_keeps_nobody_from_creating_theirs() {
+    let vhost = Vhost::fresh();
+    let (user, management) = (vhost.name(), vhost.management());
+    management.set_password(user, "secret").unwrap();
+    management.permit(user, vhost.name(), "tropomq").unwrap();
+    let topology = Topology { queues: vec![work("one", "#")] };
+    let refused = Running::start(&url_for(&vhost, user, "secret"), &topology);
+    refused.reaches(|state| matches!(state, BusState::Away(reason) if reason.contains("queue one"))).await;
+    assert!(refused.bus.subscribe(&"one".into(), 1).await.is_err());
+    let asking = async {
+        loop {
+            assert!(refused.bus.subscribe(&"one".into(), 1).await.is_err());
+        }
+    };
+    let other = async {
+        let running = Running::open(&Place::url(&vhost), &[work("two", "#")]).await;
+        running.publish(message("x", "a")).await;
+        assert_eq!(running.take_ids("two", 1).await, ["a"]);
+        running.close().await;
+    };
+    tokio::select! {
+        () = asking => {}
+        () = within("the other is ready while this one is refused", other) => {}
+    }
+    refused.close().await;
+    management.delete_user(user).unwrap();
+}
+
 /// Does nothing.
 struct Idle;
 

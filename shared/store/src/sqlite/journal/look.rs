@@ -24,6 +24,10 @@ use crate::words::{Sought, Words};
 /// So many lines are read one by one, rather than to look for words in all of them.
 const FEW: i64 = 20_000;
 
+/// Of words that are in many lines, so many of the latest lines are looked through first: they fill a page. SQLite reads
+/// all lines that have a word before it knows the latest.
+const LATEST: i64 = 2_000;
+
 /// Selects lines of the log; [`line`] reads a row of it.
 macro_rules! select {
     ($rest:expr) => {
@@ -52,16 +56,44 @@ pub(super) fn log(connection: &Connection, filter: &LogFilter, page: LogPage) ->
         return Ok(Vec::new());
     }
     let rarest = rarest(connection, filter, page)?;
-    if let (Some(sought), None) = (&sought, rarest) {
-        return by_words(connection, filter, page, sought);
+    let (Some(sought), None) = (&sought, rarest) else {
+        return one_by_one(connection, filter, page, rarest, sought.as_ref());
+    };
+    let Some(latest) = latest(connection, filter, page)? else {
+        return one_by_one(connection, filter, page, None, Some(sought));
+    };
+    let lines = one_by_one(connection, &LogFilter { since: Some(latest), ..filter.clone() }, page, None, Some(sought))?;
+    if lines.len() == size_of(page) {
+        return Ok(lines);
     }
+    by_words(connection, filter, page, sought)
+}
+
+/// Since when the latest lines are; `None` if all are among them.
+fn latest(connection: &Connection, filter: &LogFilter, page: LogPage) -> Result<Option<Timestamp>, LedgerError> {
+    let times = LogFilter { since: filter.since, until: filter.until, ..LogFilter::default() };
+    let conditions = Conditions::of(&times, page, "place", placeholder);
+    let sql =
+        format!("SELECT place FROM journal_log WHERE {} ORDER BY place DESC LIMIT 1 OFFSET {LATEST}", conditions.sql());
+    let place = read(connection, &sql, params_from_iter(&conditions.values), |row| get(row, "place"))?;
+    place.into_iter().next().map(instant).transpose()
+}
+
+/// A page of the lines along one index.
+fn one_by_one(
+    connection: &Connection,
+    filter: &LogFilter,
+    page: LogPage,
+    index: Option<&str>,
+    sought: Option<&Sought>,
+) -> Result<Vec<Logged>, LedgerError> {
     let conditions = Conditions::of(filter, page, "place", placeholder);
-    let index = rarest.map(|index| format!("INDEXED BY {index}")).unwrap_or_default();
+    let index = index.map(|index| format!("INDEXED BY {index}")).unwrap_or_default();
     let rest = format!("FROM journal_log {index} WHERE {} ORDER BY place DESC", conditions.sql());
     let sql = format!("{}{rest}", select!(""));
     let fits = |line: &Logged| {
         let text = line.content.as_ref().map(|content| content.text.as_str()).unwrap_or_default();
-        sought.as_ref().is_none_or(|sought| Words::of(text).have(sought))
+        sought.is_none_or(|sought| Words::of(text).have(sought))
     };
     let mut statement = connection.prepare_cached(&sql).map_err(judge)?;
     let mut rows = statement.query(params_from_iter(&conditions.values)).map_err(judge)?;
