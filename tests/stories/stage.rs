@@ -109,6 +109,17 @@ impl Stage {
         service.metrics(&self.http).await
     }
 
+    /// The names of the services, and where the admin endpoints of each are.
+    pub(crate) fn admin_urls(&self) -> Vec<(String, String)> {
+        self.services.iter().map(|service| (service.name().to_owned(), service.admin_url())).collect()
+    }
+
+    /// All that a service logged.
+    pub(crate) fn log_of(&self, name: &str) -> String {
+        let service = self.services.iter().find(|service| service.name() == name).expect("a service of that name");
+        service.log_text()
+    }
+
     /// Where a backend's webhooks go.
     pub(crate) fn webhook_url(&self, backend: &str) -> String {
         place::webhook_url(self.address, backend, self.replicas)

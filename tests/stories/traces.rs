@@ -1,121 +1,258 @@
-//! One conversation is one trace, and a dead collector costs nothing but the trace.
+//! One conversation is one trace, whatever happens on its way, and a dead collector costs nothing but the trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
-use tokio::task::JoinSet;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use protocol::EventId;
+use serde_json::json;
 
+use crate::collector::Collector;
 use crate::crowd::{assert_answered, text_all};
-use crate::stage::{Bus, NUMBER, Setup, until};
+use crate::stage::{Bus, NUMBER, Setup, Stage, tropomq, until};
 
 on_both_buses! {
     a_conversation_is_one_trace
+    a_retry_is_in_the_trace_of_its_conversation
+    what_is_replayed_after_its_death_is_in_the_trace_of_its_conversation
+    a_collector_that_is_killed_under_load_costs_no_message
     a_dead_collector_blocks_nothing_and_loses_nothing
 }
 
-/// The spans that were exported.
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Span>>>);
+/// A conversation from the text to the result. Below each span stand those whose parent it is; an arrow is a link to it,
+/// too.
+const PLAIN: &str = "\
+server POST /tropo/{backend} 200
+  producer send tropomq:message.received
+    consumer process router.message.received handled <-
+      producer send tropomq:message.routed
+      producer send tropomq:message.send
+        consumer process egress.message.send.story handled <-
+          internal release <-
+            server POST /tropo/{backend} 200 <-
+              producer send tropomq:session.result
+                consumer process egress.session.result handled <-
+                  producer send tropomq:message.sent
+          producer send tropomq:message.launched
+          producer send tropomq:message.released
+          server POST /tropo/{backend} 200 <-
+";
 
-impl Collector {
-    /// A collector, and its address. It ends with the set of tasks.
-    async fn start(tasks: &mut JoinSet<()>) -> (Self, String) {
-        let collector = Self::default();
-        let routes = Router::new().route("/v1/traces", post(take)).with_state(collector.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        (collector, address)
+/// The same, after Tropo had no session for it at first.
+const RETRIED: &str = "\
+server POST /tropo/{backend} 200
+  producer send tropomq:message.received
+    consumer process router.message.received handled <-
+      producer send tropomq:message.routed
+      producer send tropomq:message.send
+        consumer process egress.message.send.story attempt 2 handled <-
+          internal release <-
+            server POST /tropo/{backend} 200 <-
+              producer send tropomq:session.result
+                consumer process egress.session.result handled <-
+                  producer send tropomq:message.sent
+          producer send tropomq:message.launched
+          producer send tropomq:message.released
+          server POST /tropo/{backend} 200 <-
+        consumer process egress.message.send.story retried <- failed
+          producer send tropomq:message.delayed
+";
+
+/// The same, after Tropo refused it, and an operator had it sent all the same.
+const REPLAYED: &str = "\
+server POST /tropo/{backend} 200
+  producer send tropomq:message.received
+    consumer process router.message.received handled <-
+      producer send tropomq:message.routed
+      producer send tropomq:message.send
+        consumer process egress.message.send.story dead <- failed
+          producer send tropomq:message.failed
+        consumer process egress.message.send.story handled <-
+          internal release <-
+            server POST /tropo/{backend} 200 <-
+              producer send tropomq:session.result
+                consumer process egress.session.result handled <-
+                  producer send tropomq:message.sent
+          producer send tropomq:message.launched
+          producer send tropomq:message.released
+          server POST /tropo/{backend} 200 <-
+";
+
+/// A stage whose spans go to a collector, soon.
+async fn exporting(setup: Setup, collector: &Collector) -> Stage {
+    let setup = setup.with("telemetry.otlp_endpoint", collector.url());
+    setup.variable("OTEL_BSP_SCHEDULE_DELAY", "100").start().await
+}
+
+/// Waits until there are so many traces and each of them is as expected, then checks every span of them.
+async fn assert_traces(collector: &Collector, count: usize, expected: &str, bus: Bus) {
+    let spans_of_each = expected.lines().count();
+    let spans = until("the spans are exported", async || {
+        let mut spans = collector.spans();
+        // Those of the simulated Tropo are not ours.
+        spans.retain(|span| span.name != "session");
+        (count * spans_of_each <= spans.len()).then_some(spans)
+    })
+    .await;
+    let mut traces: BTreeMap<&[u8], Vec<&Span>> = BTreeMap::new();
+    for span in &spans {
+        traces.entry(&span.trace_id).or_default().push(span);
     }
-
-    fn spans(&self) -> Vec<Span> {
-        self.0.lock().unwrap().clone()
+    assert_eq!(traces.len(), count, "{:?}", traces.values().map(|trace| tree(trace)).collect::<Vec<_>>());
+    for trace in traces.values() {
+        assert_eq!(tree(trace), expected, "the trace is another");
+        assert_conventions(trace, bus);
     }
 }
 
-async fn take(State(collector): State<Collector>, body: Bytes) {
-    let export = ExportTraceServiceRequest::decode(body).unwrap();
-    let scopes = export.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-    collector.0.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+/// A trace as text, the spans of one parent in the order of their lines.
+fn tree(trace: &[&Span]) -> String {
+    let ids: BTreeSet<&[u8]> = trace.iter().map(|span| span.span_id.as_slice()).collect();
+    let is_root = |span: &&&Span| !ids.contains(span.parent_span_id.as_slice());
+    let mut roots: Vec<String> = trace.iter().filter(is_root).map(|root| branch(root, trace, 0)).collect();
+    roots.sort();
+    roots.concat()
 }
 
-/// The span of a text, but for its shard.
-const TEXTS: &str = "process router.message.received";
+fn branch(span: &Span, trace: &[&Span], depth: usize) -> String {
+    let children = trace.iter().filter(|child| child.parent_span_id == span.span_id);
+    let mut children: Vec<String> = children.map(|child| branch(child, trace, depth + 1)).collect();
+    children.sort();
+    format!("{}{}\n{}", "  ".repeat(depth), line(span), children.concat())
+}
 
+fn line(span: &Span) -> String {
+    let kind = span.kind().as_str_name().trim_start_matches("SPAN_KIND_").to_lowercase();
+    let mut line = format!("{kind} {}", name(span));
+    if let Some(attempt) = attribute(span, "tropomq.attempt").filter(|attempt| attempt != "1") {
+        line.push_str(&format!(" attempt {attempt}"));
+    }
+    for said in ["tropomq.outcome", "http.response.status_code"] {
+        line.extend(attribute(span, said).map(|said| format!(" {said}")));
+    }
+    match &span.links[..] {
+        [] => {}
+        [link] if link.span_id == span.parent_span_id && link.trace_id == span.trace_id => line.push_str(" <-"),
+        links => line.push_str(&format!(" and links {links:?}")),
+    }
+    if span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error) {
+        line.push_str(" failed");
+    }
+    line
+}
+
+/// Without the shard.
 fn name(span: &Span) -> &str {
+    const TEXTS: &str = "process router.message.received";
     if span.name.starts_with(TEXTS) { TEXTS } else { &span.name }
 }
 
-/// Every span of a conversation: from the webhook of the text to what became of the message.
-const SPANS: [(&str, usize); 14] = [
-    // The text, the call-back and the result.
-    ("POST /tropo/{backend}", 3),
-    ("send tropomq:message.received", 1),
-    (TEXTS, 1),
-    ("send tropomq:message.routed", 1),
-    ("send tropomq:message.send", 1),
-    ("process egress.message.send.story", 1),
-    ("send tropomq:message.launched", 1),
-    ("release", 1),
-    ("send tropomq:message.released", 1),
-    ("send tropomq:session.result", 1),
-    ("process egress.session.result", 1),
-    ("send tropomq:message.sent", 1),
-    ("send tropomq:message.failed", 0),
-    ("send tropomq:message.unconfirmed", 0),
-];
+fn attribute(span: &Span, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
+    Some(match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => text.clone(),
+        Value::IntValue(number) => number.to_string(),
+        other => format!("{other:?}"),
+    })
+}
+
+/// What OpenTelemetry's conventions for messaging and HTTP say of each span, and that nothing personal is in any.
+fn assert_conventions(trace: &[&Span], bus: Bus) {
+    let system = if bus == Bus::Embedded { "tropomq_embedded" } else { "rabbitmq" };
+    let conversations: BTreeSet<String> =
+        trace.iter().filter_map(|span| attribute(span, "messaging.message.conversation_id")).collect();
+    assert_eq!(conversations.len(), 1, "one conversation: {conversations:?}");
+    for span in trace {
+        let said = |key| attribute(span, key).unwrap_or_else(|| panic!("{} has no {key}", span.name));
+        let operation = match span.kind() {
+            SpanKind::Producer => Some("send"),
+            SpanKind::Consumer => Some("process"),
+            _ => None,
+        };
+        if let Some(operation) = operation {
+            assert_eq!(said("messaging.system"), system);
+            assert_eq!(
+                (said("messaging.operation.name"), said("messaging.operation.type")),
+                (operation.into(), operation.into())
+            );
+            assert_eq!(span.name, format!("{operation} {}", said("messaging.destination.name")));
+            said("messaging.message.id").parse::<EventId>().unwrap();
+            assert!(said("messaging.rabbitmq.destination.routing_key").contains(".story"));
+            assert!(0 < said("messaging.message.body.size").parse::<u64>().unwrap());
+        }
+        if span.kind() == SpanKind::Server {
+            assert_eq!((said("http.request.method"), said("http.route")), ("POST".into(), "/tropo/{backend}".into()));
+        }
+        said("messaging.message.conversation_id");
+        let has_failed = span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);
+        assert_eq!(has_failed, attribute(span, "error.type").is_some(), "{span:?}");
+        let all = format!("{span:?}");
+        for personal in ["traced", "5555560", "1555555"] {
+            assert!(!all.contains(personal), "{personal} is in {all}");
+        }
+    }
+}
 
 async fn a_conversation_is_one_trace(bus: Bus) {
-    let mut tasks = JoinSet::new();
-    let (collector, address) = Collector::start(&mut tasks).await;
-    let setup = Setup::new(bus).with("telemetry.otlp_endpoint", address);
-    let stage = setup.variable("OTEL_BSP_SCHEDULE_DELAY", "100").start().await;
+    let collector = Collector::start();
+    let stage = exporting(Setup::new(bus), &collector).await;
     // Before the create reply and after it: the trace goes through Tropo either way.
-    for (index, knobs) in [r#"{"callback_first": true}"#, "{}"].into_iter().enumerate() {
-        stage.tropo.turn(serde_json::from_str(knobs).unwrap()).await;
+    for (index, knobs) in [json!({"callback_first": true}), json!({})].into_iter().enumerate() {
+        stage.tropo.turn(knobs).await;
         let phone = stage.phone(index);
         phone.text("echo traced").await;
         phone.reply().await;
         stage.settle().await;
     }
-    let ours = |span: &&Span| SPANS.iter().any(|(known, _)| *known == name(span));
-    let expected = 2 * SPANS.iter().map(|(_, count)| count).sum::<usize>();
-    let spans = until("the spans are exported", async || {
-        let spans = collector.spans();
-        (expected <= spans.iter().filter(ours).count()).then_some(spans)
-    })
-    .await;
-    let mut traces: BTreeMap<Vec<u8>, Vec<&Span>> = BTreeMap::new();
-    for span in spans.iter().filter(ours) {
-        traces.entry(span.trace_id.clone()).or_default().push(span);
-    }
-    assert_eq!(traces.len(), 2, "two conversations are two traces: {:?}", named(&spans));
-    for trace in traces.values() {
-        for (known, expected) in SPANS {
-            let count = trace.iter().filter(|span| name(span) == known).count();
-            assert_eq!(count, expected, "{known}: {:?}", trace.iter().map(|span| &span.name).collect::<Vec<_>>());
-        }
-        // It hangs together: each but the first has its parent in the same trace.
-        let all = spans.iter().filter(|span| span.trace_id == trace[0].trace_id);
-        let ids: BTreeSet<&[u8]> = all.map(|span| span.span_id.as_slice()).collect();
-        let roots: Vec<&&Span> = trace.iter().filter(|span| !ids.contains(span.parent_span_id.as_slice())).collect();
-        assert_eq!(roots.len(), 1, "{roots:?}");
-        assert_eq!(roots[0].name, "POST /tropo/{backend}");
-        assert!(roots[0].parent_span_id.is_empty());
-    }
+    assert_traces(&collector, 2, PLAIN, bus).await;
 }
 
-fn named(spans: &[Span]) -> Vec<(String, String)> {
-    let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    spans.iter().map(|span| (hex(&span.trace_id), span.name.clone())).collect()
+async fn a_retry_is_in_the_trace_of_its_conversation(bus: Bus) {
+    let collector = Collector::start();
+    let stage = exporting(Setup::new(bus), &collector).await;
+    stage.tropo.turn(json!({"fail_next_creates": 1, "create_error_status": 503})).await;
+    let phone = stage.phone(0);
+    phone.text("echo traced").await;
+    phone.reply().await;
+    stage.settle().await;
+    assert_traces(&collector, 1, RETRIED, bus).await;
+}
+
+async fn what_is_replayed_after_its_death_is_in_the_trace_of_its_conversation(bus: Bus) {
+    let collector = Collector::start();
+    let stage = exporting(Setup::new(bus).with_console(), &collector).await;
+    stage.tropo.turn(json!({"create_status": 403})).await;
+    let phone = stage.phone(0);
+    phone.text("echo traced").await;
+    until("it is dead", async || {
+        (stage.metrics().await.settled("egress.message.send.story", "dead") == 1).then_some(())
+    })
+    .await;
+    stage.tropo.behave().await;
+    let console = stage.console_url();
+    let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
+    assert!(replayed.status.success(), "{replayed:?}");
+    phone.reply().await;
+    assert_traces(&collector, 1, REPLAYED, bus).await;
+}
+
+async fn a_collector_that_is_killed_under_load_costs_no_message(bus: Bus) {
+    let mut collector = Collector::start();
+    let stage = exporting(Setup::new(bus).with("telemetry.metrics_interval", "1s"), &collector).await;
+    let phones = stage.phones(10);
+    let kill = async {
+        until("spans come", async || (!collector.spans().is_empty()).then_some(())).await;
+        collector.kill();
+    };
+    let (texts, ()) = tokio::join!(text_all(&phones, 10, |_| NUMBER), kill);
+    for phone in &phones {
+        phone.received(10).await;
+    }
+    stage.settle().await;
+    assert_answered(&phones, &texts).await;
 }
 
 async fn a_dead_collector_blocks_nothing_and_loses_nothing(bus: Bus) {
@@ -124,6 +261,7 @@ async fn a_dead_collector_blocks_nothing_and_loses_nothing(bus: Bus) {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [gone, silent.local_addr().unwrap()] {
         let setup = Setup::new(bus).with("telemetry.otlp_endpoint", format!("http://{address}"));
+        let setup = setup.with("telemetry.metrics_interval", "1s");
         let mut stage = setup.variable("OTEL_BSP_SCHEDULE_DELAY", "100").start().await;
         let phones = stage.phones(10);
         let texts = text_all(&phones, 5, |_| NUMBER).await;

@@ -1,7 +1,7 @@
 //! What every Rust file keeps to.
 
 use crate::assert_none;
-use crate::tree::{File, rust_files};
+use crate::tree::{File, is_test, rust_files};
 
 /// The longest file, tests apart.
 const LINES_MAX: usize = 400;
@@ -24,10 +24,6 @@ const OWN: &str = "tests/tidy/";
 const EMPTY_NAMES: [&str; 12] = [
     "common", "data", "helper", "helpers", "info", "manager", "managers", "misc", "process", "util", "utility", "utils",
 ];
-
-fn is_test(path: &str) -> bool {
-    path.split('/').any(|name| matches!(name, "tests" | "tests.rs" | "benches"))
-}
 
 fn forbidden(file: &File) -> Vec<String> {
     let mut findings = Vec::new();

@@ -79,6 +79,11 @@ pub(crate) fn packages() -> Vec<Package> {
     manifests.map(|file| Package::parse(file.path.trim_end_matches("/Cargo.toml"), &file.text)).collect()
 }
 
+/// Whether a file holds nothing but tests.
+pub(crate) fn is_test(path: &str) -> bool {
+    path.split('/').any(|name| matches!(name, "tests" | "tests.rs" | "benches"))
+}
+
 /// The Rust files of the workspace, in the order of their paths.
 pub(crate) fn rust_files() -> Vec<File> {
     files().into_iter().filter(|file| file.path.ends_with(".rs")).collect()

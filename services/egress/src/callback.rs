@@ -65,7 +65,10 @@ async fn call_back(
     // A wait without an end is none.
     let asked =
         Asked { until: wait.and_then(|wait| Instant::now().checked_add(wait)), reply_to: text(forward::REPLY_TO) };
-    match egress.answer_call_back(&backend, asked, &body).await {
+    let began = Instant::now();
+    let answered = egress.answer_call_back(&backend, asked, &body).await;
+    observe::call_back_answered(began.elapsed(), answered.is_err());
+    match answered {
         Ok(document) => ([(header::CONTENT_TYPE, document::CONTENT_TYPE)], document.to_body()).into_response(),
         Err(error) => {
             observe::call_back_refused(&error);

@@ -53,7 +53,7 @@ impl Lane {
         let giving_up = patience::answer(&context.environment, || ledger.give_up(give_up.clone()));
         match giving_up.await.map_err(SendError::Ledger)? {
             GaveUp::Recorded(given_up) => {
-                observe::given_up(&given_up);
+                observe::given_up(&head.backend, &given_up);
                 of(head, &given_up, expires_at)
             }
             GaveUp::Already(given_up) => of(head, &given_up, expires_at),

@@ -240,6 +240,8 @@ impl Lane {
         if !wait.joined {
             let asked_at = environment.now();
             let created = self.egress.session_api.create(&self.backend.messaging_token, ticket, environment).await;
+            let took = environment.now().duration_since(asked_at).try_into().unwrap_or_default();
+            observe::asked(&self.name, &created, took);
             match created {
                 Ok(launched) => {
                     session_id.clone_from(&launched.session_id);

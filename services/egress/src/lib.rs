@@ -76,6 +76,7 @@ impl Egress {
         keyring: Keyring,
         environment: Environment,
     ) -> Arc<Self> {
+        backends.keys().for_each(observe::serves);
         let pending = pending::Pending::default();
         Arc::new(Self { config, backends, session_api, ledger, consents, keyring, pending, environment })
     }

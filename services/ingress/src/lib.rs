@@ -46,6 +46,7 @@ impl Ingress {
         call_backs: Arc<dyn CallBacks>,
         environment: Environment,
     ) -> Arc<Self> {
+        observe::serves();
         let seen = seen::Seen::default();
         Arc::new(Self { config, backends, publisher, keyring, call_backs, seen, environment })
     }

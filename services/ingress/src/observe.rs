@@ -1,11 +1,12 @@
 //! What ingress tells: the only file of this service that names a metric.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::http::StatusCode;
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
-use protocol::{Head, SessionId, chain};
+use protocol::{Head, Kind, SessionId, chain};
 use tracing::{debug, warn};
 
 use crate::webhook::Refused;
@@ -14,6 +15,7 @@ struct Metrics {
     kept: Counter<u64>,
     called_back: Counter<u64>,
     answered: Counter<u64>,
+    took: Histogram<f64>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -28,8 +30,28 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .u64_counter("tropomq.answered.webhooks")
             .with_description("Webhooks answered, by status")
             .build(),
+        took: meter
+            .f64_histogram("tropomq.webhook.duration")
+            .with_unit("s")
+            .with_description("Time from a webhook to its answer, by status")
+            .build(),
     }
 });
+
+/// Webhooks are going to come: what may become of them is counted from 0, so that the first is an increase.
+pub(crate) fn serves() {
+    for kind in [Kind::MessageReceived, Kind::SessionResult, Kind::SessionIgnored, Kind::DeliveryReported] {
+        METRICS.kept.add(0, &[KeyValue::new("tropomq.kind", kind.as_str())]);
+    }
+    METRICS.called_back.add(0, &[]);
+    for status in [StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::SERVICE_UNAVAILABLE] {
+        METRICS.answered.add(0, &[of(status)]);
+    }
+}
+
+fn of(status: StatusCode) -> KeyValue {
+    KeyValue::new("http.response.status_code", i64::from(status.as_u16()))
+}
 
 /// A webhook's event is on the bus.
 pub(crate) fn kept(head: &Head) {
@@ -50,6 +72,7 @@ pub(crate) fn refused(backend: &str, refused: &Refused) {
 }
 
 /// A webhook was answered.
-pub(crate) fn answered(status: StatusCode) {
-    METRICS.answered.add(1, &[KeyValue::new("http.response.status_code", i64::from(status.as_u16()))]);
+pub(crate) fn answered(status: StatusCode, took: Duration) {
+    METRICS.answered.add(1, &[of(status)]);
+    METRICS.took.record(took.as_secs_f64(), &[of(status)]);
 }

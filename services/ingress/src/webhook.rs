@@ -5,7 +5,7 @@ mod event;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, FromRequest, Path, Request, State};
@@ -88,6 +88,7 @@ async fn receive(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
+    let began = Instant::now();
     let span = info_span!(
         "webhook",
         otel.name = "POST /tropo/{backend}",
@@ -111,14 +112,14 @@ async fn receive(
                 }
                 let taking = async { ingress.take(backend.clone(), understood?, &uri, body).await };
                 let answered = taking.instrument(span.clone()).await;
-                answer::response(&backend, answered)
+                span.in_scope(|| answer::response(&backend, answered))
             }
             Err(rejection) => answer::rejected(rejection),
         },
         Err(refused) => answer::refused(backend, &refused),
     };
     span.record("http.response.status_code", response.status().as_u16());
-    observe::answered(response.status());
+    observe::answered(response.status(), began.elapsed());
     response
 }
 

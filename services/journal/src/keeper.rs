@@ -1,16 +1,18 @@
 //! Writes what is noted to the database, many notes at a time.
 
+use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use messaging::{BoxFuture, Environment};
 use protocol::EventId;
-use store::{Fact, JournalEntry, LedgerError, Opened};
+use store::{Begun, Fact, JournalEntry, LedgerError, Opened};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::facts::Noted;
 use crate::observe;
+use crate::pace::Step;
 
 /// How many deliveries share a transaction at most.
 const GROUP_MAX: usize = 256;
@@ -74,6 +76,9 @@ impl Group {
 pub(crate) trait Record: Send + Sync {
     /// Returns once all of it is on record.
     fn write<'a>(&'a self, group: &'a Group) -> BoxFuture<'a, Result<(), LedgerError>>;
+
+    /// Since when messages are on their way, as far as that is on record.
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>>;
 }
 
 impl Record for Opened {
@@ -81,6 +86,10 @@ impl Record for Opened {
         let Group { facts, entries } = group;
         // Side by side: SQLite writes them in one transaction.
         Box::pin(async { tokio::try_join!(self.accounts.record(facts), self.journal.keep_events(entries)).map(drop) })
+    }
+
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>> {
+        self.journal.begun(messages)
     }
 }
 
@@ -103,10 +112,29 @@ impl Keeper {
             group.push(first);
             self.gather(&mut group).await;
             self.write(&group).await;
+            let steps = group.iter().filter_map(|note| Step::of(note.noted.entry.as_ref()?)).collect();
             for Note { kept, .. } in group.drain(..) {
                 // Nobody waits any more where the delivery was given back.
                 let _ = kept.send(());
             }
+            self.tell_pace(steps).await;
+        }
+    }
+
+    /// Tells as metrics how long messages took. They are nothing that anybody waits for: what the database does not tell is
+    /// left out.
+    async fn tell_pace(&self, steps: Vec<Step>) {
+        if steps.is_empty() {
+            return;
+        }
+        let ids: Vec<EventId> = steps.iter().map(|step| step.message_id).collect();
+        match self.record.begun(&ids).await {
+            Ok(begun) => {
+                let begun: HashMap<EventId, Begun> = begun.into_iter().map(|begun| (begun.message_id, begun)).collect();
+                let known = steps.iter().filter_map(|step| Some((step, begun.get(&step.message_id)?)));
+                known.for_each(|(step, begun)| observe::step(step, begun));
+            }
+            Err(error) => observe::not_drawn(&error),
         }
     }
 

@@ -5,17 +5,20 @@
 //! journal.dead   ──► Dead   ──┴─► Keeper ──┤
 //!                                          └─► store::Accounts ──► the account ──┐
 //! router's queues, the lanes, the waiting levels ─► depths ──────────────────────┴─► balance: what is where it can be
+//!                                                     └──► backlog: the same, as metrics
 //! ```
 //!
 //! Invariant: an event is on record, with what it says, before it is acknowledged, and recording it again changes
 //! nothing. So every event is kept and counts once, in whatever order and however often it comes.
 
+mod backlog;
 pub mod balance;
 mod config;
 mod entry;
 mod facts;
 mod keeper;
 mod observe;
+mod pace;
 mod told;
 pub mod words;
 
@@ -29,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use backlog::backlog;
 pub use config::Config;
 use facts::Noted;
 pub use keeper::Keeper;
@@ -95,6 +99,9 @@ impl Witness for Events {
 
 impl Witness for Dead {
     async fn note(&self, delivery: &Delivery, context: &Context) {
+        if !context.redelivered {
+            observe::dead_letter(delivery);
+        }
         let noted = facts::of_dead_letter(delivery, context.environment.now());
         self.0.keep(delivery, noted).await;
     }

@@ -1,15 +1,19 @@
 //! What the journal tells: the only file of this service that names a metric.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use messaging::Delivery;
-use opentelemetry::metrics::{Counter, Gauge};
+use messaging::headers::QUEUE;
+use messaging::{Delivery, Depth, DepthError};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
 use protocol::topology::QueueName;
 use protocol::{BackendName, EventId, Timestamp, chain};
-use store::{Account, BackendAccount, JournalEntry, JournalSize, LedgerError, Standings};
-use tracing::warn;
+use store::{Account, BackendAccount, Begun, JournalEntry, JournalSize, LedgerError, Standings};
+use tracing::{debug, warn};
 
+use crate::backlog::place;
+use crate::pace::Step;
 use crate::words;
 
 struct Metrics {
@@ -22,6 +26,9 @@ struct Metrics {
     bytes: Gauge<u64>,
     reach: Gauge<f64>,
     forgotten: Counter<u64>,
+    dead: Counter<u64>,
+    conversation: Histogram<f64>,
+    message: Histogram<f64>,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
@@ -65,8 +72,112 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             .u64_counter("tropomq.journal.forgotten.events")
             .with_description("Events that were old, or too many, and are forgotten")
             .build(),
+        dead: meter
+            .u64_counter("tropomq.dead_letters")
+            .with_description("Dead letters, by the queue that they come from")
+            .build(),
+        conversation: meter
+            .f64_histogram("tropomq.conversation.duration")
+            .with_unit("s")
+            .with_description("Time from a text to each stage of the message that answers it")
+            .build(),
+        message: meter
+            .f64_histogram("tropomq.message.duration")
+            .with_unit("s")
+            .with_description("Time from the command of a message to each of its later stages")
+            .build(),
     }
 });
+
+/// What waits on the queues, as it was counted last.
+static BACKLOG: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
+
+/// Its instruments. Apart from it: making one waits for whoever reads the metrics, who looks there.
+static SHOWN: LazyLock<()> = LazyLock::new(|| {
+    let meter = global::meter("tropomq");
+    meter
+        .u64_observable_gauge("tropomq.queue.messages")
+        .with_description("Messages on a queue: ready, in_hand, delayed")
+        .with_callback(|gauge| {
+            for Waiting { labels: [system, queue], depth } in &*BACKLOG.lock().unwrap_or_else(PoisonError::into_inner) {
+                let states = [("ready", Some(depth.ready)), ("in_hand", depth.in_hand), ("delayed", depth.delayed)];
+                for (state, count) in states {
+                    if let Some(count) = count {
+                        let state = KeyValue::new("tropomq.state", state);
+                        gauge.observe(count, &[system.clone(), queue.clone(), state]);
+                    }
+                }
+            }
+        })
+        .build();
+    meter
+        .u64_observable_gauge("tropomq.queue.consumers")
+        .with_description("Who consumes a queue")
+        .with_callback(|gauge| {
+            for Waiting { labels, depth } in &*BACKLOG.lock().unwrap_or_else(PoisonError::into_inner) {
+                gauge.observe(depth.consumers, labels);
+            }
+        })
+        .build();
+});
+
+/// What waits on one queue.
+struct Waiting {
+    labels: [KeyValue; 2],
+    depth: Depth,
+}
+
+/// The queues were counted.
+pub(crate) fn backlog(system: &'static str, depths: BTreeMap<String, Depth>) {
+    let waiting = depths.into_iter().map(|(queue, depth)| {
+        let labels = [KeyValue::new("messaging.system", system), KeyValue::new("messaging.destination.name", queue)];
+        Waiting { labels, depth }
+    });
+    LazyLock::force(&SHOWN);
+    *BACKLOG.lock().unwrap_or_else(PoisonError::into_inner) = waiting.collect();
+}
+
+/// The queues could not be counted: nobody knows what waits there now.
+pub(crate) fn not_counted(error: &DepthError) {
+    BACKLOG.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    debug!("what waits on the queues is not known: {error}");
+}
+
+/// Something may go wrong with the messages of a queue: that is counted from 0, so that the first is an increase.
+pub(crate) fn serves(queue: &QueueName) {
+    if [QueueName::journal(), QueueName::journal_dead()].contains(queue) {
+        METRICS.unreadable.add(0, &[KeyValue::new("messaging.destination.name", queue.to_string())]);
+    }
+    if ["router.", "egress."].iter().any(|service| queue.as_str().starts_with(service)) {
+        METRICS.dead.add(0, &[KeyValue::new("messaging.destination.name", place(queue))]);
+    }
+}
+
+/// A dead letter came. Its headers may say anything.
+pub(crate) fn dead_letter(delivery: &Delivery) {
+    let from = delivery.properties.headers.get(QUEUE).map(|queue| QueueName::from(queue.as_str()));
+    let is_ours = |queue: &QueueName| {
+        let lane = queue.as_str().strip_prefix("egress.message.send.").map(str::parse::<BackendName>);
+        lane.is_some_and(|backend| backend.is_ok())
+            || [QueueName::results(), QueueName::reports()].contains(queue)
+            || QueueName::texts().any(|texts| texts == *queue)
+    };
+    let from = from.filter(is_ours).map_or_else(|| "other".to_owned(), |queue| place(&queue));
+    METRICS.dead.add(1, &[KeyValue::new("messaging.destination.name", from)]);
+}
+
+/// A message came a step further.
+pub(crate) fn step(step: &Step, begun: &Begun) {
+    let backend = KeyValue::new("tropomq.backend", step.backend.as_str().to_owned());
+    let labels = [backend, KeyValue::new("tropomq.stage", step.stage.as_str())];
+    let (texted, commanded) = step.took(begun);
+    if let Some(seconds) = texted {
+        METRICS.conversation.record(seconds, &labels);
+    }
+    if let Some(seconds) = commanded {
+        METRICS.message.record(seconds, &labels);
+    }
+}
 
 /// The account as it is now.
 pub(crate) fn account(account: &Account) {

@@ -80,7 +80,7 @@ impl Demo {
             services: SERVICES,
             listeners,
             shutdown: shutdown.clone(),
-            metrics: telemetry.metrics(),
+            telemetry: telemetry.clone(),
             bus: wrap,
         };
         let tasks = Tasks::new(shutdown.clone());

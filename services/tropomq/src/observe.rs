@@ -12,6 +12,14 @@ static CONFIGURATIONS: LazyLock<Counter<u64>> = LazyLock::new(|| {
         .build()
 });
 
+/// The configuration is going to be watched: what becomes of its changes is counted from 0, so that the first is an
+/// increase.
+pub(crate) fn configuration_watched() {
+    for outcome in ["applied", "refused"] {
+        CONFIGURATIONS.add(0, &[KeyValue::new("tropomq.outcome", outcome)]);
+    }
+}
+
 /// A changed configuration is taken.
 pub(crate) fn configuration_applied() {
     CONFIGURATIONS.add(1, &[KeyValue::new("tropomq.outcome", "applied")]);

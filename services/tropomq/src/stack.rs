@@ -22,7 +22,7 @@ use chassis::health::Health;
 use chassis::http::{self, Limits};
 use chassis::shutdown::{self, Shutdown};
 use chassis::tasks::{OnEnd, Tasks};
-use chassis::telemetry::{self, Metrics};
+use chassis::telemetry::{self, Telemetry};
 use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
@@ -97,8 +97,8 @@ async fn run(
     let shutdown = shutdown::on_signal(settings.admin.stop_delay).context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;
     bound(&mut settings)?;
-    let (metrics, source) = (telemetry.metrics(), Some(source));
-    let stack = Stack { settings, source, services, listeners, shutdown, metrics, bus: BusWrap::None };
+    let (kept, source) = (telemetry.clone(), Some(source));
+    let stack = Stack { settings, source, services, listeners, shutdown, telemetry: kept, bus: BusWrap::None };
     let ended = stack.run().await;
     telemetry.shutdown();
     ended
@@ -121,7 +121,7 @@ pub(crate) struct Stack {
     pub(crate) services: Services,
     pub(crate) listeners: Listeners,
     pub(crate) shutdown: Shutdown,
-    pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
     pub(crate) bus: BusWrap,
 }
 
@@ -154,7 +154,7 @@ impl Stack {
     /// # Errors
     /// What made a service impossible to start, or the failure of one that it cannot go on without.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let Self { settings, source, services, listeners, shutdown, metrics, bus: wrap } = self;
+        let Self { settings, source, services, listeners, shutdown, telemetry, bus: wrap } = self;
         let running = Running {
             tasks: Tasks::new(shutdown.clone()),
             doors: Tasks::new(shutdown.later()),
@@ -164,7 +164,7 @@ impl Stack {
             settings,
         };
         let Listeners { ingress, router, egress, console, simulator, admin: admin_listener } = listeners;
-        let mut admin_routes = admin::router(running.health.clone(), metrics);
+        let mut admin_routes = admin::router(running.health.clone(), &telemetry);
         let has_database = services.router || services.egress || services.journal || services.console;
         let bus_work = if services.ingress || has_database {
             let (bus, bus_tasks) = running.bus(wrap)?;

@@ -13,9 +13,9 @@ use protocol::TraceContext;
 use protocol::topology::QueueName;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Span, field, info_span};
 
-use crate::headers::{ATTEMPT, REPLAYED_AT, TRACEPARENT, TRACESTATE};
+use crate::headers::{ATTEMPT, REPLAYED_AT, ROUTING_KEY, TRACEPARENT, TRACESTATE};
 use crate::observe::{self, Settled};
 use crate::share::Leaving;
 use crate::{
@@ -77,7 +77,8 @@ pub async fn consume<H: Handler>(
     tell: impl Fn(ConsumerState) + Send + Sync + 'static,
 ) {
     let tell = Box::new(tell);
-    Consuming { publisher, consumer, receiver: Handling(handler), environment, tell }.run(&shutdown).await;
+    let receiver = Handling { handler, system: publisher.bus().system() };
+    Consuming { publisher, consumer, receiver, environment, tell }.run(&shutdown).await;
 }
 
 /// Shows a queue to a witness until shutdown is requested, and tells every change of its state.
@@ -105,6 +106,7 @@ struct Consuming<R> {
 
 impl<R: Receive> Consuming<R> {
     async fn run(&self, shutdown: &CancellationToken) {
+        observe::consumes(self.publisher.bus().system(), &self.consumer.queue);
         let mut leaving = Leaving::new(self.consumer.share.clone());
         while let Some(subscription) = self.subscribe(shutdown).await {
             self.serve(subscription, &mut leaving, shutdown).await;
@@ -212,7 +214,11 @@ impl<R: Receive> Consuming<R> {
         let queue = delivery.queue.clone();
         let started = Instant::now();
         let span = if R::IS_TRACED { process_span(system, &delivery) } else { Span::none() };
-        let settled = self.handle_and_settle(delivery, progress).instrument(span).await;
+        let settled = self.handle_and_settle(delivery, progress).instrument(span.clone()).await;
+        span.record("tropomq.outcome", settled.as_str());
+        if let Settled::Retried | Settled::Dead | Settled::Returned = settled {
+            span.record("error.type", settled.as_str()).record("otel.status_code", "error");
+        }
         observe::settled(system, &queue, started.elapsed(), settled);
         settled
     }
@@ -297,7 +303,8 @@ fn attempt(delivery: &Delivery) -> u32 {
 
 /// The span of one delivery: a child of the span that published it, across the bus.
 fn process_span(system: &'static str, delivery: &Delivery) -> Span {
-    let Delivery { queue, properties, .. } = delivery;
+    let Delivery { queue, routing_key, properties, .. } = delivery;
+    let routing_key = properties.headers.get(ROUTING_KEY).unwrap_or(routing_key);
     let span = info_span!(
         "process",
         otel.name = format!("process {queue}"),
@@ -308,7 +315,12 @@ fn process_span(system: &'static str, delivery: &Delivery) -> Span {
         messaging.destination.name = %queue,
         messaging.message.id = properties.message_id,
         messaging.message.conversation_id = properties.correlation_id,
+        messaging.rabbitmq.destination.routing_key = routing_key,
         messaging.message.body.size = delivery.body.len(),
+        tropomq.attempt = attempt(delivery),
+        tropomq.outcome = field::Empty,
+        error.type = field::Empty,
+        otel.status_code = field::Empty,
     );
     let header = |name| properties.headers.get(name).map(String::as_str);
     if let Some(context) = header(TRACEPARENT).and_then(|parent| TraceContext::from_headers(parent, header(TRACESTATE)))

@@ -6,16 +6,18 @@ use std::time::Duration;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use protocol::topology::QueueName;
+use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::dead::{Filter, Summary};
-use crate::{PublishError, Seat, SeatError, SubscribeError};
+use crate::{BusState, PublishError, Seat, SeatError, SubscribeError};
 
 struct Metrics {
     sent: Counter<u64>,
     consumed: Counter<u64>,
     operation: Histogram<f64>,
     process: Histogram<f64>,
+    wait: Histogram<f64>,
     settled: Counter<u64>,
     replayed: Counter<u64>,
 }
@@ -36,7 +38,12 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         process: meter
             .f64_histogram("messaging.process.duration")
             .with_unit("s")
-            .with_description("Time a handler took")
+            .with_description("Time from a delivery to its settlement")
+            .build(),
+        wait: meter
+            .f64_histogram("tropomq.queue.wait.duration")
+            .with_unit("s")
+            .with_description("Time from an event to its first delivery")
             .build(),
         settled: meter
             .u64_counter("tropomq.settled.messages")
@@ -60,7 +67,9 @@ pub(crate) enum Settled {
 }
 
 impl Settled {
-    fn as_str(self) -> &'static str {
+    const ALL: [Self; 5] = [Self::Handled, Self::Retried, Self::Dead, Self::Dropped, Self::Returned];
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Handled => "handled",
             Self::Retried => "retried",
@@ -79,16 +88,53 @@ pub(crate) fn published(system: &'static str, destination: &str, took: Duration,
         KeyValue::new("messaging.destination.name", destination.to_owned()),
     ];
     if let Err(error) = result {
-        let error_type = match error {
-            PublishError::Unavailable(_) => "unavailable",
-            PublishError::Refused => "refused",
-            PublishError::NoRoom(_) => "no_room",
-            PublishError::Unknown(_) => "unknown",
-        };
-        labels.push(KeyValue::new("error.type", error_type));
+        labels.push(KeyValue::new("error.type", error_type(error)));
     }
     METRICS.operation.record(took.as_secs_f64(), &labels);
     METRICS.sent.add(1, &labels);
+}
+
+/// The word for why a publication failed.
+pub(crate) fn error_type(error: &PublishError) -> &'static str {
+    match error {
+        PublishError::Unavailable(_) => "unavailable",
+        PublishError::Refused => "refused",
+        PublishError::NoRoom(_) => "no_room",
+        PublishError::Unknown(_) => "unknown",
+    }
+}
+
+/// A bus was opened. Its state is looked at whenever somebody reads the metrics.
+pub(crate) fn opened(system: &'static str, state: watch::Receiver<BusState>) {
+    let states = ["ready", "away", "blocked", "closed"];
+    let labels =
+        states.map(|word| (word, [KeyValue::new("messaging.system", system), KeyValue::new("tropomq.state", word)]));
+    global::meter("tropomq")
+        .u64_observable_gauge("tropomq.bus.state")
+        .with_description("1 for the state that the bus is in, else 0: ready, away, blocked, closed")
+        .with_callback(move |gauge| {
+            let now = match &*state.borrow() {
+                BusState::Ready => "ready",
+                BusState::Away(_) => "away",
+                BusState::Blocked(_) => "blocked",
+                BusState::Closed => "closed",
+            };
+            labels.iter().for_each(|(word, labels)| gauge.observe((*word == now).into(), labels));
+        })
+        .build();
+}
+
+/// A queue is going to be consumed: what may become of its deliveries is counted from 0, so that the first is an increase.
+pub(crate) fn consumes(system: &'static str, queue: &QueueName) {
+    METRICS.consumed.add(0, &labels(system, queue));
+    for outcome in Settled::ALL {
+        METRICS.settled.add(0, &with_outcome(labels(system, queue), outcome));
+    }
+}
+
+/// What an event says is handled for the first time. Clocks of two machines may differ a little.
+pub(crate) fn waited(system: &'static str, queue: &QueueName, seconds: f64) {
+    METRICS.wait.record(seconds.max(0.0), &labels(system, queue));
 }
 
 /// A delivery came.
@@ -98,10 +144,13 @@ pub(crate) fn delivered(system: &'static str, queue: &QueueName) {
 
 /// A delivery was settled.
 pub(crate) fn settled(system: &'static str, queue: &QueueName, took: Duration, settled: Settled) {
-    let mut labels = labels(system, queue).to_vec();
+    let labels = labels(system, queue);
     METRICS.process.record(took.as_secs_f64(), &labels);
-    labels.push(KeyValue::new("tropomq.outcome", settled.as_str()));
-    METRICS.settled.add(1, &labels);
+    METRICS.settled.add(1, &with_outcome(labels, settled));
+}
+
+fn with_outcome([system, queue]: [KeyValue; 2], settled: Settled) -> [KeyValue; 3] {
+    [system, queue, KeyValue::new("tropomq.outcome", settled.as_str())]
 }
 
 fn labels(system: &'static str, queue: &QueueName) -> [KeyValue; 2] {

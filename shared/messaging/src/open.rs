@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use protocol::topology::Topology;
 
-use crate::{BoxFuture, Bus, amqp, embedded};
+use crate::{BoxFuture, Bus, amqp, embedded, observe};
 
 /// Which bus: `amqp://user:password@host:port/vhost`, `amqps://…`, or `embedded:DIRECTORY`.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,10 +88,12 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`]: what no waiting would mend.
 pub fn open(url: &BusUrl, topology: Topology) -> Result<Opened, OpenError> {
-    match url {
-        BusUrl::Amqp(url) => Ok(amqp::open(url, topology)?),
-        BusUrl::Embedded(directory) => Ok(embedded::open(directory, topology)?),
-    }
+    let opened = match url {
+        BusUrl::Amqp(url) => amqp::open(url, topology)?,
+        BusUrl::Embedded(directory) => embedded::open(directory, topology)?,
+    };
+    observe::opened(opened.bus.system(), opened.bus.state());
+    Ok(opened)
 }
 
 #[cfg(test)]

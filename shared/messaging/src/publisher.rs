@@ -49,12 +49,13 @@ impl Publisher {
             messaging.message.conversation_id = outgoing.head.correlation_id.as_ref().map(tracing::field::display),
             messaging.message.body.size = outgoing.body.len(),
             error.type = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
         );
         let message = span.in_scope(|| self.message(outgoing));
         let started = Instant::now();
         let result = self.bus.publish(message).instrument(span.clone()).await;
         if let Err(error) = &result {
-            span.record("error.type", tracing::field::display(error));
+            span.record("error.type", observe::error_type(error)).record("otel.status_code", "error");
         }
         observe::published(self.bus.system(), kind, started.elapsed(), &result);
         result

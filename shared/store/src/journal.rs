@@ -272,6 +272,17 @@ pub struct Latency {
     pub released_at: Timestamp,
 }
 
+/// Since when a message is on its way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Begun {
+    /// The message.
+    pub message_id: EventId,
+    /// When it was commanded.
+    pub commanded_at: Timestamp,
+    /// When the text came that it answers, or that caused it; `None` where there is none.
+    pub texted_at: Option<Timestamp>,
+}
+
 /// How much is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct JournalSize {
@@ -336,6 +347,12 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`LedgerError`] says who must act.
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>>;
+
+    /// Since when these messages are on their way, in no order; those whose command was not seen are left out.
+    ///
+    /// # Errors
+    /// [`LedgerError`] says who must act.
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>>;
 
     /// How much is kept.
     ///

@@ -22,6 +22,7 @@ mod ledger;
 mod line;
 mod location;
 mod memory;
+mod observe;
 mod outcome;
 mod postgres;
 mod row;
@@ -38,8 +39,8 @@ pub use consents::{Choice, Consent, ConsentChange, Consents, HISTORY_MAX};
 pub use desk::{Act, Desk, Digest, NumberedAct, Request, Requested, SignedIn};
 pub use error::{Cause, LedgerError, OpenError};
 pub use journal::{
-    Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage,
-    Logged, Numbered, PAGE_MAX, PersonSought, Tally,
+    Begun, Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter,
+    LogPage, Logged, Numbered, PAGE_MAX, PersonSought, Tally,
 };
 pub use ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, GivenUp, Ledger, Overdue, Record, Release, Settled, Why};
 pub use memory::{Change, Keep, Kept, Memories, Memory, MemoryKey, TALLIED_CHARS_MAX, TALLY_MAX};

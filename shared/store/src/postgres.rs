@@ -42,15 +42,15 @@ impl Postgres {
 
 impl Ledger for Postgres {
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(async move { self.connections.perform(|client| rows::claim(client, &claim)).await })
+        Box::pin(async move { self.connections.perform("claim", |client| rows::claim(client, &claim)).await })
     }
 
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::find(client, message_ids)))
+        Box::pin(self.connections.perform("find", move |client| rows::find(client, message_ids)))
     }
 
     fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::look_up(client, message_id)))
+        Box::pin(self.connections.perform("look_up", move |client| rows::look_up(client, message_id)))
     }
 
     fn find_by_session<'a>(
@@ -58,7 +58,10 @@ impl Ledger for Postgres {
         backend: &'a BackendName,
         session_id: &'a SessionId,
     ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::find_by_session(client, backend, session_id)))
+        Box::pin(
+            self.connections
+                .perform("find_by_session", move |client| rows::find_by_session(client, backend, session_id)),
+        )
     }
 
     fn settle<'a>(
@@ -68,11 +71,13 @@ impl Ledger for Postgres {
         outcome: Outcome,
         at: Timestamp,
     ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::settle(client, message_id, session_id, outcome, at)))
+        Box::pin(
+            self.connections.perform("settle", move |client| rows::settle(client, message_id, session_id, outcome, at)),
+        )
     }
 
     fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
-        Box::pin(async move { self.connections.perform(|client| rows::give_up(client, &give_up)).await })
+        Box::pin(async move { self.connections.perform("give_up", |client| rows::give_up(client, &give_up)).await })
     }
 
     fn replay(
@@ -81,15 +86,17 @@ impl Ledger for Postgres {
         given_up_before: Timestamp,
         at: Timestamp,
     ) -> BoxFuture<'_, Result<bool, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::replay(client, message_id, given_up_before, at)))
+        Box::pin(
+            self.connections.perform("replay", move |client| rows::replay(client, message_id, given_up_before, at)),
+        )
     }
 
     fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::reopen(client, release, at)))
+        Box::pin(self.connections.perform("reopen", move |client| rows::reopen(client, release, at)))
     }
 
     fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::commanded(client, message_id, reopened_at)))
+        Box::pin(self.connections.perform("commanded", move |client| rows::commanded(client, message_id, reopened_at)))
     }
 
     fn overdue<'a>(
@@ -98,31 +105,34 @@ impl Ledger for Postgres {
         released_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::overdue(client, backend, released_before, limit)))
+        Box::pin(
+            self.connections.perform("overdue", move |client| rows::overdue(client, backend, released_before, limit)),
+        )
     }
 
     fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(rows::count))
+        Box::pin(self.connections.perform("count", rows::count))
     }
 
     fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| rows::prune(client, before, limit)))
+        Box::pin(self.connections.perform("prune", move |client| rows::prune(client, before, limit)))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(rows::ping))
+        Box::pin(self.connections.perform("ping", rows::ping))
     }
 }
 
 impl Accounts for Postgres {
     fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| accounts::record(client, facts)))
+        Box::pin(self.connections.perform("record", move |client| accounts::record(client, facts)))
     }
 
     fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
         Box::pin(
-            self.connections
-                .perform_within(accounts::ANSWER_MAX, move |client| accounts::account(client, settled_before)),
+            self.connections.perform_within("account", accounts::ANSWER_MAX, move |client| {
+                accounts::account(client, settled_before)
+            }),
         )
     }
 
@@ -132,7 +142,7 @@ impl Accounts for Postgres {
         settled_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+        Box::pin(self.connections.perform_within("open_entries", accounts::ANSWER_MAX, move |client| {
             accounts::open_entries(client, open, settled_before, limit)
         }))
     }
@@ -142,16 +152,15 @@ impl Accounts for Postgres {
         awaited_since: Timestamp,
         settled_before: Timestamp,
     ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
-        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+        Box::pin(self.connections.perform_within("strays", accounts::ANSWER_MAX, move |client| {
             accounts::strays(client, awaited_since, settled_before)
         }))
     }
 
     fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(
-            self.connections
-                .perform_within(accounts::ANSWER_MAX, move |client| accounts::unbegun(client, settled_before, limit)),
-        )
+        Box::pin(self.connections.perform_within("unbegun", accounts::ANSWER_MAX, move |client| {
+            accounts::unbegun(client, settled_before, limit)
+        }))
     }
 
     fn forget(
@@ -160,7 +169,7 @@ impl Accounts for Postgres {
         replayable_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform_within(accounts::ANSWER_MAX, move |client| {
+        Box::pin(self.connections.perform_within("forget", accounts::ANSWER_MAX, move |client| {
             accounts::forget(client, touched_before, replayable_before, limit)
         }))
     }
@@ -168,7 +177,7 @@ impl Accounts for Postgres {
 
 impl Memories for Postgres {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| memories::recall(client, keys)))
+        Box::pin(self.connections.perform("recall", move |client| memories::recall(client, keys)))
     }
 
     fn chosen<'a>(
@@ -180,15 +189,15 @@ impl Memories for Postgres {
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| memories::recorded(client, text)))
+        Box::pin(self.connections.perform("recorded", move |client| memories::recorded(client, text)))
     }
 
     fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>> {
-        Box::pin(async move { self.connections.perform(|client| memories::keep(client, &keep)).await })
+        Box::pin(async move { self.connections.perform("keep", |client| memories::keep(client, &keep)).await })
     }
 
     fn tally<'a>(&'a self, application: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, u64>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| memories::tally(client, application)))
+        Box::pin(self.connections.perform("tally", move |client| memories::tally(client, application)))
     }
 
     fn forget_records(
@@ -197,7 +206,10 @@ impl Memories for Postgres {
         changed_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| memories::forget(client, kept_before, changed_before, limit)))
+        Box::pin(
+            self.connections
+                .perform("forget_records", move |client| memories::forget(client, kept_before, changed_before, limit)),
+        )
     }
 }
 
@@ -207,11 +219,11 @@ impl Consents for Postgres {
         backend: &'a BackendName,
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| consents::consent(client, backend, person)))
+        Box::pin(self.connections.perform("consent", move |client| consents::consent(client, backend, person)))
     }
 
     fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(async move { self.connections.perform(|client| consents::change(client, &change)).await })
+        Box::pin(async move { self.connections.perform("change", |client| consents::change(client, &change)).await })
     }
 
     fn history<'a>(
@@ -219,7 +231,7 @@ impl Consents for Postgres {
         backend: &'a BackendName,
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| consents::history(client, backend, person)))
+        Box::pin(self.connections.perform("history", move |client| consents::history(client, backend, person)))
     }
 
     fn opted_out<'a>(
@@ -227,7 +239,7 @@ impl Consents for Postgres {
         after: Option<(&'a BackendName, Option<&'a Address>)>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| consents::opted_out(client, after, limit)))
+        Box::pin(self.connections.perform("opted_out", move |client| consents::opted_out(client, after, limit)))
     }
 
     fn permits<'a>(
@@ -236,9 +248,8 @@ impl Consents for Postgres {
         backend: &'a BackendName,
         person: &'a Address,
     ) -> BoxFuture<'a, Result<bool, LedgerError>> {
-        Box::pin(
-            self.connections
-                .perform(move |client| async move { consents::permits(&client, message_id, backend, person).await }),
-        )
+        Box::pin(self.connections.perform("permits", move |client| async move {
+            consents::permits(&client, message_id, backend, person).await
+        }))
     }
 }

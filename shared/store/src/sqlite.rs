@@ -49,16 +49,16 @@ impl Sqlite {
 
 impl Ledger for Sqlite {
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::claim(connection, &claim)))
+        Box::pin(self.writer.perform("claim", move |connection| rows::claim(connection, &claim)))
     }
 
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
         let message_ids = message_ids.to_vec();
-        Box::pin(self.writer.perform(move |connection| rows::find(connection, &message_ids)))
+        Box::pin(self.writer.perform("find", move |connection| rows::find(connection, &message_ids)))
     }
 
     fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::look_up(connection, message_id)))
+        Box::pin(self.writer.perform("look_up", move |connection| rows::look_up(connection, message_id)))
     }
 
     fn find_by_session<'a>(
@@ -67,7 +67,10 @@ impl Ledger for Sqlite {
         session_id: &'a SessionId,
     ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
         let (backend, session_id) = (backend.clone(), session_id.clone());
-        Box::pin(self.writer.perform(move |connection| rows::find_by_session(connection, &backend, &session_id)))
+        Box::pin(
+            self.writer
+                .perform("find_by_session", move |connection| rows::find_by_session(connection, &backend, &session_id)),
+        )
     }
 
     fn settle<'a>(
@@ -78,11 +81,14 @@ impl Ledger for Sqlite {
         at: Timestamp,
     ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
         let session_id = session_id.clone();
-        Box::pin(self.writer.perform(move |connection| rows::settle(connection, message_id, &session_id, outcome, at)))
+        Box::pin(
+            self.writer
+                .perform("settle", move |connection| rows::settle(connection, message_id, &session_id, outcome, at)),
+        )
     }
 
     fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::give_up(connection, &give_up)))
+        Box::pin(self.writer.perform("give_up", move |connection| rows::give_up(connection, &give_up)))
     }
 
     fn replay(
@@ -91,16 +97,20 @@ impl Ledger for Sqlite {
         given_up_before: Timestamp,
         at: Timestamp,
     ) -> BoxFuture<'_, Result<bool, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::replay(connection, message_id, given_up_before, at)))
+        Box::pin(
+            self.writer.perform("replay", move |connection| rows::replay(connection, message_id, given_up_before, at)),
+        )
     }
 
     fn reopen<'a>(&'a self, release: &'a Release, at: Timestamp) -> BoxFuture<'a, Result<bool, LedgerError>> {
         let release = release.clone();
-        Box::pin(self.writer.perform(move |connection| rows::reopen(connection, &release, at)))
+        Box::pin(self.writer.perform("reopen", move |connection| rows::reopen(connection, &release, at)))
     }
 
     fn commanded(&self, message_id: EventId, reopened_at: Timestamp) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::commanded(connection, message_id, reopened_at)))
+        Box::pin(
+            self.writer.perform("commanded", move |connection| rows::commanded(connection, message_id, reopened_at)),
+        )
     }
 
     fn overdue<'a>(
@@ -110,30 +120,33 @@ impl Ledger for Sqlite {
         limit: u32,
     ) -> BoxFuture<'a, Result<AllOverdue, LedgerError>> {
         let backend = backend.clone();
-        Box::pin(self.writer.perform(move |connection| rows::overdue(connection, &backend, released_before, limit)))
+        Box::pin(
+            self.writer
+                .perform("overdue", move |connection| rows::overdue(connection, &backend, released_before, limit)),
+        )
     }
 
     fn count(&self) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(rows::count))
+        Box::pin(self.writer.perform("count", rows::count))
     }
 
     fn prune(&self, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| rows::prune(connection, before, limit)))
+        Box::pin(self.writer.perform("prune", move |connection| rows::prune(connection, before, limit)))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.writer.perform(rows::ping))
+        Box::pin(self.writer.perform("ping", rows::ping))
     }
 }
 
 impl Accounts for Sqlite {
     fn record<'a>(&'a self, facts: &'a [Fact]) -> BoxFuture<'a, Result<(), LedgerError>> {
         let facts = facts.to_vec();
-        Box::pin(self.writer.perform(move |connection| accounts::record(connection, &facts)))
+        Box::pin(self.writer.perform("record", move |connection| accounts::record(connection, &facts)))
     }
 
     fn account(&self, settled_before: Timestamp) -> BoxFuture<'_, Result<Account, LedgerError>> {
-        Box::pin(self.reader.perform(move |connection| accounts::account(connection, settled_before)))
+        Box::pin(self.reader.perform("account", move |connection| accounts::account(connection, settled_before)))
     }
 
     fn open_entries(
@@ -143,7 +156,7 @@ impl Accounts for Sqlite {
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
         let entries = move |connection: &_| accounts::open_entries(connection, open, settled_before, limit);
-        Box::pin(self.reader.perform(entries))
+        Box::pin(self.reader.perform("open_entries", entries))
     }
 
     fn strays(
@@ -151,11 +164,14 @@ impl Accounts for Sqlite {
         awaited_since: Timestamp,
         settled_before: Timestamp,
     ) -> BoxFuture<'_, Result<BTreeMap<BackendName, u64>, LedgerError>> {
-        Box::pin(self.reader.perform(move |connection| accounts::strays(connection, awaited_since, settled_before)))
+        Box::pin(
+            self.reader
+                .perform("strays", move |connection| accounts::strays(connection, awaited_since, settled_before)),
+        )
     }
 
     fn unbegun(&self, settled_before: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Entry>, LedgerError>> {
-        Box::pin(self.reader.perform(move |connection| accounts::unbegun(connection, settled_before, limit)))
+        Box::pin(self.reader.perform("unbegun", move |connection| accounts::unbegun(connection, settled_before, limit)))
     }
 
     fn forget(
@@ -164,17 +180,16 @@ impl Accounts for Sqlite {
         replayable_before: Timestamp,
         limit: u32,
     ) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(
-            self.writer
-                .perform(move |connection| accounts::forget(connection, touched_before, replayable_before, limit)),
-        )
+        Box::pin(self.writer.perform("forget", move |connection| {
+            accounts::forget(connection, touched_before, replayable_before, limit)
+        }))
     }
 }
 
 impl Memories for Sqlite {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
         let keys = keys.to_vec();
-        Box::pin(self.writer.perform(move |connection| memories::recall(connection, &keys)))
+        Box::pin(self.writer.perform("recall", move |connection| memories::recall(connection, &keys)))
     }
 
     fn chosen<'a>(
@@ -186,16 +201,16 @@ impl Memories for Sqlite {
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| memories::recorded(connection, text)))
+        Box::pin(self.writer.perform("recorded", move |connection| memories::recorded(connection, text)))
     }
 
     fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| memories::keep(connection, &keep)))
+        Box::pin(self.writer.perform("keep", move |connection| memories::keep(connection, &keep)))
     }
 
     fn tally<'a>(&'a self, application: &'a str) -> BoxFuture<'a, Result<BTreeMap<String, u64>, LedgerError>> {
         let application = application.to_owned();
-        Box::pin(self.reader.perform(move |connection| memories::tally(connection, &application)))
+        Box::pin(self.reader.perform("tally", move |connection| memories::tally(connection, &application)))
     }
 
     fn forget_records(
@@ -205,7 +220,7 @@ impl Memories for Sqlite {
         limit: u32,
     ) -> BoxFuture<'_, Result<u64, LedgerError>> {
         let forget = move |connection: &_| memories::forget(connection, kept_before, changed_before, limit);
-        Box::pin(self.writer.perform(forget))
+        Box::pin(self.writer.perform("forget_records", forget))
     }
 }
 
@@ -216,11 +231,11 @@ impl Consents for Sqlite {
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
         let (backend, person) = (backend.clone(), person.clone());
-        Box::pin(self.writer.perform(move |connection| consents::consent(connection, &backend, &person)))
+        Box::pin(self.writer.perform("consent", move |connection| consents::consent(connection, &backend, &person)))
     }
 
     fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| consents::change(connection, &change)))
+        Box::pin(self.writer.perform("change", move |connection| consents::change(connection, &change)))
     }
 
     fn history<'a>(
@@ -229,7 +244,7 @@ impl Consents for Sqlite {
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Vec<ConsentChange>, LedgerError>> {
         let (backend, person) = (backend.clone(), person.clone());
-        Box::pin(self.reader.perform(move |connection| consents::history(connection, &backend, &person)))
+        Box::pin(self.reader.perform("history", move |connection| consents::history(connection, &backend, &person)))
     }
 
     fn opted_out<'a>(
@@ -238,7 +253,9 @@ impl Consents for Sqlite {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<Consent>, LedgerError>> {
         let after = after.map(|(backend, person)| (backend.clone(), person.cloned()));
-        Box::pin(self.reader.perform(move |connection| consents::opted_out(connection, after.as_ref(), limit)))
+        Box::pin(
+            self.reader.perform("opted_out", move |connection| consents::opted_out(connection, after.as_ref(), limit)),
+        )
     }
 
     fn permits<'a>(
@@ -248,7 +265,10 @@ impl Consents for Sqlite {
         person: &'a Address,
     ) -> BoxFuture<'a, Result<bool, LedgerError>> {
         let (backend, person) = (backend.clone(), person.clone());
-        Box::pin(self.writer.perform(move |connection| consents::permits(connection, message_id, &backend, &person)))
+        Box::pin(
+            self.writer
+                .perform("permits", move |connection| consents::permits(connection, message_id, &backend, &person)),
+        )
     }
 }
 

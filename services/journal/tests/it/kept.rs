@@ -12,7 +12,7 @@ use messaging::{Clock, Destination, Environment, Message, Properties};
 use protocol::{EventId, Kind, SessionId, Timestamp};
 use serde_json::Value;
 use store::{
-    BoxFuture, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LedgerError,
+    Begun, BoxFuture, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LedgerError,
     LogFilter, LogPage, Logged, Mark, Numbered, PAGE_MAX, Standing, Subject, Tally,
 };
 use tokio::task::JoinSet;
@@ -212,6 +212,10 @@ impl Journal for Away {
 
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
         self.journal.latencies(since, limit)
+    }
+
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>> {
+        self.journal.begun(messages)
     }
 
     fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {

@@ -21,6 +21,8 @@ impl Running {
         let (environment, token) = parts();
         self.work("tell the account", journal::tell(opened.clone(), environment, token));
         let (environment, token) = parts();
+        self.work("count queues", journal::backlog(Arc::clone(bus), self.settings.topology(), environment, token));
+        let (environment, token) = parts();
         let replayable = retention.max(self.settings.egress.retention);
         let retention = Retention { usual: retention, replayable, bytes_max: bytes_max as u64 };
         self.work("forget the old", journal::forget(opened.clone(), retention, environment, token));

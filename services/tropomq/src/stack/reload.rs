@@ -91,6 +91,7 @@ impl Running {
     /// Gives the router every good change of the configuration, and says what is wrong with a bad one. At SIGHUP it looks
     /// at once, and says what it finds even if it said so before.
     pub(super) fn watch_configuration(&self, source: Source, router: Arc<router::Router>, shown: Shown) {
+        observe::configuration_watched();
         let environment = self.environment.clone();
         let shutdown = self.tasks.shutdown().clone();
         let (config, backends) = (self.settings.router.clone(), self.settings.backends.clone());

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use opentelemetry::metrics::Meter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How many lines wait at most.
@@ -26,7 +27,10 @@ enum Item {
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     queue: SyncSender<Item>,
+    /// Since that was last told in a line.
     dropped: Arc<AtomicU64>,
+    /// Since the process began.
+    dropped_ever: Arc<AtomicU64>,
 }
 
 impl Lines {
@@ -39,7 +43,17 @@ impl Lines {
         let dropped = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&dropped);
         thread::Builder::new().name("log".to_owned()).spawn(move || write(out, &lines, &told))?;
-        Ok(Self { queue, dropped })
+        Ok(Self { queue, dropped, dropped_ever: Arc::default() })
+    }
+
+    /// Tells as a metric how many were dropped.
+    pub(super) fn count(&self, meter: &Meter) {
+        let dropped = Arc::clone(&self.dropped_ever);
+        meter
+            .u64_observable_counter("tropomq.log.dropped_lines")
+            .with_description("Log lines that nobody read in time")
+            .with_callback(move |counter| counter.observe(dropped.load(Ordering::Relaxed), &[]))
+            .build();
     }
 
     /// Waits until what was taken so far is written, but no longer than the timeout.
@@ -103,6 +117,7 @@ impl Drop for Line {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.lines.dropped.fetch_add(1, Ordering::Relaxed);
+                self.lines.dropped_ever.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

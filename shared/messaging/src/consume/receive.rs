@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::Envelope;
 
 use super::failure::Failure;
-use crate::{Context, Delivery, Handler, Outgoing, Witness};
+use crate::{Context, Delivery, Handler, Outgoing, Witness, observe};
 
 /// Takes a delivery, and returns what it causes.
 pub(super) trait Receive: Send + Sync {
@@ -19,14 +19,22 @@ pub(super) trait Receive: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Outgoing>, Failure>> + Send;
 }
 
-pub(super) struct Handling<H>(pub(super) Arc<H>);
+pub(super) struct Handling<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) system: &'static str,
+}
 
 impl<H: Handler> Receive for Handling<H> {
     const IS_TRACED: bool = true;
 
     async fn receive(&self, delivery: &Delivery, context: &Context) -> Result<Vec<Outgoing>, Failure> {
-        let envelope = Envelope::from_body(&delivery.body).map_err(|error| Failure::unreadable(&error))?;
-        self.0.handle(envelope, context).await.map_err(|error| Failure::of(&error))
+        let envelope: Envelope<H::Event> =
+            Envelope::from_body(&delivery.body).map_err(|error| Failure::unreadable(&error))?;
+        if !context.redelivered {
+            let waited = context.environment.now().duration_since(envelope.head.time);
+            observe::waited(self.system, &delivery.queue, waited.as_secs_f64());
+        }
+        self.handler.handle(envelope, context).await.map_err(|error| Failure::of(&error))
     }
 }
 

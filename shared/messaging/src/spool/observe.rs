@@ -41,8 +41,13 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 
 /// The spool is open. What it holds is looked at whenever somebody reads the metrics.
 pub(super) fn opened(messages: u64, shared: &Weak<Shared>) {
-    // Made now: making an instrument waits for whoever reads the metrics, who waits for the account.
-    LazyLock::force(&METRICS);
+    // Made now: making an instrument waits for whoever reads the metrics, who waits for the account. And counted from 0, so
+    // that the first is an increase.
+    METRICS.spooled.add(0, &[]);
+    METRICS.passed_on.add(0, &[]);
+    for reason in ["full", "old", "slow", "unwritable"] {
+        METRICS.refused.add(0, &[KeyValue::new("error.type", reason)]);
+    }
     if 0 < messages {
         info!(messages, "{messages} messages are in the spool from before, and go to the bus first");
     }

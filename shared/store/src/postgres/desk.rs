@@ -15,7 +15,7 @@ use crate::ledger::{BoxFuture, kept};
 
 impl Desk for Postgres {
     fn sign_in<'a>(&'a self, signed_in: &'a SignedIn) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| sign_in(client, signed_in)))
+        Box::pin(self.connections.perform("sign_in", move |client| sign_in(client, signed_in)))
     }
 
     fn signed_in<'a>(
@@ -23,23 +23,23 @@ impl Desk for Postgres {
         session: &'a Digest,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<SignedIn>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| signed_in(client, session, now)))
+        Box::pin(self.connections.perform("signed_in", move |client| signed_in(client, session, now)))
     }
 
     fn sign_out<'a>(&'a self, session: &'a Digest) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| sign_out(client, session)))
+        Box::pin(self.connections.perform("sign_out", move |client| sign_out(client, session)))
     }
 
     fn request<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Requested, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| request_once(client, request)))
+        Box::pin(self.connections.perform("request", move |client| request_once(client, request)))
     }
 
     fn note_act<'a>(&'a self, act: &'a Act) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform(move |client| note_act(client, act)))
+        Box::pin(self.connections.perform("note_act", move |client| note_act(client, act)))
     }
 
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| acts(client, before, limit)))
+        Box::pin(self.connections.perform("acts", move |client| acts(client, before, limit)))
     }
 
     fn acts_with<'a>(
@@ -52,7 +52,7 @@ impl Desk for Postgres {
     }
 
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| forget(client, now, before, limit)))
+        Box::pin(self.connections.perform("forget_desk", move |client| forget(client, now, before, limit)))
     }
 }
 

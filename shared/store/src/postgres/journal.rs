@@ -9,7 +9,7 @@ mod look;
 
 use std::time::Duration;
 
-use protocol::{SessionId, Timestamp};
+use protocol::{EventId, SessionId, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -19,7 +19,8 @@ use super::pool::is_cut_short;
 use crate::LedgerError;
 use crate::error::Fault;
 use crate::journal::{
-    EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, Tally,
+    Begun, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered,
+    Tally,
 };
 use crate::ledger::BoxFuture;
 
@@ -44,7 +45,7 @@ impl Searches {
 
 impl Journal for Postgres {
     fn keep_events<'a>(&'a self, entries: &'a [JournalEntry]) -> BoxFuture<'a, Result<(), LedgerError>> {
-        Box::pin(self.connections.perform_within(ANSWER_MAX, move |client| keep::keep(client, entries)))
+        Box::pin(self.connections.perform_within("keep_events", ANSWER_MAX, move |client| keep::keep(client, entries)))
     }
 
     fn log<'a>(&'a self, filter: &'a LogFilter, page: LogPage) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
@@ -53,7 +54,8 @@ impl Journal for Postgres {
                 Some(_) => Some(self.searches.turn().await?),
                 None => None,
             };
-            let found = self.connections.perform_within(SEARCH_MAX, move |client| look::log(client, filter, page));
+            let found =
+                self.connections.perform_within("log", SEARCH_MAX, move |client| look::log(client, filter, page));
             found.await.map_err(|error| match is_cut_short(&error) {
                 true => LedgerError::unavailable(Fault::TooMuch),
                 false => error,
@@ -62,36 +64,40 @@ impl Journal for Postgres {
     }
 
     fn look_for<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Vec<Logged>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::look_for(client, id)))
+        Box::pin(self.connections.perform("look_for", move |client| look::look_for(client, id)))
     }
 
     fn events<'a>(&'a self, of: &'a EventsOf) -> BoxFuture<'a, Result<Vec<JournalEvent>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::events(client, of)))
+        Box::pin(self.connections.perform("events", move |client| look::events(client, of)))
     }
 
     fn events_after(&self, number: i64, limit: u32) -> BoxFuture<'_, Result<Vec<Numbered>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::events_after(client, number, limit)))
+        Box::pin(self.connections.perform("events_after", move |client| look::events_after(client, number, limit)))
     }
 
     fn last_number(&self) -> BoxFuture<'_, Result<i64, LedgerError>> {
-        Box::pin(self.connections.perform(look::last_number))
+        Box::pin(self.connections.perform("last_number", look::last_number))
     }
 
     fn tallies(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<Tally>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::tallies(client, since)))
+        Box::pin(self.connections.perform("tallies", move |client| look::tallies(client, since)))
     }
 
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| look::latencies(client, since, limit)))
+        Box::pin(self.connections.perform("latencies", move |client| look::latencies(client, since, limit)))
+    }
+
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>> {
+        Box::pin(self.connections.perform("begun", move |client| look::begun(client, messages)))
     }
 
     fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {
-        Box::pin(self.connections.perform(look::size))
+        Box::pin(self.connections.perform("size", look::size))
     }
 
     fn forget_events(&self, before: Timestamp, bytes_max: u64, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(
-            self.connections.perform_within(ANSWER_MAX, move |client| forget::forget(client, before, bytes_max, limit)),
-        )
+        Box::pin(self.connections.perform_within("forget_events", ANSWER_MAX, move |client| {
+            forget::forget(client, before, bytes_max, limit)
+        }))
     }
 }

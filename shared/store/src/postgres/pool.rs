@@ -17,7 +17,10 @@ use tracing::debug;
 use super::accounts::PATIENCE;
 use super::tls;
 use crate::error::Fault;
-use crate::{LedgerError, Settings};
+use crate::{LedgerError, Settings, observe};
+
+/// What the database is in the metrics.
+const SYSTEM: &str = "postgresql";
 
 /// The longest wait for the answer to one operation, connecting and one retry included. Tropo waits for it.
 const ANSWER_MAX: Duration = Duration::from_millis(2500);
@@ -83,12 +86,25 @@ impl Connections {
             .create_timeout(Some(ANSWER_MAX))
             .build()
             .map_err(LedgerError::corrupt)?;
+        observe::opened(&pool);
         Ok(Self { pool, answers: Arc::default(), mute_since: AtomicU64::new(u64::MAX), scout: Semaphore::new(1) })
     }
 
     /// Does `work` over a connection, and once more over another if that was lost meanwhile: a server that was
     /// restarted leaves dead connections in the pool. All operations of a ledger may be repeated.
-    pub(super) async fn perform<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
+    /// `operation` is its name in the metrics.
+    pub(super) async fn perform<T, F>(
+        &self,
+        operation: &'static str,
+        work: impl Fn(Lent) -> F,
+    ) -> Result<T, LedgerError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        observe::timed(SYSTEM, operation, self.in_time(work)).await
+    }
+
+    async fn in_time<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -115,14 +131,18 @@ impl Connections {
     /// As [`Connections::perform`], with another deadline, and whatever others have seen of the server.
     pub(super) async fn perform_within<T, F>(
         &self,
+        operation: &'static str,
         deadline: Duration,
         work: impl Fn(Lent) -> F,
     ) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let performed = tokio::time::timeout(deadline, self.attempts(work)).await;
-        performed.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
+        observe::timed(SYSTEM, operation, async {
+            let performed = tokio::time::timeout(deadline, self.attempts(work)).await;
+            performed.unwrap_or_else(|_| Err(LedgerError::unavailable(Fault::TimedOut(deadline))))
+        })
+        .await
     }
 
     async fn attempts<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>

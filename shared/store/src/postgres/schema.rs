@@ -243,7 +243,7 @@ const MIGRATE_MAX: Duration = Duration::from_mins(15);
 /// Does the steps that are missing, or refuses a schema that lacks some.
 pub(super) async fn prepare(connections: &Connections, older: Older) -> Result<(), OpenError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let (found, encoding) = connections.perform_within(LOOK_MAX, look).await?;
+    let (found, encoding) = connections.perform_within("look_at_schema", LOOK_MAX, look).await?;
     if !ENCODINGS.contains(&encoding.as_str()) {
         return Err(OpenError::Encoding { found: encoding });
     }
@@ -259,7 +259,7 @@ async fn migrate(connections: &Connections, found: i64, known: i64) -> Result<()
     if 0 < found {
         info!("bringing the ledger from schema version {found} to {known}: claims wait until that is done");
     }
-    let migrated = connections.perform_within(MIGRATE_MAX, |client| up_to_date(client, known)).await;
+    let migrated = connections.perform_within("migrate", MIGRATE_MAX, |client| up_to_date(client, known)).await;
     let found = migrated.map_err(|source| match ran_out(&source) {
         true => OpenError::TooLong { found, known, within: MIGRATE_MAX, source },
         false => OpenError::Ledger(source),

@@ -14,7 +14,7 @@ use crate::ledger::BoxFuture;
 impl Desk for Sqlite {
     fn sign_in<'a>(&'a self, signed_in: &'a SignedIn) -> BoxFuture<'a, Result<(), LedgerError>> {
         let signed_in = signed_in.clone();
-        Box::pin(self.writer.perform(move |connection| sign_in(connection, &signed_in)))
+        Box::pin(self.writer.perform("sign_in", move |connection| sign_in(connection, &signed_in)))
     }
 
     fn signed_in<'a>(
@@ -23,27 +23,27 @@ impl Desk for Sqlite {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<SignedIn>, LedgerError>> {
         let session = *session;
-        Box::pin(self.desk_reader.perform(move |connection| signed_in(connection, session, now)))
+        Box::pin(self.desk_reader.perform("signed_in", move |connection| signed_in(connection, session, now)))
     }
 
     fn sign_out<'a>(&'a self, session: &'a Digest) -> BoxFuture<'a, Result<(), LedgerError>> {
         let session = *session;
         let sql = "DELETE FROM desk_sessions WHERE session = ?1";
-        Box::pin(self.writer.perform(move |connection| execute(connection, sql, [session]).map(drop)))
+        Box::pin(self.writer.perform("sign_out", move |connection| execute(connection, sql, [session]).map(drop)))
     }
 
     fn request<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Requested, LedgerError>> {
         let asked = request.clone();
-        Box::pin(self.writer.perform(move |connection| request_once(connection, &asked)))
+        Box::pin(self.writer.perform("request", move |connection| request_once(connection, &asked)))
     }
 
     fn note_act<'a>(&'a self, act: &'a Act) -> BoxFuture<'a, Result<(), LedgerError>> {
         let act = act.clone();
-        Box::pin(self.writer.perform(move |connection| note_act(connection, &act)))
+        Box::pin(self.writer.perform("note_act", move |connection| note_act(connection, &act)))
     }
 
     fn acts(&self, before: Option<i64>, limit: u32) -> BoxFuture<'_, Result<Vec<NumberedAct>, LedgerError>> {
-        Box::pin(self.desk_reader.perform(move |connection| acts(connection, before, limit)))
+        Box::pin(self.desk_reader.perform("acts", move |connection| acts(connection, before, limit)))
     }
 
     fn acts_with<'a>(
@@ -59,7 +59,7 @@ impl Desk for Sqlite {
     }
 
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {
-        Box::pin(self.writer.perform(move |connection| forget(connection, now, before, limit)))
+        Box::pin(self.writer.perform("forget_desk", move |connection| forget(connection, now, before, limit)))
     }
 }
 

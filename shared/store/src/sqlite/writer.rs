@@ -13,7 +13,7 @@ use super::log::Log;
 use super::rows::execute;
 use super::{judge, schema};
 use crate::error::Fault;
-use crate::{LedgerError, Older, OpenError};
+use crate::{LedgerError, Older, OpenError, observe};
 
 /// How many operations share a transaction at most.
 pub(super) const GROUP_MAX: usize = 256;
@@ -98,8 +98,17 @@ impl Writer {
         Ok(Self { jobs })
     }
 
-    /// Has the thread do `work` in a transaction, and returns its answer once that is on disk.
+    /// Has the thread do `work` in a transaction, and returns its answer once that is on disk. `operation` is its name in
+    /// the metrics.
     pub(super) async fn perform<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        observe::timed("sqlite", operation, self.answer(work)).await
+    }
+
+    async fn answer<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {

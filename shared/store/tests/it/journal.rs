@@ -32,6 +32,7 @@ on_both!(
     numbers_go_on_when_all_is_forgotten,
     tallies_count_by_the_minute,
     latencies_are_from_the_text_to_the_release_of_its_answer,
+    since_when_a_message_is_on_its_way_is_told_where_its_command_was_seen,
     what_is_old_is_forgotten_with_all_that_was_drawn_from_it,
     what_is_too_much_is_forgotten_from_the_oldest_on,
 );
@@ -638,6 +639,26 @@ async fn latencies_are_from_the_text_to_the_release_of_its_answer(place: Place) 
     assert_eq!(journal.latencies(second(0), 9).await.unwrap(), [2, 1, 0].map(latency));
     assert_eq!(journal.latencies(at(1, 3), 9).await.unwrap(), [2, 1].map(latency));
     assert_eq!(journal.latencies(second(0), 1).await.unwrap(), [latency(2)]);
+}
+
+async fn since_when_a_message_is_on_its_way_is_told_where_its_command_was_seen(place: Place) {
+    let journal = open(&place).await;
+    let mut by_itself = send(1, "nobody asked");
+    by_itself.content.as_mut().unwrap().cause = None;
+    by_itself.marks.truncate(1);
+    let mut entries = conversation(0, "a question", "an answer");
+    entries.push(by_itself);
+    // The text of the second was never seen, and the command of the third was not.
+    entries.extend(conversation(2, "a question", "an answer").split_off(1));
+    entries.push(step(3, "message.released", Mark::Released, 3));
+    journal.keep_events(&entries).await.unwrap();
+    let message = |number| step(number, "message.released", Mark::Released, 3).event.of.unwrap().1;
+    let mut begun = journal.begun(&[0, 1, 2, 3].map(message)).await.unwrap();
+    begun.sort_by_key(|begun| (begun.texted_at.is_none(), begun.commanded_at));
+    let commanded_at = |number| send(number, "").event.at;
+    let expected = |number, texted_at| Begun { message_id: message(number), commanded_at: commanded_at(number), texted_at };
+    assert_eq!(begun, [expected(0, Some(at(0, 0))), expected(1, None), expected(2, None)]);
+    assert_eq!(journal.begun(&[]).await.unwrap(), []);
 }
 
 async fn what_is_old_is_forgotten_with_all_that_was_drawn_from_it(place: Place) {

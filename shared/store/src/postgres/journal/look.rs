@@ -11,8 +11,8 @@ use crate::LedgerError;
 use crate::error::Fault;
 use crate::filter::{Conditions, Value};
 use crate::journal::{
-    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part, Tally,
-    from_both_ends, may_be_more, minute,
+    Begun, Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part,
+    Tally, from_both_ends, may_be_more, minute,
 };
 use crate::line::Line;
 use crate::postgres::pool::{Failure, Lent};
@@ -150,6 +150,21 @@ pub(super) async fn latencies(client: Lent, since: Timestamp, limit: u32) -> Res
             backend: get::<&str>(row, "backend")?.parse().map_err(LedgerError::unreadable)?,
             texted_at: instant(get(row, "texted_at")?)?,
             released_at: instant(get(row, "released_at")?)?,
+        })
+    })
+    .await
+}
+
+pub(super) async fn begun(client: Lent, messages: &[EventId]) -> Result<Vec<Begun>, Failure> {
+    let ids: Vec<Uuid> = messages.iter().map(|id| id.as_uuid()).collect();
+    let sql = "SELECT m.id, m.begun_at, t.begun_at AS texted_at FROM journal_log AS m \
+               LEFT JOIN journal_log AS t ON t.id = m.cause AND t.subject = 0 AND t.marks & 1 = 1 \
+               WHERE m.id = ANY($1) AND m.subject = $2 AND m.marks & 1 = 1";
+    rows(&client, sql, &[&ids, &Subject::Message.number()], |row| {
+        Ok(Begun {
+            message_id: EventId::from(get::<Uuid>(row, "id")?),
+            commanded_at: instant(get(row, "begun_at")?)?,
+            texted_at: get::<Option<SystemTime>>(row, "texted_at")?.map(instant).transpose()?,
         })
     })
     .await

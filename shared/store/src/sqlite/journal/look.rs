@@ -12,8 +12,8 @@ use crate::LedgerError;
 use crate::error::Fault;
 use crate::filter::{Conditions, Value};
 use crate::journal::{
-    Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part, Tally,
-    from_both_ends, may_be_more, minute,
+    Begun, Content, EventsOf, JournalEvent, JournalSize, Latency, LogFilter, LogPage, Logged, Numbered, PAGE_MAX, Part,
+    Tally, from_both_ends, may_be_more, minute,
 };
 use crate::line::Line;
 use crate::sqlite::judge;
@@ -228,6 +228,28 @@ pub(super) fn latencies(connection: &Connection, since: Timestamp, limit: u32) -
             released_at: instant(get(row, "released_at")?)?,
         })
     })
+}
+
+pub(super) fn begun(connection: &Connection, messages: &[EventId]) -> Result<Vec<Begun>, LedgerError> {
+    let sql = "SELECT m.id, m.begun_at, t.begun_at AS texted_at FROM journal_log AS m \
+               LEFT JOIN journal_log AS t ON t.id = m.cause AND t.subject = 0 AND t.marks & 1 \
+               WHERE m.id = ?1 AND m.subject = ?2 AND m.marks & 1";
+    let mut found = Vec::new();
+    for message_id in messages.iter().copied() {
+        found.extend(read(
+            connection,
+            sql,
+            params![message_id.as_uuid().as_bytes(), Subject::Message.number()],
+            |row| {
+                Ok(Begun {
+                    message_id,
+                    commanded_at: instant(get(row, "begun_at")?)?,
+                    texted_at: get::<Option<i64>>(row, "texted_at")?.map(instant).transpose()?,
+                })
+            },
+        )?);
+    }
+    Ok(found)
 }
 
 pub(super) fn size(connection: &Connection) -> Result<JournalSize, LedgerError> {
