@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::time::Instant;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -20,6 +21,7 @@ on_both_buses! {
     what_is_replayed_after_its_death_is_in_the_trace_of_its_conversation
     a_collector_that_is_killed_under_load_costs_no_message
     a_dead_collector_blocks_nothing_and_loses_nothing
+    a_killed_collector_costs_next_to_nothing
 }
 
 /// A conversation from the text to the result. Below each span stand those whose parent it is; an arrow is a link to it,
@@ -273,4 +275,59 @@ async fn a_dead_collector_blocks_nothing_and_loses_nothing(bus: Bus) {
         let status = stage.service(if bus == Bus::Embedded { "up" } else { "egress-0" }).terminate().await;
         assert_eq!(status.code(), Some(0), "it stops as ever");
     }
+}
+
+/// What becomes of the collector while texts come in.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    /// There is none, and nothing is exported.
+    Absent,
+    Lives,
+    Killed,
+}
+
+/// Texts answered in a second, with every text there at once.
+async fn rate(bus: Bus, texts: usize, fate: Fate) -> f64 {
+    let mut collector = Collector::start();
+    let setup = Setup::new(bus).with("telemetry.metrics_interval", "1s").with("telemetry.log", "warn");
+    let stage = match fate {
+        Fate::Absent => setup.start().await,
+        Fate::Lives | Fate::Killed => exporting(setup, &collector).await,
+    };
+    let phones = stage.phones(10);
+    // What is done for the first time takes longer.
+    text_all(&phones, 1, |_| NUMBER).await;
+    stage.settle().await;
+    if fate == Fate::Killed {
+        collector.kill();
+    }
+    let began = Instant::now();
+    text_all(&phones, texts / phones.len(), |_| NUMBER).await;
+    for phone in &phones {
+        phone.received(1 + texts / phones.len()).await;
+    }
+    texts as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The test sees that it runs; with `COLLECTOR_TEXTS` and `COLLECTOR_ROUNDS` it measures, and holds the result to the claim.
+async fn a_killed_collector_costs_next_to_nothing(bus: Bus) {
+    let asked = |name| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
+    let (texts, rounds) = (asked("COLLECTOR_TEXTS"), asked("COLLECTOR_ROUNDS").unwrap_or(1));
+    let mut rates: [Vec<f64>; 3] = Default::default();
+    for _ in 0..rounds {
+        // In turn, so that whatever else the machine does concerns all of them.
+        for (rates, fate) in rates.iter_mut().zip([Fate::Absent, Fate::Lives, Fate::Killed]) {
+            rates.push(rate(bus, texts.unwrap_or(50), fate).await);
+        }
+    }
+    let [absent, lives, killed] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    let share = |of: f64| 100.0 * killed / of;
+    eprintln!("texts a second, the median of {rounds} rounds:");
+    eprintln!("{absent:.0} without a collector, {lives:.0} with one, {killed:.0} with one that was killed,");
+    eprintln!("which is {:.1} % of the first and {:.1} % of the second", share(absent), share(lives));
+    let least = if texts.is_some() { 95.0 } else { 10.0 };
+    assert!(least <= share(lives), "a killed collector costs more than it may");
 }

@@ -48,7 +48,7 @@ impl Desk for Postgres {
         words: &'a str,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<NumberedAct>, LedgerError>> {
-        Box::pin(self.connections.perform(move |client| acts_with(client, action, words, limit)))
+        Box::pin(self.connections.perform("acts_with", move |client| acts_with(client, action, words, limit)))
     }
 
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {

@@ -55,7 +55,10 @@ impl Desk for Sqlite {
         let (action, words) = (action.to_owned(), words.to_owned());
         let sql = "SELECT number, at, who, action, detail FROM desk_acts \
                    WHERE action = ?1 AND 0 < instr(detail, ?2) ORDER BY number DESC LIMIT ?3";
-        Box::pin(self.desk_reader.perform(move |connection| read(connection, sql, params![action, words, limit], act)))
+        Box::pin(
+            self.desk_reader
+                .perform("acts_with", move |connection| read(connection, sql, params![action, words, limit], act)),
+        )
     }
 
     fn forget_desk(&self, now: Timestamp, before: Timestamp, limit: u32) -> BoxFuture<'_, Result<u64, LedgerError>> {

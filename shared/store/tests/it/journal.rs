@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use protocol::{BackendName, EventId, Timestamp};
 use store::{
-    Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter, LogPage,
-    Logged, Mark, Marks, Numbered, Opened, PAGE_MAX, PersonSought, Standing, Subject, Tally,
+    Begun, Content, DEAD_LETTER, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LogFilter,
+    LogPage, Logged, Mark, Marks, Numbered, Opened, PAGE_MAX, PersonSought, Standing, Subject, Tally,
 };
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -652,11 +652,10 @@ async fn since_when_a_message_is_on_its_way_is_told_where_its_command_was_seen(p
     entries.extend(conversation(2, "a question", "an answer").split_off(1));
     entries.push(step(3, "message.released", Mark::Released, 3));
     journal.keep_events(&entries).await.unwrap();
-    let message = |number| step(number, "message.released", Mark::Released, 3).event.of.unwrap().1;
+    let message = |number: u64| id(number * 2 + 1);
     let mut begun = journal.begun(&[0, 1, 2, 3].map(message)).await.unwrap();
     begun.sort_by_key(|begun| (begun.texted_at.is_none(), begun.commanded_at));
-    let commanded_at = |number| send(number, "").event.at;
-    let expected = |number, texted_at| Begun { message_id: message(number), commanded_at: commanded_at(number), texted_at };
+    let expected = |number, texted_at| Begun { message_id: message(number), commanded_at: at(number, 1), texted_at };
     assert_eq!(begun, [expected(0, Some(at(0, 0))), expected(1, None), expected(2, None)]);
     assert_eq!(journal.begun(&[]).await.unwrap(), []);
 }
