@@ -3,8 +3,10 @@
 mod grafana;
 mod source;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use regex::Regex;
 use serde_json::Value;
 
 use crate::{promtool, rules, tree};
@@ -90,6 +92,7 @@ fn every_panel_has_a_unit_and_a_runbook_that_is_there() {
 /// What Grafana wants of a file that it is provisioned with, as far as its documents say.
 #[test]
 fn the_dashboards_have_what_grafana_wants() {
+    let used = Regex::new(r"\$\{?([a-z]+)").unwrap();
     for file in tree::files("deploy/grafana/dashboards", "json") {
         let dashboard = tree::json(&file);
         let uid = dashboard["uid"].as_str().unwrap();
@@ -102,7 +105,7 @@ fn the_dashboards_have_what_grafana_wants() {
             .iter()
             .map(|one| one["name"].as_str().unwrap())
             .collect();
-        let mut cells = std::collections::BTreeSet::new();
+        let mut cells = BTreeSet::new();
         for (place, panel) in panels.iter().enumerate() {
             let at = format!("{file}, {}", panel["title"]);
             assert_eq!(panel["id"], place + 1, "{at}");
@@ -112,7 +115,6 @@ fn the_dashboards_have_what_grafana_wants() {
                 assert!(cells.insert((x, y)), "{at} lies on another panel");
             }
             let text = panel.to_string();
-            let used = regex::Regex::new(r"\$\{?([a-z]+)").unwrap();
             for variable in used.captures_iter(&text).map(|found| found[1].to_owned()) {
                 assert!(variables.contains(&variable.as_str()), "{at}: there is no variable {variable}");
             }

@@ -10,9 +10,9 @@
     reason = "in a test a panic is the report"
 )]
 
+mod broker;
 #[path = "../interop/stage/clients.rs"]
 mod clients;
-mod broker;
 mod collector;
 mod dashboards;
 mod definitions;

@@ -1,6 +1,6 @@
 //! Alerts, dashboards and runbooks ask for metrics that there are: those of `docs/metrics.md`, and some of RabbitMQ's own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -44,18 +44,24 @@ fn named(expression: &str) -> BTreeSet<String> {
     names.filter(is_metric).map(str::to_owned).collect()
 }
 
-/// The names that the metrics of the table have in Prometheus.
-fn documented() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+/// The names that the metrics of the table have in Prometheus, each with its labels.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let mut names = BTreeMap::new();
+    // "As before" in a cell: that of the row above.
+    let mut before = BTreeSet::new();
     for line in tree::read("docs/metrics.md").lines() {
-        let cells: Vec<&str> = line.split(" | ").map(|cell| cell.trim_matches([' ', '|'])).collect();
-        let [name, _, kind, ..] = cells.as_slice() else { continue };
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, _, kind, _, labels, ..] = cells.as_slice() else { continue };
         let Some(name) = name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) else { continue };
-        match *kind {
-            "counter" | "gauge" => names.extend([name.to_owned()]),
-            "histogram" => names.extend(["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}"))),
-            other => panic!("docs/metrics.md: {name} is of kind {other:?}"),
+        if *labels != "as before" {
+            before = labels.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         }
+        let parts: &[&str] = match *kind {
+            "counter" | "gauge" => &[""],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            other => panic!("docs/metrics.md: {name} is of kind {other:?}"),
+        };
+        names.extend(parts.iter().map(|part| (format!("{name}{part}"), before.clone())));
     }
     assert!(50 < names.len(), "docs/metrics.md has a table that cannot be read: {names:?}");
     names
@@ -74,7 +80,7 @@ fn expressions() -> Vec<(String, String)> {
 fn rules_and_dashboards_ask_for_metrics_that_there_are() {
     let recorded: BTreeSet<String> =
         rules::all().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
-    let mut there = documented();
+    let mut there: BTreeSet<String> = documented().into_keys().collect();
     there.extend(recorded);
     there.extend(OF_RABBITMQ.into_iter().chain(OF_PROMETHEUS).map(str::to_owned));
     let asked = expressions();
@@ -86,6 +92,31 @@ fn rules_and_dashboards_ask_for_metrics_that_there_are() {
         .map(|(at, name)| format!("{at}: {name}"))
         .collect();
     assert!(lost.is_empty(), "nobody exports\n  {}", lost.join("\n  "));
+}
+
+/// What Prometheus puts beside the labels of a metric.
+const OF_TARGETS: [&str; 4] = ["job", "instance", "service", "le"];
+
+#[test]
+fn what_is_asked_of_a_metric_is_among_its_labels() {
+    let there = documented();
+    let selector = Regex::new(r#"\b([a-z_]+)\{((?:[^{}"]|"[^"]*")*)\}"#).unwrap();
+    let matcher = Regex::new(r#"([a-z_]+)\s*(?:=~|!~|!=|=)\s*""#).unwrap();
+    let mut lost = Vec::new();
+    let mut looked_at = 0;
+    for (at, expression) in expressions() {
+        for selected in selector.captures_iter(&expression) {
+            let Some(labels) = there.get(&selected[1]) else { continue };
+            for asked in matcher.captures_iter(&selected[2]) {
+                looked_at += 1;
+                if !labels.contains(&asked[1]) && !OF_TARGETS.contains(&&asked[1]) {
+                    lost.push(format!("{at}: {} has no label {}", &selected[1], &asked[1]));
+                }
+            }
+        }
+    }
+    assert!(60 < looked_at, "only {looked_at} labels were found");
+    assert!(lost.is_empty(), "\n  {}", lost.join("\n  "));
 }
 
 #[test]
@@ -108,8 +139,8 @@ fn runbooks_name_metrics_that_there_are() {
         .filter(|name| {
             // A histogram is named as a whole.
             let whole = format!("{name}_count");
-            !there.contains(*name)
-                && !there.contains(&whole)
+            !there.contains_key(*name)
+                && !there.contains_key(&whole)
                 && !recorded.contains(*name)
                 && !OF_RABBITMQ.contains(name)
                 && !is_label(name)

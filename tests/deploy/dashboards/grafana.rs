@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::source::{Dashboard, Kind, Panel};
+use super::source::{Dashboard, Kind, Panel, Query};
 
 /// The uids of the sources in `deploy/grafana/provisioning`.
 pub(crate) const METRICS: &str = "prometheus";
@@ -90,7 +90,7 @@ fn variables(source: &Dashboard) -> Vec<Value> {
         .iter()
         .flat_map(|row| &row.panels)
         .flat_map(|panel| &panel.queries)
-        .map(|query| query.expression())
+        .map(Query::expression)
         .collect();
     let of_label = |name: &str, label: &str, query: &str| {
         json!({
