@@ -16,7 +16,7 @@ demo:
 # build ring again, and all that stands on it.
 test: parts
 	$(CARGO) build --package testkit
-	missing='*** The client libraries of Tropo are not installed: the interop tests fail. All others are run.'; \
+	missing='*** The clients of Tropo and kubectl are not installed: the tests interop and deploy fail. All others are run.'; \
 	if .ci/clients "$(TARGET)/interop"; then missing=; else echo "$$missing" >&2; fi; \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --workspace --no-run && { \
