@@ -97,6 +97,48 @@ fn every_alert_says_what_it_is_about_and_where_its_runbook_is() {
     assert!(labels["runbooks"].as_str().unwrap().ends_with("/docs/runbooks.md"));
 }
 
+#[test]
+fn scrapes_have_the_labels_that_the_rules_ask_for() {
+    let configuration = tree::yaml("deploy/prometheus/prometheus.yml");
+    let jobs = configuration["scrape_configs"].as_array().unwrap();
+    let names: Vec<&str> = jobs.iter().map(|job| job["job_name"].as_str().unwrap()).collect();
+    let asked: BTreeSet<String> = all()
+        .iter()
+        .flat_map(|rule| {
+            let expression = rule["expr"].as_str().unwrap();
+            let jobs = expression.split("job=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+            jobs.collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(asked, ["rabbitmq", "tropomq"].map(str::to_owned).into());
+    assert!(asked.iter().all(|job| names.contains(&job.as_str())), "{names:?}");
+    let ours = jobs.iter().find(|job| job["job_name"] == "tropomq").unwrap();
+    assert_eq!(ours["relabel_configs"][0]["target_label"], "service");
+    // On Kubernetes.
+    let monitor = tree::yaml("deploy/kubernetes/components/monitoring/monitor.yaml");
+    assert_eq!(monitor["spec"]["jobLabel"], "app.kubernetes.io/name");
+    assert_eq!(monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"], "tropomq");
+    assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["targetLabel"], "service");
+}
+
+/// Every service of ours is asked, and every one whose absence is told runs in the stack.
+#[test]
+fn every_service_of_the_stack_is_asked() {
+    let configuration = tree::yaml("deploy/prometheus/prometheus.yml");
+    let stack = tree::yaml("docker-compose.yml");
+    let runs_ours = |service: &Value| service["command"].as_array().is_some_and(|words| words[0] == "tropomq");
+    let services = stack["services"].as_object().unwrap();
+    let ours: BTreeSet<&str> =
+        services.iter().filter(|(_, service)| runs_ours(service)).map(|(name, _)| name.as_str()).collect();
+    let asked = configuration["scrape_configs"][0]["dns_sd_configs"][0]["names"].as_array().unwrap();
+    assert_eq!(asked.iter().map(|name| name.as_str().unwrap()).collect::<BTreeSet<_>>(), ours);
+    let away = alerts().into_iter().find(|alert| name(alert) == "TropomqServiceAway").unwrap();
+    let away = away["expr"].as_str().unwrap();
+    for service in ours.iter().filter(|service| **service != "simulator") {
+        assert!(away.contains(&format!("service=\"{service}\"")), "{service}");
+    }
+}
+
 /// The sections of the runbooks that are about an alert, each with what it says.
 pub(crate) fn runbooks() -> Vec<(String, String)> {
     let text = tree::read("docs/runbooks.md");
