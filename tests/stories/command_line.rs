@@ -13,6 +13,19 @@ on_both_buses! {
     a_stop_is_clean_and_quick
 }
 
+/// The version of the manifests; and behind it the commit, unless these sources are no checkout.
+#[tokio::test]
+async fn the_version_names_the_commit() {
+    let folder = TempDir::new().unwrap();
+    let version = tropomq(folder.path(), &["--version"]).await;
+    check(&version, 0, &[concat!("tropomq ", env!("CARGO_PKG_VERSION"))]);
+    let told = out(&version);
+    let commit = told.trim().split_once('+').map(|(_, commit)| commit.trim_end_matches("-dirty"));
+    let is_hash = |commit: &str| 7 <= commit.len() && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_checkout = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.git")).exists();
+    assert_eq!(commit.is_some_and(is_hash), is_checkout, "{told}");
+}
+
 pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -65,8 +65,7 @@ const INSTRUMENTS: [(&str, &str); 3] =
 fn made(text: &str) -> Vec<(String, Metric)> {
     let mut found = Vec::new();
     for (made_by, kind) in INSTRUMENTS {
-        for (at, _) in text.match_indices(made_by) {
-            let rest = &text[at + made_by.len()..];
+        for rest in text.split(made_by).skip(1) {
             let name = rest.split('"').next().unwrap_or_default().to_owned();
             let built = rest.split(".build()").next().unwrap_or_default();
             let unit =

@@ -3,8 +3,12 @@
 //! Each rule is a row of a table: to change a rule, change its row, and say why in an ADR (`docs/adr/`).
 #![expect(clippy::panic, reason = "in a test a panic is the report")]
 
+mod crates;
 mod documents;
+mod errors;
 mod layering;
+mod licences;
+mod materials;
 mod sources;
 mod tree;
 

@@ -20,10 +20,11 @@ use crate::probe::Probe;
 use crate::send::Send;
 use crate::status::Status;
 use crate::tail::Tail;
+use crate::version::VERSION;
 
 /// Text messages through Tropo, over a message queue: nothing lost, nothing said twice.
 #[derive(Debug, Parser)]
-#[command(name = "tropomq", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "tropomq", version = VERSION, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct CommandLine {
     /// The configuration file [default: ./tropomq.toml, if it exists]
     #[arg(long, global = true, env = "TROPOMQ_CONFIG", value_name = "FILE")]

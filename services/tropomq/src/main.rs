@@ -26,6 +26,7 @@ mod stack;
 mod status;
 mod table;
 mod tail;
+mod version;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ use stack::Services;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    version::tell();
     chassis::tls::install_provider();
     let CommandLine { config, command } = CommandLine::parse();
     let result = match command {

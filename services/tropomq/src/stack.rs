@@ -27,6 +27,7 @@ use chassis::{admin, config::ConfigError, files};
 use futures::FutureExt;
 use messaging::{Bus, BusUrl, Consumer, ConsumerState, Environment, Publisher, RetryPolicy, Share, consume};
 use protocol::topology::QueueName;
+use tracing::info;
 use tropo::ticket::Keyring;
 
 use crate::development;
@@ -93,6 +94,8 @@ async fn run(
     bound: impl FnOnce(&mut Settings) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    let version = chassis::build::version();
+    info!(service.version = version, "{} {version} starts", services.name());
     files::raise_limit();
     let shutdown = shutdown::on_signal(settings.admin.stop_delay).context("listen for signals")?;
     let listeners = Listeners::bind(&mut settings, services).await?;

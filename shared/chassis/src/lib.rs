@@ -5,6 +5,7 @@
 //! [`tasks::Tasks::join`], and [`exit::report`] last.
 
 pub mod admin;
+pub mod build;
 pub mod config;
 pub mod exit;
 pub mod files;
@@ -15,6 +16,3 @@ pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
-
-/// The version of this build, as `service.version` and `--version` say it.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");

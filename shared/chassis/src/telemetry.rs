@@ -25,7 +25,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, filter, fmt, registry, reload};
 
-use crate::VERSION;
+use crate::build;
 
 mod correlation;
 mod levels;
@@ -132,7 +132,10 @@ fn install(service: &'static str, config: &TelemetryConfig) -> Installed {
 }
 
 fn resource(service: &'static str) -> Resource {
-    Resource::builder().with_service_name(service).with_attribute(KeyValue::new("service.version", VERSION)).build()
+    Resource::builder()
+        .with_service_name(service)
+        .with_attribute(KeyValue::new("service.version", build::version()))
+        .build()
 }
 
 /// What log lines are filtered by: the first layer that is asked.

@@ -365,4 +365,6 @@ impl Envelope<serde_json::Value> {
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod editions;
+#[cfg(test)]
 mod tests;

@@ -75,8 +75,11 @@ pub enum OpenError {
     /// The URL names no ledger. It is not quoted, because it may hold a password.
     #[error("ledger URL must be sqlite:PATH or postgres://user:password@host/database")]
     Url,
-    /// A newer version of tropomq wrote it.
-    #[error("ledger has schema version {found}, newer than {known}, the newest known here: upgrade tropomq first")]
+    /// A newer version of tropomq made it, and took away what this one needs.
+    #[error(
+        "ledger has schema version {found}, with which this version of tropomq, made for {known}, does not work any \
+         more: upgrade tropomq first"
+    )]
     Newer {
         /// Its version.
         found: i64,

@@ -15,6 +15,7 @@ mod accounts;
 mod claim;
 mod consents;
 mod desk;
+mod edition;
 mod error;
 mod filter;
 mod journal;

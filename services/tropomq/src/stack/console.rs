@@ -75,7 +75,7 @@ impl Running {
 
 impl House for Process {
     fn version(&self) -> &'static str {
-        env!("CARGO_PKG_VERSION")
+        chassis::build::version()
     }
 
     fn readiness(&self) -> (String, Value) {

@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn whoever_only_looks_waits_for_an_upgrade_and_the_others_do_it() {
-        let older = OpenError::Older { found: 6, known: 7 };
+        let older = OpenError::Older { found: 7, known: 8 };
         assert!(may_pass(&older, true) && !may_pass(&older, false));
-        let newer = OpenError::Newer { found: 8, known: 7 };
+        let newer = OpenError::Newer { found: 9, known: 8 };
         assert!(!may_pass(&newer, true) && !may_pass(&newer, false));
     }
 }

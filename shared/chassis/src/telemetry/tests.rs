@@ -134,7 +134,9 @@ fn spans_reach_the_collector_under_the_name_of_the_service() {
     installed.shutdown();
     let request = collector.join().unwrap();
     assert!(request.starts_with("POST /v1/traces HTTP/1.1"), "{request}");
-    for sent in ["service.name", "tropomq-test", "service.version", VERSION, "process router", "messaging.system"] {
+    for sent in
+        ["service.name", "tropomq-test", "service.version", build::version(), "process router", "messaging.system"]
+    {
         assert!(request.contains(sent), "{sent} is not in {request}");
     }
     for kept in ["fed on itself", "as long as the task", "of no conversation", "too fine"] {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::VERSION;
+use crate::build;
 
 /// How many ticks of `/proc/self/stat` a second has, for whoever is no kernel.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Tells them from now on.
 pub(super) fn tell(meter: &Meter) {
-    let build = [KeyValue::new("version", VERSION), KeyValue::new("commit", "")];
+    let build = [KeyValue::new("version", build::version()), KeyValue::new("commit", build::commit())];
     meter
         .u64_observable_gauge("tropomq.build.info")
         .with_description("1, of the build that this is")

@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod edition;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

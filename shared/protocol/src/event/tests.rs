@@ -281,7 +281,11 @@ is deleted, is bound to `tropomq.work`, and that exchange to `tropomq` with the 
 | | `app_id` | the service that published it |
 | | headers `traceparent`, `tracestate` | W3C trace context |
 
-A new optional field does not change the version; readers pass over what they do not know.
+A new optional field does not change the version; readers pass over what they do not know. Everything else does, a new
+word in a field that takes one of a few too. Whoever reads a version reads all before it. A kind, or a version, that is newer
+than its reader harms nobody: no queue of ours is bound to a kind that its consumer does not know, what is of a later
+version becomes a dead letter with the reason `unreadable`, to be replayed once the consumer is upgraded, and the
+journal keeps either as it is.
 
 To have a message sent, publish `message.send.<backend>` with a fresh UUID as `id`; `data` needs `to` and `text` alone.
 Publish with confirms. A command for a backend that egress does not know ends on the queue `tropomq.unrouted`. Egress

@@ -1,17 +1,18 @@
 //! The tables of the PostgreSQL ledger, and how they came to be.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 use tracing::info;
 
 use super::pool::{Connections, Failure, Lent, is_cut_short};
+use crate::edition::{Edition, KNOWN, WORKS_FROM};
 use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};
 
-/// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed.
-const STEPS: [&str; 7] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK];
+/// One step each; the number of those done is kept in `ledger_schema`. Released steps are never changed. How a new one is
+/// made: CONTRIBUTING.md, "A step of the schema".
+const STEPS: [&str; KNOWN as usize] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK, EDITION];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -230,6 +231,11 @@ const DESK: &str = "
     CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
+const EDITION: &str = "
+    -- The lowest version whose code works with these tables.
+    ALTER TABLE ledger_schema ADD COLUMN works_from bigint NOT NULL DEFAULT 0;
+";
+
 /// The encodings in which every text can be written; the second takes bytes as they come.
 const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
 
@@ -242,30 +248,31 @@ const MIGRATE_MAX: Duration = Duration::from_mins(15);
 
 /// Does the steps that are missing, or refuses a schema that lacks some.
 pub(super) async fn prepare(connections: &Connections, older: Older) -> Result<(), OpenError> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let (found, encoding) = connections.perform_within("look_at_schema", LOOK_MAX, look).await?;
     if !ENCODINGS.contains(&encoding.as_str()) {
         return Err(OpenError::Encoding { found: encoding });
     }
-    match found.cmp(&known) {
-        Ordering::Equal => Ok(()),
-        Ordering::Greater => Err(OpenError::Newer { found, known }),
-        Ordering::Less if older == Older::Refuse => Err(OpenError::Older { found, known }),
-        Ordering::Less => migrate(connections, found, known).await,
+    if found.is_ahead() {
+        info!("the ledger has schema version {}, which a newer version made: its tables are left alone", found.version);
+    }
+    match found.is_behind()? {
+        false => Ok(()),
+        true if older == Older::Refuse => Err(OpenError::Older { found: found.version, known: KNOWN }),
+        true => migrate(connections, found.version).await,
     }
 }
 
-async fn migrate(connections: &Connections, found: i64, known: i64) -> Result<(), OpenError> {
+async fn migrate(connections: &Connections, found: i64) -> Result<(), OpenError> {
     if 0 < found {
-        info!("bringing the ledger from schema version {found} to {known}: claims wait until that is done");
+        info!("bringing the ledger from schema version {found} to {KNOWN}: claims wait until that is done");
     }
-    let migrated = connections.perform_within("migrate", MIGRATE_MAX, |client| up_to_date(client, known)).await;
+    let migrated = connections.perform_within("migrate", MIGRATE_MAX, up_to_date).await;
     let found = migrated.map_err(|source| match ran_out(&source) {
-        true => OpenError::TooLong { found, known, within: MIGRATE_MAX, source },
+        true => OpenError::TooLong { found, known: KNOWN, within: MIGRATE_MAX, source },
         false => OpenError::Ledger(source),
     })?;
-    // Of a newer one, another replica that started in this moment.
-    if known < found { Err(OpenError::Newer { found, known }) } else { Ok(()) }
+    // Another replica that started in this moment may be of a newer version.
+    found.is_behind().map(drop)
 }
 
 /// Whether the time was over, and not the server away: then another attempt would come no further.
@@ -274,37 +281,41 @@ fn ran_out(error: &LedgerError) -> bool {
     matches!(cause.downcast_ref(), Some(Fault::TimedOut(_))) || is_cut_short(error)
 }
 
-/// Returns the version that is there, without a lock, and the encoding of the database.
-async fn look(mut client: Lent) -> Result<(i64, String), Failure> {
+/// Returns what is there, without a lock, and the encoding of the database.
+async fn look(mut client: Lent) -> Result<(Edition, String), Failure> {
     let transaction = client.transaction().await?;
     let encoding = transaction.query_one("SELECT current_setting('server_encoding')", &[]).await?;
-    Ok((version(&transaction).await?, encoding.try_get(0).map_err(LedgerError::corrupt)?))
+    Ok((edition(&transaction).await?, encoding.try_get(0).map_err(LedgerError::corrupt)?))
 }
 
-async fn version(transaction: &Transaction<'_>) -> Result<i64, Failure> {
+async fn edition(transaction: &Transaction<'_>) -> Result<Edition, Failure> {
     // Read from the catalog: to_regclass would remember that there is none while another replica makes it.
     let sql = "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger_schema' AND pg_table_is_visible(oid))";
     let exists = transaction.query_one(sql, &[]).await?;
     if !exists.try_get(0).map_err(LedgerError::corrupt)? {
-        return Ok(0);
+        return Ok(Edition::known(0));
     }
     let version = transaction.query_one("SELECT version FROM ledger_schema", &[]).await?;
-    Ok(version.try_get(0).map_err(LedgerError::corrupt)?)
+    let version = version.try_get(0).map_err(LedgerError::corrupt)?;
+    if version <= KNOWN {
+        return Ok(Edition::known(version));
+    }
+    let works_from = transaction.query_one("SELECT works_from FROM ledger_schema", &[]).await?;
+    Ok(Edition { version, works_from: works_from.try_get(0).map_err(LedgerError::corrupt)? })
 }
 
-/// Does the steps that are missing, in one transaction: of two replicas that start at once, one waits. Returns the
-/// version that was found. One that is not older than `known` is left alone, so that a service needs no right to create
-/// tables once they are there.
-async fn up_to_date(mut client: Lent, known: i64) -> Result<i64, Failure> {
+/// Does the steps that are missing, in one transaction: of two replicas that start at once, one waits. Returns what was
+/// found. A schema that lacks none is left alone, so that a service needs no right to create tables once they are there.
+async fn up_to_date(mut client: Lent) -> Result<Edition, Failure> {
     let transaction = client.transaction().await?;
     let timeout = MIGRATE_MAX.as_secs();
     transaction.batch_execute(&format!("SET LOCAL statement_timeout = '{timeout}s'")).await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    let found = version(&transaction).await?;
-    if known <= found {
+    let found = edition(&transaction).await?;
+    if KNOWN <= found.version {
         return Ok(found);
     }
-    if found == 0 {
+    if found.version == 0 {
         transaction
             .batch_execute(
                 "CREATE TABLE IF NOT EXISTS ledger_schema (version bigint NOT NULL); DELETE FROM ledger_schema; \
@@ -312,10 +323,14 @@ async fn up_to_date(mut client: Lent, known: i64) -> Result<i64, Failure> {
             )
             .await?;
     }
-    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+    for step in STEPS.iter().skip(usize::try_from(found.version).unwrap_or_default()) {
         transaction.batch_execute(step).await?;
     }
-    transaction.execute("UPDATE ledger_schema SET version = $1", &[&known]).await?;
+    let sql = "UPDATE ledger_schema SET version = $1, works_from = $2";
+    transaction.execute(sql, &[&KNOWN, &WORKS_FROM]).await?;
     transaction.commit().await?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,15 @@
 //! The tables of the SQLite ledger, and how they came to be.
 
-use std::cmp::Ordering;
-
 use rusqlite::{Connection, TransactionBehavior};
+use tracing::info;
 
 use super::judge;
+use crate::edition::{Edition, KNOWN, WORKS_FROM};
 use crate::{LedgerError, OpenError};
 
-/// One step each; the number of those done is the file's `user_version`. Released steps are never changed.
-const STEPS: [&str; 7] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK];
+/// One step each; the number of those done is the file's `user_version`. Released steps are never changed. How a new one
+/// is made: CONTRIBUTING.md, "A step of the schema".
+const STEPS: [&str; KNOWN as usize] = [RELEASES, ACCOUNTS, LIVES, LEFT_OVER, PEOPLE, JOURNAL, DESK, EDITION];
 
 const RELEASES: &str = "
     CREATE TABLE ledger_releases (
@@ -237,34 +238,48 @@ const DESK: &str = "
     CREATE INDEX desk_acts_at ON desk_acts (at);
 ";
 
+const EDITION: &str = "
+    CREATE TABLE ledger_schema ( -- one row
+        works_from INTEGER NOT NULL -- the lowest version whose code works with these tables
+    ) STRICT;
+    INSERT INTO ledger_schema (works_from) VALUES (0);
+";
+
 /// Does the steps that are missing, in one transaction: of two processes that start at once, one waits.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(judge)?;
-    let (found, known) = versions(&transaction)?;
-    if known < found {
-        return Err(OpenError::Newer { found, known });
+    let found = edition(&transaction)?;
+    if found.is_ahead() {
+        info!("the file has schema version {}, which a newer version made: its tables are left alone", found.version);
     }
-    let done = usize::try_from(found).unwrap_or_default();
-    for step in STEPS.iter().skip(done) {
+    if !found.is_behind()? {
+        return Ok(());
+    }
+    for step in STEPS.iter().skip(usize::try_from(found.version).unwrap_or_default()) {
         transaction.execute_batch(step).map_err(judge)?;
     }
-    transaction.pragma_update(None, "user_version", known).map_err(judge)?;
+    transaction.execute("UPDATE ledger_schema SET works_from = ?1", [WORKS_FROM]).map_err(judge)?;
+    transaction.pragma_update(None, "user_version", KNOWN).map_err(judge)?;
     transaction.commit().map_err(judge)?;
     Ok(())
 }
 
-/// Refuses a schema that is not of this version.
+/// Refuses a schema that lacks steps, or that this code does not work with any more.
 pub(super) fn check(connection: &Connection) -> Result<(), OpenError> {
-    let (found, known) = versions(connection)?;
-    match found.cmp(&known) {
-        Ordering::Less => Err(OpenError::Older { found, known }),
-        Ordering::Equal => Ok(()),
-        Ordering::Greater => Err(OpenError::Newer { found, known }),
-    }
+    let found = edition(connection)?;
+    if found.is_behind()? { Err(OpenError::Older { found: found.version, known: KNOWN }) } else { Ok(()) }
 }
 
-/// The version of the file, and the newest that is known here.
-fn versions(connection: &Connection) -> Result<(i64, i64), LedgerError> {
-    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(judge)?;
-    Ok((found, i64::try_from(STEPS.len()).unwrap_or(i64::MAX)))
+/// What the file says of itself.
+fn edition(connection: &Connection) -> Result<Edition, LedgerError> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(judge)?;
+    if version <= KNOWN {
+        return Ok(Edition::known(version));
+    }
+    let works_from =
+        connection.query_row("SELECT works_from FROM ledger_schema", [], |row| row.get(0)).map_err(judge)?;
+    Ok(Edition { version, works_from })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, claim, message, open_all, second, session};
 
-on_both!(
+on_all!(
     what_was_seen_is_where_it_stands,
     order_and_repetition_change_nothing,
     writers_at_once_lose_nothing,

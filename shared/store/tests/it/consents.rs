@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, choice, claim, give_up, message, open_all, person, released, second, session};
 
-on_both!(
+on_all!(
     the_latest_choice_is_known_and_all_are_on_record,
     a_choice_that_comes_late_undoes_no_later_one,
     one_cause_changes_one_thing,

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, claim, message, overdue, release, released, second, session};
 
-on_both!(
+on_all!(
     of_many_claimants_one_is_granted,
     the_holder_is_granted_again_and_any_other_refused,
     nothing_is_granted_to_somebody_who_waits_no_more,

@@ -6,7 +6,7 @@ use store::{Act, Desk, Digest, NumberedAct, Opened, Request, Requested, SignedIn
 
 use crate::place::{Place, message, open_all, second};
 
-on_both!(
+on_all!(
     who_signed_in_is_known_until_the_end_of_the_session,
     who_signs_out_is_known_no_longer_and_others_are,
     a_request_is_the_first_again_or_another,

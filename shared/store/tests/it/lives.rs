@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, claim, command, give_up, message, overdue, release, released, second, session};
 
-on_both!(
+on_all!(
     what_was_given_up_nobody_gets,
     what_was_released_is_not_given_up,
     a_replay_opens_what_was_given_up_before_it,

@@ -19,6 +19,26 @@ macro_rules! on_both {
     };
 }
 
+/// Makes of each contract a test on each database, and on each as a newer version leaves it, whose steps only add: what
+/// an older process meets in a rolling update, and after a roll-back.
+macro_rules! on_all {
+    ($($contract:ident),+ $(,)?) => {
+        on_both!($($contract),+);
+        mod newer_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $contract() {
+                super::$contract(super::Place::sqlite().added_to().await).await;
+            })+
+        }
+        mod newer_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $contract() {
+                super::$contract(super::Place::postgres().added_to().await).await;
+            })+
+        }
+    };
+}
+
 mod accounts;
 mod consents;
 mod contract;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::place::{Place, backend, choice, message, open_all, person, second};
 
-on_both!(
+on_all!(
     what_is_kept_is_recalled,
     a_change_of_what_was_not_seen_is_stale_and_changes_nothing,
     what_is_forgotten_is_gone_and_its_version_is_not_taken_for_another,

@@ -36,6 +36,51 @@ impl Place {
         }
     }
 
+    /// The same, made, and added to by a newer version.
+    pub(crate) async fn added_to(self) -> Self {
+        drop(open_all(&self).await);
+        self.add();
+        self
+    }
+
+    /// Does what the steps of a newer version may do while older processes run: each table gets columns and an index, and
+    /// there is another table. Who works with the old ones works with these.
+    pub(crate) fn add(&self) {
+        match self {
+            Self::Sqlite(_) => {
+                let connection = rusqlite::Connection::open(self.url().strip_prefix("sqlite:").unwrap()).unwrap();
+                let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%' \
+                              AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'journal_words%' ORDER BY name";
+                let mut tables = connection.prepare(tables).unwrap();
+                let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+                assert!(10 < tables.len(), "{tables:?}");
+                for table in tables {
+                    let sql = format!(
+                        "ALTER TABLE {table} ADD COLUMN added_text TEXT;
+                         ALTER TABLE {table} ADD COLUMN added_count INTEGER NOT NULL DEFAULT 7;
+                         CREATE INDEX {table}_added ON {table} (added_count)"
+                    );
+                    connection.execute_batch(&sql).unwrap();
+                }
+                connection.execute_batch("CREATE TABLE added (id BLOB); PRAGMA user_version = 99").unwrap();
+            }
+            Self::Postgres(database) => {
+                let sql = "DO $$
+                    DECLARE name text;
+                    BEGIN
+                        FOR name IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' LOOP
+                            EXECUTE format('ALTER TABLE %I ADD COLUMN added_text text', name);
+                            EXECUTE format('ALTER TABLE %I ADD COLUMN added_count bigint NOT NULL DEFAULT 7', name);
+                            EXECUTE format('CREATE INDEX ON %I (added_count)', name);
+                        END LOOP;
+                    END $$;
+                    CREATE TABLE added (id uuid);
+                    UPDATE ledger_schema SET version = 99";
+                database.execute(sql).unwrap();
+            }
+        }
+    }
+
     /// The folder in which the file will be does not exist yet: opening makes it.
     pub(crate) fn url(&self) -> String {
         match self {

@@ -113,8 +113,10 @@ async fn a_newer_schema_and_a_file_of_something_else_are_told_apart() {
     let place = Place::sqlite();
     drop(open(&place.url()).await.unwrap());
     connection(&place).pragma_update(None, "user_version", 99).unwrap();
+    drop(open(&place.url()).await.unwrap());
+    connection(&place).execute("UPDATE ledger_schema SET works_from = 99", []).unwrap();
     let newer = open(&place.url()).await.err().unwrap();
-    assert!(matches!(newer, OpenError::Newer { found: 99, known: 7 }), "{newer}");
+    assert!(matches!(newer, OpenError::Newer { found: 99, known: 8 }), "{newer}");
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter");

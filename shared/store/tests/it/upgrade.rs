@@ -1,11 +1,14 @@
 //! A ledger of an earlier version, opened by this one.
 
 use store::Outcome::{Sent, Unconfirmed};
-use store::{Claimed, LedgerError, OpenError, Record, Release, Settings, Why, open};
+use store::{
+    Act, Change, Choice, Claimed, Content, Fact, JournalEntry, JournalEvent, Keep, Kept, LedgerError, LogFilter,
+    LogPage, Mark, MemoryKey, Open, OpenError, Opened, PAGE_MAX, Record, Release, Settings, Subject, Why, open,
+};
 
-use crate::place::{Place, backend, claim, give_up, overdue, release, second, session};
+use crate::place::{Place, backend, choice, claim, give_up, open_all, overdue, person, release, second, session};
 
-on_both!(a_ledger_of_the_first_version_is_taken_over, who_only_looks_changes_no_schema,);
+on_both!(a_ledger_of_the_first_version_is_taken_over, who_only_looks_changes_no_schema, who_runs_goes_on,);
 
 /// As the first version made it, with a release that was settled and one that was not.
 const SQLITE: &str = "
@@ -70,7 +73,7 @@ async fn who_only_looks_changes_no_schema(place: Place) {
     make_first_version(&place);
     for _ in 0..2 {
         let older = look().await.err().unwrap();
-        assert!(matches!(older, OpenError::Older { found: 1, known: 7 }), "{older}");
+        assert!(matches!(older, OpenError::Older { found: 1, known: 8 }), "{older}");
         assert!(older.to_string().contains("tropomq journal"), "{older}");
     }
     let ledger = open(&place.url()).await.unwrap();
@@ -103,13 +106,79 @@ async fn a_ledger_of_the_first_version_is_taken_over(place: Place) {
     assert_eq!(open(&place.url()).await.unwrap().count().await.unwrap(), 3, "a second start changes nothing");
 }
 
+/// A newer version starts beside one that runs, whose connections know the tables as they were.
+async fn who_runs_goes_on(place: Place) {
+    let running = open_all(&place).await;
+    for round in 0..3 {
+        // Twice before, so that statements are prepared.
+        if round == 2 {
+            place.add();
+        }
+        work(&running, round).await;
+    }
+}
+
+/// A little of everything.
+async fn work(Opened { ledger, accounts, memories, consents, journal, desk }: &Opened, round: u64) {
+    let (id, at) = (crate::place::message(), second(i64::try_from(round).unwrap()));
+    let rounds = usize::try_from(round).unwrap() + 1;
+    let (b, poller, leaver) = (backend("b"), person("+15555550177"), person("+15555550178"));
+
+    let claim = claim(id, &session(&id), at);
+    assert_eq!(ledger.claim(claim.clone()).await.unwrap(), Claimed::Granted { at, life: 0 });
+    assert_eq!(ledger.find(&[id]).await.unwrap(), [release(&claim)]);
+    assert_eq!(ledger.overdue(&b, second(9), 10).await.unwrap().readable.len(), rounds);
+
+    let correlation_id = Some(session("conversation"));
+    let fact = Fact { subject: Subject::Message, id, backend: b.clone(), correlation_id, mark: Mark::Begun, at };
+    accounts.record(&[fact]).await.unwrap();
+    assert_eq!(accounts.open_entries(Open::Message, second(9), 10).await.unwrap().len(), rounds);
+
+    let key = MemoryKey { application: "poll".to_owned(), backend: b.clone(), person: poller };
+    let changes = vec![Change { key: key.clone(), seen: round, value: Some("1".to_owned()) }];
+    let consent = Some(choice("+15555550178", Choice::Out, i64::try_from(round).unwrap()));
+    let keep = Keep { text: id, record: "[]".to_owned(), changes, consent, at };
+    assert_eq!(memories.keep(keep).await.unwrap(), Kept::Now);
+    assert_eq!(memories.recall(&[key]).await.unwrap()[0].version, round + 1);
+    assert!(consents.consent(&b, &leaver).await.unwrap().is_some());
+
+    let content = Content {
+        person: leaver,
+        number: None,
+        text: "a word".parse().unwrap(),
+        network: protocol::Network::sms(),
+        application: None,
+        cause: None,
+    };
+    let event = JournalEvent {
+        id,
+        kind: "message.send".to_owned(),
+        at,
+        backend: b,
+        correlation_id: None,
+        session_id: None,
+        of: Some((Subject::Message, id)),
+        body: "{}".to_owned(),
+    };
+    let marks = vec![(Subject::Message, id, Mark::Begun)];
+    journal.keep_events(&[JournalEntry { event, marks, content: Some(content) }]).await.unwrap();
+    let found = journal.log(&LogFilter::default(), LogPage { before: None, limit: PAGE_MAX }).await.unwrap();
+    assert_eq!(found.len(), rounds);
+    assert_eq!(journal.size().await.unwrap().events, u64::try_from(rounds).unwrap());
+
+    desk.note_act(&Act { at, who: "ann".to_owned(), action: "replay".to_owned(), detail: "{}".to_owned() })
+        .await
+        .unwrap();
+    assert_eq!(desk.acts(None, 10).await.unwrap().len(), rounds);
+}
+
 #[tokio::test]
 async fn who_only_looks_makes_no_ledger() {
     let place = Place::postgres();
     let look = async |place: &Place| store::open_existing(&place.url(), Settings::default()).await.err().unwrap();
     for _ in 0..2 {
         let none = look(&place).await;
-        assert!(matches!(none, OpenError::Older { found: 0, known: 7 }), "{none}");
+        assert!(matches!(none, OpenError::Older { found: 0, known: 8 }), "{none}");
     }
     let place = Place::sqlite();
     let none = look(&place).await;

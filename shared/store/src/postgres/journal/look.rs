@@ -42,34 +42,89 @@ macro_rules! select_events {
     };
 }
 
+/// Of words that are in many lines, so many of the latest lines are looked through first: they fill a page. The server does
+/// not know beforehand which words those are.
+const LATEST: u32 = 2_000;
+
 pub(super) async fn log(client: Lent, filter: &LogFilter, page: LogPage) -> Result<Vec<Logged>, Failure> {
     let sought = filter.words.as_deref().map(Sought::of);
     if filter.is_void() || sought.as_ref().is_some_and(Sought::is_empty) {
         return Ok(Vec::new());
     }
+    let Some(sought) = sought else {
+        let conditions = Conditions::of(filter, page, "place", placeholder);
+        let sql = format!(
+            "{}WHERE {} ORDER BY place DESC LIMIT {}",
+            select!("FROM journal_log "),
+            conditions.sql(),
+            size_of(page)
+        );
+        return found(&client, &sql, &conditions).await;
+    };
+    client.begin_search().await?;
+    let lines = by_words(&client, filter, page, &sought).await?;
+    client.roll_back().await?;
+    Ok(lines)
+}
+
+async fn by_words(client: &Lent, filter: &LogFilter, page: LogPage, sought: &Sought) -> Result<Vec<Logged>, Failure> {
+    let latest = latest(client, filter, page).await?;
+    let near = LogFilter { since: latest.or(filter.since), ..filter.clone() };
+    let mut conditions = Conditions::of(&near, page, "place", placeholder);
+    let words = sought_in(&mut conditions, sought);
+    let until = filter.until.map(Timestamp::as_microsecond).into_iter().chain(page.before).min().unwrap_or(i64::MAX);
+    let (since, all, limit) = (near.since.map_or(i64::MIN, Timestamp::as_microsecond), conditions.sql(), size_of(page));
+    // What is materialized is read line by line, whatever the server thinks of the words.
+    let sql = format!(
+        "WITH near AS MATERIALIZED (SELECT place, words FROM journal_words WHERE {since} <= place AND place < {until}) \
+         {} WHERE {words} AND {all} ORDER BY place DESC LIMIT {limit}",
+        select!("FROM journal_log JOIN near USING (place)")
+    );
+    let lines = found(client, &sql, &conditions).await?;
+    if lines.len() == limit || latest.is_none() {
+        return Ok(lines);
+    }
     let mut conditions = Conditions::of(filter, page, "place", placeholder);
-    let mut sql = select!("FROM journal_log ").to_owned();
-    if let Some(sought) = &sought {
-        let number = conditions.values.len() + 1;
-        sql.push_str(&format!("JOIN journal_words USING (place) WHERE words @@ CAST(${number} AS tsquery) AND "));
-        // Nothing in them means anything to the server.
-        let beginnings: Vec<String> = sought.iter().map(|beginning| format!("'{beginning}':*")).collect();
-        conditions.values.push(Value::Text(beginnings.join(" & ")));
-    } else {
-        sql.push_str("WHERE ");
-    }
-    let limit = page.limit.min(PAGE_MAX);
-    sql.push_str(&format!("{} ORDER BY place DESC LIMIT {limit}", conditions.sql()));
-    // Planned anew for these values each time: what is rare among them makes all the difference.
-    let parameters: Vec<(&(dyn ToSql + Sync), Type)> = conditions.values.iter().map(parameter).collect();
-    if sought.is_some() {
-        client.begin_search().await?;
-    }
-    let found = client.answer(client.query_typed(&sql, &parameters)).await?;
-    if sought.is_some() {
-        client.roll_back().await?;
-    }
-    Ok(found.iter().map(|row| Ok(line(row)?.logged)).collect::<Result<_, LedgerError>>()?)
+    let words = sought_in(&mut conditions, sought);
+    // By a sum, for which there is no index: to go along that of places until a page is full is what was just tried.
+    let sql = format!(
+        "{} WHERE {words} AND {} ORDER BY place + 0 DESC LIMIT {limit}",
+        select!("FROM journal_log JOIN journal_words USING (place)"),
+        conditions.sql()
+    );
+    found(client, &sql, &conditions).await
+}
+
+/// Since when the latest lines are; `None` if all are among them.
+async fn latest(client: &Lent, filter: &LogFilter, page: LogPage) -> Result<Option<Timestamp>, Failure> {
+    let times = LogFilter { since: filter.since, until: filter.until, ..LogFilter::default() };
+    let conditions = Conditions::of(&times, page, "place", placeholder);
+    let sql =
+        format!("SELECT place FROM journal_log WHERE {} ORDER BY place DESC LIMIT 1 OFFSET {LATEST}", conditions.sql());
+    let rows = client.answer(client.query_typed(&sql, &parameters(&conditions))).await?;
+    let since = |row| Timestamp::from_microsecond(get(row, "place")?).map_err(LedgerError::unreadable);
+    Ok(rows.first().map(since).transpose()?)
+}
+
+/// The words, as one condition more. Nothing in them means anything to the server.
+fn sought_in(conditions: &mut Conditions, sought: &Sought) -> String {
+    let beginnings: Vec<String> = sought.iter().map(|beginning| format!("'{beginning}':*")).collect();
+    conditions.values.push(Value::Text(beginnings.join(" & ")));
+    format!("words @@ CAST(${} AS tsquery)", conditions.values.len())
+}
+
+/// Planned anew for these values each time: what is rare among them makes all the difference.
+async fn found(client: &Lent, sql: &str, conditions: &Conditions) -> Result<Vec<Logged>, Failure> {
+    let rows = client.answer(client.query_typed(sql, &parameters(conditions))).await?;
+    Ok(rows.iter().map(|row| Ok(line(row)?.logged)).collect::<Result<_, LedgerError>>()?)
+}
+
+fn parameters(conditions: &Conditions) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    conditions.values.iter().map(parameter).collect()
+}
+
+fn size_of(page: LogPage) -> usize {
+    usize::try_from(page.limit.min(PAGE_MAX)).unwrap_or(usize::MAX)
 }
 
 fn parameter(value: &Value) -> (&(dyn ToSql + Sync), Type) {
