@@ -35,7 +35,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 
-# RabbitMQ, PostgreSQL, Chromium, Node and Python from Debian's packages, for the tests.
+# RabbitMQ, PostgreSQL, Chromium, Node, Python and Prometheus from Debian's packages, for the tests.
 parts:
 	.ci/parts
 

@@ -1,6 +1,6 @@
 //! Deploy: what is in `deploy/` and in the files beside it is complete, agrees with the code, and can be used as it stands.
 //!
-//! kubectl and the schemas of Kubernetes come with `make clients`; nothing here asks a cluster.
+//! kubectl and the schemas of Kubernetes come with `make clients`, promtool with `make parts`; nothing here asks a cluster.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,14 @@
     reason = "in a test a panic is the report"
 )]
 
+mod broker;
 #[path = "../interop/stage/clients.rs"]
 mod clients;
+mod collector;
+mod dashboards;
+mod definitions;
 mod kubernetes;
+mod metrics;
+mod promtool;
+mod rules;
+mod tree;

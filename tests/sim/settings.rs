@@ -46,7 +46,9 @@ impl Settings {
         let backend = |name: &str, rate, on_unconfirmed| {
             let messaging_token = SecretString::from(format!("token of {name}"));
             let number = "15555550100".parse().unwrap();
-            (name.parse().unwrap(), egress::Backend { messaging_token, number, rate, on_unconfirmed })
+            let (session_api, is_probe) = (None, false);
+            let backend = egress::Backend { messaging_token, number, rate, on_unconfirmed, session_api, is_probe };
+            (name.parse().unwrap(), backend)
         };
         let key = Key::new("sim", b"a key for the simulation, of no other use").unwrap();
         Self {

@@ -190,10 +190,13 @@ async fn a_port_that_is_taken_is_told_with_its_key() {
 #[tokio::test]
 async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
     let address = testkit::own_address();
-    let listeners: String = [("ingress", 1), ("egress", 2), ("simulator", 3), ("admin", 4), ("console", 5)]
+    let sections = ["ingress", "egress", "simulator", "admin", "console", "router"];
+    let listeners: String = sections
+        .into_iter()
+        .zip(1..)
         .map(|(section, port)| format!("[{section}]\nlisten = \"{address}:{}\"\n", 31_000 + port))
-        .concat();
-    let (folder, path) = config(&listeners);
+        .collect();
+    let (folder, path) = config(&format!("{listeners}[console.probe]\ninterval = \"250ms\"\n"));
     let mut up = tokio::process::Command::new(env!("CARGO_BIN_EXE_tropomq"))
         .args(["up", "--config", &path])
         .current_dir(folder.path())
@@ -204,6 +207,11 @@ async fn up_without_a_backend_brings_its_own_and_send_finds_it() {
     let ready = format!("http://{address}:31004/readyz");
     until("it is ready", async || tropomq(folder.path(), &["health", &ready]).await.status.success().then_some(()))
         .await;
+    until("a text of its own comes round", async || {
+        let status = tropomq(folder.path(), &["status", "--config", &path]).await;
+        out(&status).contains("Texts flow").then_some(())
+    })
+    .await;
     let send = ["send", "--config", &path, "--to", "+1-555-555-0177", "hello from the command line"];
     check(&tropomq(folder.path(), &send).await, 0, &[]);
     std::fs::write(folder.path().join("more.csv"), "to,text\n+15555550178,and a file\n").unwrap();

@@ -49,6 +49,7 @@ mod crowd;
 mod dead_letters;
 mod dialogues;
 mod drill;
+mod flow;
 mod forgery;
 mod http_applications;
 mod order;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chassis::http::Limits;
 use chassis::network::Network;
+use protocol::probe::LIFE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -33,6 +34,8 @@ pub struct Config {
     /// The simulator that stands in for Tropo, where there is one: for phones and Tropo's log.
     #[serde(default)]
     pub simulator: Option<Url>,
+    /// `[console.probe]`: the text that goes round.
+    pub probe: ProbeConfig,
     /// The admin addresses of the stack's processes, by a name for each: their state is shown.
     #[serde(default)]
     pub watch: BTreeMap<String, Url>,
@@ -44,6 +47,18 @@ pub struct Config {
     pub tokens: BTreeMap<String, Token>,
     /// The limits of the listener.
     pub limits: Limits,
+}
+
+/// `[console.probe]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeConfig {
+    /// How long between two texts.
+    #[serde(with = "chassis::config::duration")]
+    pub interval: Duration,
+    /// What takes longer to come round is late.
+    #[serde(with = "chassis::config::duration")]
+    pub timeout: Duration,
 }
 
 /// `[console.users.NAME]`.
@@ -65,6 +80,9 @@ pub struct Token {
     /// What the program may do.
     pub scopes: Vec<Scope>,
 }
+
+/// The shortest time between two texts of the flow probe.
+const PROBE_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// The shortest token: as many characters as 128 bits have in hexadecimal.
 const TOKEN_CHARS_MIN: usize = 32;
@@ -96,6 +114,13 @@ impl Config {
         let tokens = self.tokens.iter().map(|(name, token)| (format!("tokens.{name}.scopes"), &token.scopes));
         if let Some((key, _)) = users.chain(tokens).find(|(_, scopes)| scopes.is_empty()) {
             return refused(key, "is empty: name one at least, of read, people, send and operate");
+        }
+        if self.probe.interval < PROBE_INTERVAL_MIN {
+            return refused("probe.interval".to_owned(), "must be at least 100ms: there would be little else to do");
+        }
+        if self.probe.timeout.is_zero() || LIFE < self.probe.timeout {
+            let told = "must be more than 0s, and at most 30s: an older text of the probe is not answered any more";
+            return refused("probe.timeout".to_owned(), told);
         }
         if !self.listen.ip().is_loopback() && self.users.is_empty() && self.tokens.is_empty() {
             let told = "is beyond this machine, and there are neither console.users nor console.tokens: anybody could \

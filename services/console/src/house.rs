@@ -21,6 +21,8 @@ pub struct Backend {
     pub is_guarded: bool,
     /// Where Tropo posts to, without its secret: a path, at whatever address Tropo reaches ingress by.
     pub webhook: String,
+    /// Whether it is the flow probe's, and nobody else's.
+    pub is_probe: bool,
 }
 
 impl Backend {

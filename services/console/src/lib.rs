@@ -25,6 +25,7 @@ mod log;
 mod masked;
 mod observe;
 mod pages;
+mod probe;
 mod problem;
 mod sending;
 mod shown;
@@ -42,13 +43,14 @@ use store::Opened;
 use tokio_util::sync::CancellationToken;
 
 pub use acts::{Acts, ShownAct};
-pub use config::{Config, ConfigError, Token, User};
+pub use config::{Config, ConfigError, ProbeConfig, Token, User};
 pub use explain::{
     Advice, Answer, Cause, Evidence, Explanation, Outcome, Question, Reply, Source, TropoLog, TropoSession,
 };
 pub use guard::{HashError, Scope, hash};
 pub use house::{Application, Backend, Finding, House};
 pub use log::{Found, Listed};
+pub use probe::{Flow, FlowState, ProbeOutcome, Probed, Stuck};
 pub use sending::{Taken, TextWanted, Texted, Wanted, Way};
 pub use shown::{Direction, Message, ShownEvent};
 pub use simulated::{Phone, PhoneMessage};
@@ -60,6 +62,7 @@ use feed::Feed;
 use guard::Guard;
 use letters::Letters;
 use pages::Glance;
+use probe::Prober;
 use problem::Problem;
 use simulated::Simulated;
 
@@ -80,6 +83,7 @@ pub struct Console {
     environment: Environment,
     guard: Guard,
     simulated: Option<Simulated>,
+    prober: Option<Prober>,
     feed: Feed,
     letters: Letters,
     overview: Glance,
@@ -106,6 +110,7 @@ impl Console {
         config.check()?;
         let guard = Guard::new(&config, &*environment.chance);
         let simulated = config.simulator.clone().map(Simulated::new).transpose()?;
+        let prober = simulated.as_ref().and_then(|_| Prober::new(config.probe, &backends, environment.clone()));
         let publisher = Publisher::new(Arc::clone(&bus), APP_ID);
         let (feed, letters) = (Feed::default(), Letters::default());
         let client = status::client()?;
@@ -119,6 +124,7 @@ impl Console {
             environment,
             guard,
             simulated,
+            prober,
             feed,
             letters,
             overview: Glance::default(),

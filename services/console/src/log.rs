@@ -108,6 +108,7 @@ impl Query {
         let filter = LogFilter {
             subject: given("direction", direction.as_ref(), subject)?,
             backend,
+            without: Vec::new(),
             person: given("person", person.as_ref(), |person| person.parse().map(PersonSought::Is).map_err(told))?,
             words: None,
             standing: given("state", state.as_ref(), |state| {
@@ -214,6 +215,15 @@ impl Console {
         })
     }
 
+    /// The same, without what the flow probe texts, unless a backend or a conversation is asked for.
+    fn search_of_people(&self, search: &Search) -> Search {
+        let mut search = search.clone();
+        if search.filter.backend.is_none() && search.filter.correlation_id.is_none() {
+            search.filter.without = self.probed();
+        }
+        search
+    }
+
     /// At most `limit` lines before a place, and the place before which there are more.
     pub(crate) async fn log_lines(
         &self,
@@ -225,7 +235,7 @@ impl Console {
         let journal = &*self.database()?.journal;
         // One more tells whether there are more.
         let page = LogPage { before, limit: limit.saturating_add(1) };
-        let mut found = find(journal, caller, search, page).await?;
+        let mut found = find(journal, caller, &self.search_of_people(search), page).await?;
         let more = usize::try_from(limit).is_ok_and(|limit| limit < found.len());
         if more {
             found.pop();
@@ -276,8 +286,20 @@ async fn find(
 
 /// Whether a line that was found by an id fits everything else that was asked for.
 fn fits(filter: &LogFilter, logged: &Logged) -> bool {
-    let LogFilter { subject, backend, person, words: _, standing, application, correlation_id, cause, since, until } =
-        filter;
+    let LogFilter {
+        subject,
+        backend,
+        // An id is asked for by name.
+        without: _,
+        person,
+        words: _,
+        standing,
+        application,
+        correlation_id,
+        cause,
+        since,
+        until,
+    } = filter;
     let content = logged.content.as_ref();
     let is_person = |sought: &PersonSought, person: &Address| match sought {
         PersonSought::Is(address) => address == person,

@@ -216,8 +216,12 @@ impl Console {
     /// A backend that is configured.
     ///
     /// # Errors
-    /// 422: there is none of this name.
+    /// 422: there is none of this name, or it is for the flow probe alone.
     pub(crate) fn backend(&self, name: &BackendName) -> Result<&Backend, Problem> {
+        if self.is_for_the_probe(name) {
+            let told = format!("backend: {name} is for the flow probe alone, which answers nobody else");
+            return Err(Problem::unprocessable(told));
+        }
         let known = self.backends.get(name);
         known.ok_or_else(|| Problem::unprocessable(format!("backend: there is no backend {name}")))
     }

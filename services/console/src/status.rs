@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::Console;
 use crate::guard::{Caller, Scope};
+use crate::probe::Flow;
 use crate::problem::Problem;
 pub use amiss::Amiss;
 pub use backends::{BackendState, Failure, OptOuts, OptedOut};
@@ -44,6 +45,8 @@ pub struct Status {
     pub version: String,
     /// Whether everything that was looked at is well.
     pub is_well: bool,
+    /// Whether texts flow.
+    pub flow: Flow,
     /// What is not.
     pub amiss: Vec<Amiss>,
     /// This process, and those that `console.watch` names.
@@ -144,10 +147,11 @@ impl Console {
             tokio::join!(self.processes(), self.depths(), self.recent(at), self.replies(at), self.kept());
         let backends = self.backend_states(depths.as_ref(), backends);
         let queues = depths.as_ref().map(|depths| self.queues(depths));
-        let amiss = amiss::amiss(&processes, queues.as_ref(), &backends, journal.as_ref());
+        let flow = self.flow();
+        let amiss = amiss::amiss(&flow, &processes, queues.as_ref(), &backends, journal.as_ref());
         let is_well = amiss.is_empty();
         let version = self.house.version().to_owned();
-        Ok(Status { at, version, is_well, amiss, processes, queues, backends, replies, journal })
+        Ok(Status { at, version, is_well, flow, amiss, processes, queues, backends, replies, journal })
     }
 
     async fn depths(&self) -> Option<Depths> {
@@ -179,7 +183,8 @@ impl Console {
     async fn replies(&self, now: Timestamp) -> Option<Replies> {
         let since = now.checked_sub(WINDOW).ok()?;
         let latencies = in_time(self.database.get()?.journal.latencies(since, REPLIES_MAX)).await?;
-        let took = latencies.iter().map(|reply| {
+        let of_people = latencies.iter().filter(|reply| !self.is_for_the_probe(&reply.backend));
+        let took = of_people.map(|reply| {
             let took = reply.released_at.duration_since(reply.texted_at);
             u64::try_from(took.as_millis()).unwrap_or_default()
         });

@@ -1,12 +1,15 @@
 //! The configuration of egress.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Address;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
+
+use crate::SessionApi;
 
 /// The `[egress]` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,6 +72,10 @@ pub struct Backend {
     pub rate: Option<f64>,
     /// What is done with a message that was released and got no result in its time.
     pub on_unconfirmed: OnUnconfirmed,
+    /// Its own session API, where that is another than that of the rest.
+    pub session_api: Option<Arc<dyn SessionApi>>,
+    /// Whether it is the flow probe's. What of it comes to no end in time is no dead letter: nobody wants it later.
+    pub is_probe: bool,
 }
 
 /// What is done with a message that was released and got no result in its time. Whether Tropo read the document, and

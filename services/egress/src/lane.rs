@@ -123,7 +123,12 @@ impl Handler for Lane {
         let attempted = self.attempt(&head, data, context).await;
         let delayed = attempted.as_ref().err().and_then(|error| delay::of(&head, error, context));
         delayed.into_iter().for_each(|delayed| context.progress(delayed));
-        attempted
+        match attempted {
+            Err(ended @ (SendError::Expired { .. } | SendError::Rejected { .. })) if self.backend.is_probe => {
+                Ok(ended.outgoing())
+            }
+            attempted => attempted,
+        }
     }
 }
 
@@ -239,7 +244,8 @@ impl Lane {
         // A copy of the same message, after a lost connection say, has a session on its way already: one is enough.
         if !wait.joined {
             let asked_at = environment.now();
-            let created = self.egress.session_api.create(&self.backend.messaging_token, ticket, environment).await;
+            let session_api = self.backend.session_api.as_ref().unwrap_or(&self.egress.session_api);
+            let created = session_api.create(&self.backend.messaging_token, ticket, environment).await;
             let took = environment.now().duration_since(asked_at).try_into().unwrap_or_default();
             observe::asked(&self.name, &created, took);
             match created {

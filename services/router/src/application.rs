@@ -235,13 +235,15 @@ pub struct Reply {
     pub to: Option<Address>,
     /// The words.
     pub text: MessageText,
+    /// Until when it is worth sending; left out: as long as any message.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Reply {
     /// To whoever texted.
     #[must_use]
     pub fn to_sender(text: MessageText) -> Self {
-        Self { to: None, text }
+        Self { to: None, text, expires_at: None }
     }
 }
 

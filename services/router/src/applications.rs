@@ -9,6 +9,7 @@ mod group;
 mod guide;
 mod keyword;
 mod poll;
+mod probe;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -155,6 +156,11 @@ fn elsewhere(name: &str, config: &Config, projects: &Projects) -> Result<Arc<dyn
     }
     let amqp = config.amqp.get(&named).ok_or_else(unknown)?;
     Ok(in_process(AmqpApplication::new(named, amqp)?))
+}
+
+/// The application of the flow probe, which no list names.
+pub(crate) fn probe() -> Arc<dyn Participant> {
+    in_process(probe::Probe)
 }
 
 fn in_process(application: impl Application + 'static) -> Arc<dyn Participant> {

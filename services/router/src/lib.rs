@@ -74,11 +74,18 @@ const STALE_MAX: u32 = 50;
 /// Handles what people text.
 pub struct Router {
     pipeline: RwLock<Arc<Pipeline>>,
+    probe: Probe,
     own_numbers: BTreeSet<Address>,
     memories: Arc<dyn Memories>,
     turns: Turns<(BackendName, Address)>,
     crowd: Crowd,
     projects: Projects,
+}
+
+/// Who handles what the flow probe texts, and through which backends it does.
+struct Probe {
+    backends: BTreeSet<BackendName>,
+    pipeline: Arc<Pipeline>,
 }
 
 /// Why a text is not answered.
@@ -143,7 +150,15 @@ impl Router {
         let pipeline = RwLock::new(Arc::new(Pipeline::new(applications::from_config(config, &projects)?)));
         projects.configure(&config.rapidsms);
         let crowd = Crowd::new(config.prefetch);
-        Ok(Self { pipeline, own_numbers, memories, turns: Turns::default(), crowd, projects })
+        let probe = Probe { backends: BTreeSet::new(), pipeline: Arc::new(Pipeline::new(vec![applications::probe()])) };
+        Ok(Self { pipeline, probe, own_numbers, memories, turns: Turns::default(), crowd, projects })
+    }
+
+    /// The same, and these backends are the flow probe's: no application sees their texts but its own.
+    #[must_use]
+    pub fn with_probe(mut self, backends: BTreeSet<BackendName>) -> Self {
+        self.probe.backends = backends;
+        self
     }
 
     /// Takes other applications from now on. Texts in hand end with those that they began with, unless they begin anew.
@@ -155,6 +170,11 @@ impl Router {
         self.projects.configure(&config.rapidsms);
         *self.pipeline.write().unwrap_or_else(PoisonError::into_inner) = pipeline;
         Ok(())
+    }
+
+    /// Who handles the texts of a backend.
+    fn pipeline_of(&self, backend: &BackendName) -> Arc<Pipeline> {
+        if self.probe.backends.contains(backend) { Arc::clone(&self.probe.pipeline) } else { self.pipeline() }
     }
 
     fn pipeline(&self) -> Arc<Pipeline> {
@@ -183,7 +203,7 @@ impl Router {
             // What comes again may be on record, whoever is asked now.
             let is_again = context.redelivered || 1 < attempt;
             let text = text(received, clock.now());
-            let stopped = match self.pipeline().route(text, is_again, &*self.memories).await {
+            let stopped = match self.pipeline_of(&received.head.backend).route(text, is_again, &*self.memories).await {
                 Ok(routed) => return Ok((routed, attempt)),
                 Err(stopped) => stopped,
             };

@@ -113,6 +113,30 @@ async fn a_text_that_nobody_answers_is_on_record() {
     check_ignored(&["echo", "default"], own, IgnoredReason::OwnNumber).await;
 }
 
+#[tokio::test]
+async fn what_comes_through_the_probes_backend_is_seen_by_its_application_alone() {
+    let router = router(&["echo", "default"]).with_probe(BTreeSet::from(["b".parse().unwrap()]));
+    let handle = async |words: &str| {
+        let (context, _) = Context::new(1, QueueName::received(), Environment::system());
+        let text = Envelope::of_webhook(
+            envelope(received(words)).head.id,
+            "b".parse().unwrap(),
+            received(words).session_id,
+            Environment::system().now(),
+            received(words),
+        );
+        router.handle(text, &context).await.unwrap()
+    };
+    let words = protocol::probe::Nonce::of(17).words();
+    let answered = handle(words.as_str()).await;
+    let reply = Envelope::<MessageSend>::from_body(answered[0].body()).unwrap().data;
+    assert_eq!((reply.text, reply.application.as_deref()), (words, Some("probe")));
+    assert!(reply.expires_at.is_some(), "nobody waits for it for long");
+    let other = handle("echo hello").await;
+    let ignored = Envelope::<SessionIgnored>::from_body(other[0].body()).unwrap().data;
+    assert_eq!((ignored.reason, other.len()), (IgnoredReason::NoAnswer, 2));
+}
+
 #[test]
 fn what_a_router_that_runs_cannot_take_is_named() {
     let now = Config { listen: "127.0.0.1:8082".parse().unwrap(), ..config(&["echo"]) };

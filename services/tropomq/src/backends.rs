@@ -38,7 +38,8 @@ pub(crate) async fn only(client: &Client) -> Option<BackendName> {
     <[BackendName; 1]>::try_from(names).ok().map(|[only]| only)
 }
 
+/// Those that people text.
 async fn all(client: &Client) -> Result<Vec<BackendName>, ApiError> {
     let Backends { backends } = client.get(&["v1", "backends"], &[]).await?;
-    Ok(backends.into_iter().map(|backend| backend.name).collect())
+    Ok(backends.into_iter().filter(|backend| !backend.is_probe).map(|backend| backend.name).collect())
 }

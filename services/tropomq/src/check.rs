@@ -1,5 +1,7 @@
 //! `tropomq check`: what is wrong with the configuration.
 
+mod flow;
+
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -70,7 +72,7 @@ pub(crate) fn findings(source: &Source) -> Vec<Finding> {
 /// What a stack can run with, and is worth a look.
 fn warnings(settings: &Settings) -> Vec<Finding> {
     let exposed = settings.backends.iter().filter_map(|(name, backend)| exposure(name, backend));
-    consent(settings).into_iter().chain(exposed).collect()
+    consent(settings).into_iter().chain(flow::finding(settings)).chain(exposed).collect()
 }
 
 /// Why nobody can opt out.
@@ -117,6 +119,11 @@ fn summary(settings: &Settings) -> String {
     }
     if let Some(path) = &settings.simulator.state {
         line("simulator", format!("http://{}, remembers in {}", settings.simulator.listen, path.display()));
+    }
+    if let Some(Finding { told, .. }) = flow::finding(settings) {
+        line("flow", format!("WARNING: {told}"));
+    } else if let Some((name, _)) = settings.probed() {
+        line("flow", format!("probed every {:?} through {name}", settings.console.probe.interval));
     }
     if settings.backends.is_empty() {
         line("backends", "none: `tropomq up` brings a simulated one".to_owned());

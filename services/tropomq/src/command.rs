@@ -8,6 +8,7 @@ use crate::balance::Balance;
 use crate::completion::Completion;
 use crate::consent::Consent;
 use crate::dead::Dead;
+use crate::definitions::Definitions;
 use crate::demo::Demo;
 use crate::drill::Drill;
 use crate::explain::Explain;
@@ -97,6 +98,11 @@ pub(crate) enum Command {
     Check,
     /// Print the default configuration, which explains every key
     Config,
+    /// Print what RabbitMQ shall have: virtual host, users, rights, exchanges, queues and bindings
+    ///
+    /// For `rabbitmqctl import_definitions`, where the services may not declare for themselves. The users have no password,
+    /// and cannot sign in before they are given one.
+    Definitions(Definitions),
     /// Make the hash of a password, for a user of the console
     ///
     /// Asks for the password twice; where nobody sits at a terminal, reads a line of standard input. Prints the line that

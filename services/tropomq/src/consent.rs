@@ -91,7 +91,8 @@ impl Consent {
 
 impl Person {
     async fn resolved(self, consents: &dyn Consents, settings: &Settings) -> anyhow::Result<(BackendName, Address)> {
-        let backend = match (self.backend, settings.backends.keys().collect::<Vec<_>>().as_slice()) {
+        let of_people = settings.backends.iter().filter(|(_, backend)| !backend.probe).map(|(name, _)| name);
+        let backend = match (self.backend, of_people.collect::<Vec<_>>().as_slice()) {
             (Some(backend), _) => {
                 check_backend(&backend, Some(&self.number), consents, settings).await?;
                 backend

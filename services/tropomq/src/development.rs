@@ -12,6 +12,9 @@ use crate::settings::{Backend, Settings};
 /// The number of the simulated application.
 const NUMBER: &str = "+15555550100";
 
+/// The number of the simulated application that the flow probe texts.
+const PROBED_NUMBER: &str = "+15555550199";
+
 /// The number of a virtual phone.
 const PHONE: &str = "+15555550177";
 
@@ -27,12 +30,27 @@ pub(crate) fn backend() -> BackendName {
 /// # Errors
 /// An address that was bound makes no URL.
 pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) -> anyhow::Result<String> {
-    let name = backend();
+    add(settings, backend(), NUMBER, environment)?;
+    Ok(PHONE.to_owned())
+}
+
+/// Adds a backend for the flow probe, as [`add_backend`] does for people.
+///
+/// # Errors
+/// As [`add_backend`].
+pub(crate) fn add_probe(settings: &mut Settings, environment: &Environment) -> anyhow::Result<()> {
+    let name: BackendName = "probe".parse().context("the name of the probe's backend")?;
+    add(settings, name.clone(), PROBED_NUMBER, environment)?;
+    settings.backends.entry(name).and_modify(|backend| backend.probe = true);
+    Ok(())
+}
+
+fn add(settings: &mut Settings, name: BackendName, number: &str, environment: &Environment) -> anyhow::Result<()> {
     let token = format!("{:032x}", environment.chance.bits());
     let secret = format!("{:032x}", environment.chance.bits());
     let messaging_url = address(settings.ingress.listen, &format!("tropo/{name}/{secret}"))?;
     settings.egress.session_api = address(settings.simulator.listen, "1.0/sessions")?;
-    let number: Address = NUMBER.parse().context("the number of the simulated application")?;
+    let number: Address = number.parse().context("the number of the simulated application")?;
     let simulated = simulator::Token::try_from(token.clone()).context("the token of the simulated application")?;
     let application = simulator::ApplicationConfig::new(messaging_url, simulated, vec![number.clone()]);
     settings.simulator.applications.insert(name.to_string(), application);
@@ -44,9 +62,11 @@ pub(crate) fn add_backend(settings: &mut Settings, environment: &Environment) ->
         rate: None,
         on_unconfirmed: egress::OnUnconfirmed::default(),
         trust_anyone: false,
+        session_api: None,
+        probe: false,
     };
     settings.backends.insert(name, backend);
-    Ok(PHONE.to_owned())
+    Ok(())
 }
 
 /// The URL of a path at an address of this machine. A listener on all addresses is reached over loopback.

@@ -8,6 +8,7 @@ mod command;
 mod completion;
 mod consent;
 mod dead;
+mod definitions;
 mod demo;
 mod development;
 mod drill;
@@ -60,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(config).await,
         Command::Consent(consent) => consent.run(config).await,
         Command::Check => check::run(config),
+        Command::Definitions(definitions) => definitions.run(config),
         Command::Password(password) => password.run(),
         Command::Completion(completion) => {
             completion.run();

@@ -131,6 +131,11 @@ impl Settings {
         self.backends.values().map(|backend| backend.number.clone()).collect()
     }
 
+    /// The backend of the flow probe.
+    pub(crate) fn probed(&self) -> Option<(&BackendName, &Backend)> {
+        self.backends.iter().find(|(_, backend)| backend.probe)
+    }
+
     /// Finds what these services cannot do with this configuration.
     ///
     /// # Errors
@@ -170,6 +175,10 @@ impl Settings {
         if let Some((one, other)) = backend::same_variable(&self.backends) {
             let told = format!("is the same as backends.{other} in environment variables: rename one of them");
             return Err(ConfigError::of_key(format!("backends.{one}"), told));
+        }
+        if let Some((one, other)) = backend::both_for_the_probe(&self.backends) {
+            let told = format!("is set for backends.{one}, too: the flow probe sends its texts through one");
+            return Err(ConfigError::of_key(format!("backends.{other}.probe"), told));
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
         self.console.check().map_err(|error| ConfigError::of_key(format!("console.{}", error.key), error.told))?;

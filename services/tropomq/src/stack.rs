@@ -79,6 +79,7 @@ pub(crate) async fn up(file: Option<PathBuf>) -> anyhow::Result<()> {
         }
         if simulated {
             let phone = development::add_backend(settings, &environment)?;
+            development::add_probe(settings, &environment)?;
             print(&development::guide(settings, &phone));
         }
         Ok(())
@@ -290,8 +291,9 @@ impl Running {
     ) -> anyhow::Result<()> {
         let config = self.settings.egress.clone();
         let (limits, prefetch) = (config.limits.clone(), config.prefetch);
-        let backends: BTreeMap<_, _> =
-            self.settings.backends.iter().map(|(name, backend)| (name.clone(), backend.for_egress())).collect();
+        let backends = self.settings.backends.iter();
+        let backends = backends.map(|(name, backend)| Ok((name.clone(), backend.for_egress(&config)?)));
+        let backends = backends.collect::<Result<BTreeMap<_, _>, egress::ClientError>>().context("start egress")?;
         // The time to live of a message ends its attempts, not their number.
         let retry = RetryPolicy { first: config.retry.first, longest: config.retry.longest, attempts_max: None };
         let session_api = Arc::new(egress::Client::new(&config).context("start egress")?);

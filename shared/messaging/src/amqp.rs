@@ -7,6 +7,8 @@
 
 mod backoff;
 mod broker;
+pub mod declared;
+mod definitions;
 mod depths;
 mod driver;
 mod observe;
@@ -33,6 +35,8 @@ use broker::Broker;
 use driver::{CONFIRM_MAX, Driver, Request};
 use subscription::Consuming;
 use wire::Publication;
+
+pub use definitions::definitions;
 
 /// How many messages may wait to be published, besides those whose confirm is outstanding. Each has somebody waiting
 /// for it, so this is but a guard.

@@ -2,6 +2,7 @@
 
 mod management;
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -22,6 +23,8 @@ const START_MAX: Duration = Duration::from_secs(90);
 const KEPT_MAX: Duration = Duration::from_secs(20);
 /// A start fails when another process takes a port of the block meanwhile.
 const ATTEMPTS_MAX: u32 = 3;
+/// Where in its block of ports the metrics are.
+const METRICS_PORT: u16 = 4;
 
 /// A broker that runs as a child of this process, on ports, with data, a cookie and a port mapper of its own.
 /// Dropping it ends it and removes its data.
@@ -38,35 +41,48 @@ impl RabbitMq {
     /// # Errors
     /// [`PartError::Missing`] says what to install; the others why it did not start.
     pub fn start() -> Result<Self, PartError> {
+        Self::start_with("", "[rabbitmq_management].\n")
+    }
+
+    /// The same with settings of `rabbitmq.conf` (but for ports, which are its own) and its Prometheus plugin.
+    ///
+    /// # Errors
+    /// As [`RabbitMq::start`].
+    pub fn start_as(settings: &str) -> Result<Self, PartError> {
+        Self::start_with(settings, "[rabbitmq_management,rabbitmq_prometheus].\n")
+    }
+
+    fn start_with(settings: &str, plugins: &str) -> Result<Self, PartError> {
         if !Path::new(SCRIPTS).join("rabbitmq-server").exists() {
             return Err(PartError::Missing { part: "RabbitMQ", package: "rabbitmq-server" });
         }
         let mut attempt = 1;
         loop {
-            match Self::start_once() {
+            match Self::start_once(settings, plugins) {
                 Err(PartError::NotStarted { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
                 started => return started,
             }
         }
     }
 
-    fn start_once() -> Result<Self, PartError> {
+    fn start_once(settings: &str, plugins: &str) -> Result<Self, PartError> {
         let port = ports::free_block().map_err(PartError::io("find free ports"))?;
         // The port mapper makes itself a daemon, and is left behind by a kill.
         let part = Part::new("rabbitmq", &format!("ERL_EPMD_ADDRESS=127.0.0.1 epmd -port {} -kill", port + 2))?;
         let cookie = part.write(".erlang.cookie", &format!("{:016x}{:016x}", ports::random(), ports::random()))?;
         std::fs::set_permissions(cookie, PermissionsExt::from_mode(0o400))
             .map_err(PartError::io("protect the cookie"))?;
-        part.write("enabled_plugins", "[rabbitmq_management].\n")?;
+        part.write("enabled_plugins", plugins)?;
         // Queues count every 200 ms, not every 5 s: tests ask how many messages a queue has.
-        part.write(
-            "rabbitmq.conf",
-            &format!(
-                "loopback_users = none\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n\
-                 collect_statistics_interval = 200\n",
-                port + 3
-            ),
-        )?;
+        let mut own = format!(
+            "loopback_users = none\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n\
+             collect_statistics_interval = 200\n",
+            port + 3
+        );
+        if plugins.contains("prometheus") {
+            let _ = write!(own, "prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {}\n", port + METRICS_PORT);
+        }
+        part.write("rabbitmq.conf", &with_own(settings, &own))?;
         part.write("advanced.config", "[{rabbit, [{quorum_tick_interval, 200}]}].\n")?;
         let mut broker = Self { port, part };
         broker.launch()?;
@@ -102,6 +118,14 @@ impl RabbitMq {
     #[must_use]
     pub fn management(&self) -> Management {
         Management::new(format!("127.0.0.1:{}", self.port + 3))
+    }
+
+    /// What its Prometheus plugin tells at a path.
+    ///
+    /// # Errors
+    /// When the broker was started without it, or does not answer.
+    pub fn metrics(&self, path: &str) -> Result<String, PartError> {
+        Management::new(format!("127.0.0.1:{}", self.port + METRICS_PORT)).get(path)
     }
 
     /// As [`Management::add_vhost`].
@@ -281,6 +305,13 @@ impl RabbitMq {
             .env("RUNNING_UNDER_SYSTEMD", "true");
         command
     }
+}
+
+/// Settings, but for those that are set by `own`, and these.
+fn with_own(settings: &str, own: &str) -> String {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    let is_own = |line: &&str| own.lines().any(|own| key(own) == key(line));
+    settings.lines().filter(|line| !is_own(line)).chain(own.lines()).fold(String::new(), |all, line| all + line + "\n")
 }
 
 /// A name as Erlang writes an atom to disk, without its tag: the length, then the bytes.

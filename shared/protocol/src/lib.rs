@@ -10,6 +10,7 @@ mod event;
 pub mod forward;
 mod id;
 mod network;
+pub mod probe;
 mod retry_after;
 mod session;
 mod text;

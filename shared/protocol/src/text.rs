@@ -31,6 +31,12 @@ impl MessageText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Words of our own, which are short and of ASCII.
+    pub(crate) fn of_ascii(written: String) -> Self {
+        debug_assert!(written.parse::<Self>().is_ok() && written.is_ascii());
+        Self(written)
+    }
 }
 
 impl FromStr for MessageText {

@@ -50,6 +50,9 @@ impl Conditions {
                 conditions.and(compared, Value::Text(text.to_owned()));
             }
         }
+        for backend in &filter.without {
+            conditions.and("backend <>", Value::Text(backend.as_str().to_owned()));
+        }
         if let Some(person) = &filter.person {
             conditions.person(person);
         }

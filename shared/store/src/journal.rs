@@ -158,6 +158,8 @@ pub struct LogFilter {
     pub subject: Option<Subject>,
     /// Those of this backend.
     pub backend: Option<BackendName>,
+    /// Those of none of these backends.
+    pub without: Vec<BackendName>,
     /// Those of this person.
     pub person: Option<PersonSought>,
     /// Those in whose words all of these occur: a word is found by its beginning, in any case; of a script that is

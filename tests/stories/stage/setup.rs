@@ -55,6 +55,26 @@ messaging_token = "token-of-the-other"
 numbers = ["+1-555-555-0101"]
 "#;
 
+/// The backend of the flow probe.
+const PROBED: &str = "probe";
+
+/// What it needs.
+const PROBE: &str = r#"
+[backends.probe]
+messaging_token = "token-of-the-probe"
+number = "+1-555-555-0199"
+probe = true
+[console.probe]
+interval = "250ms"
+timeout = "5s"
+"#;
+
+const PROBED_APPLICATION: &str = r#"
+[simulator.applications.probe]
+messaging_token = "token-of-the-probe"
+numbers = ["+1-555-555-0199"]
+"#;
+
 /// Whose RabbitMQ and PostgreSQL a stage uses.
 #[derive(Clone, Copy, PartialEq)]
 enum Servers {
@@ -74,6 +94,7 @@ pub(crate) struct Setup {
     bus_query: &'static str,
     has_journal: bool,
     has_console: bool,
+    has_probe: bool,
     settings: Table,
     variables: Vec<(String, String)>,
 }
@@ -89,6 +110,7 @@ impl Setup {
             is_balanced: false,
             has_journal: false,
             has_console: false,
+            has_probe: false,
             is_behind_a_proxy: false,
             servers: Servers::Shared,
             bus_query: "",
@@ -122,6 +144,12 @@ impl Setup {
     /// With the console, and the journal that it shows; on the embedded bus both are there always.
     pub(crate) fn with_console(self) -> Self {
         Self { has_console: true, ..self.with_journal() }
+    }
+
+    /// With the console, and a text of its own that goes round again and again. Such a stage never settles.
+    pub(crate) fn with_probe(mut self) -> Self {
+        merge(&mut self.settings, PROBE.parse().unwrap());
+        Self { has_probe: true, ..self.with_console() }
     }
 
     /// With the journal, which takes the events off their record; on the embedded bus it is there always.
@@ -170,7 +198,7 @@ impl Setup {
             self = self.with("bus.management", management);
         }
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
-        for backend in [BACKEND, OTHER_BACKEND] {
+        for backend in [BACKEND, OTHER_BACKEND].into_iter().chain(self.has_probe.then_some(PROBED)) {
             self = self.with(&format!("backends.{backend}.webhook_secret"), SECRET);
         }
         let http = client();
@@ -268,7 +296,11 @@ impl Setup {
         if subcommand == "simulator" || !self.is_simulator_apart {
             let applications: Table = APPLICATIONS.parse().unwrap();
             merge(&mut settings, applications);
-            for backend in [BACKEND, OTHER_BACKEND] {
+            let probed = self.has_probe.then_some(PROBED);
+            if self.has_probe {
+                merge(&mut settings, PROBED_APPLICATION.parse().unwrap());
+            }
+            for backend in [BACKEND, OTHER_BACKEND].into_iter().chain(probed) {
                 let url = if self.is_behind_a_proxy {
                     place::webhook_url_at(place::proxy(address), backend)
                 } else if self.is_balanced {

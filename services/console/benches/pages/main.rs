@@ -152,8 +152,14 @@ async fn measure(kind: &str, messages: u64, keep: Option<&Path>) -> Value {
     let (limits, database) = (config.limits.clone(), Database::default());
     let _ = database.set(opened.clone());
     let number = "+15555550100".parse().unwrap();
-    let backend =
-        Backend { number, rate: None, on_unconfirmed: "hold", is_guarded: true, webhook: "http://x".to_owned() };
+    let backend = Backend {
+        number,
+        rate: None,
+        on_unconfirmed: "hold",
+        is_guarded: true,
+        webhook: "http://x".to_owned(),
+        is_probe: false,
+    };
     let backends = BTreeMap::from([(filling.backend(), backend)]);
     let environment = Environment::system();
     let console = Console::new(config, backends, bus.bus, database, Arc::new(Quiet), environment).unwrap();

@@ -43,6 +43,14 @@ impl Console {
     /// # Errors
     /// Nothing is on record: 404. The database does not answer: 503.
     pub(crate) async fn explanation(&self, caller: &Caller, sought: &Sought) -> Result<Explanation, Problem> {
+        self.explained(sought, caller.has(Scope::People)).await
+    }
+
+    /// The same, for whoever may see numbers and words, or not.
+    ///
+    /// # Errors
+    /// As [`Console::explanation`].
+    pub(crate) async fn explained(&self, sought: &Sought, sees_people: bool) -> Result<Explanation, Problem> {
         let journal = &*self.database()?.journal;
         let about = find(journal, sought).await?;
         let (text, mut messages) = match &about {
@@ -61,7 +69,7 @@ impl Console {
             lines: Vec::new(),
             backend: None,
             now: self.environment.now(),
-            sees_people: caller.has(Scope::People),
+            sees_people,
         };
         let sessions = match (&case.about, sought) {
             (None, Sought::Id(id)) => vec![id.clone()],

@@ -42,7 +42,7 @@ impl Console {
     ) -> Result<impl Stream<Item = Result<Event, Infallible>> + use<>, Problem> {
         let place = self.feed.pages.take(caller)?;
         let new = self.feed.new.subscribe();
-        let ends_at = Instant::now() + LIFE_MAX;
+        let (wish, ends_at) = (self.wish_of_people(wish), Instant::now() + LIFE_MAX);
         let waiting = Waiting { console: Arc::clone(self), wish, new, was_told: false, ends_at, _place: place };
         let first = Event::default().retry(COME_AGAIN).comment("the stream is open");
         let told = stream::unfold(waiting, async |mut waiting| {

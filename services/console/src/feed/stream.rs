@@ -47,6 +47,8 @@ struct Missed {
 pub(crate) struct Wish {
     /// Those of this backend.
     pub(crate) backend: Option<BackendName>,
+    /// Those of none of these backends.
+    pub(crate) without: Vec<BackendName>,
     /// Those of these kinds; none: of all.
     pub(crate) kinds: Vec<String>,
     /// Those of this session, or of the conversation that it began.
@@ -57,10 +59,11 @@ pub(crate) struct Wish {
 
 impl Wish {
     pub(super) fn is_for(&self, event: &JournalEvent) -> bool {
-        let Self { backend, kinds, session, about } = self;
+        let Self { backend, without, kinds, session, about } = self;
         let is_of = |id: &SessionId| event.session_id.as_ref() == Some(id) || event.correlation_id.as_ref() == Some(id);
         let is_about = |id: &SessionId| is_of(id) || event.of.is_some_and(|(_, of)| id.as_str().parse() == Ok(of));
         backend.as_ref().is_none_or(|backend| *backend == event.backend)
+            && !without.contains(&event.backend)
             && (kinds.is_empty() || kinds.contains(&event.kind))
             && session.as_ref().is_none_or(is_of)
             && (about.is_empty() || about.iter().any(is_about))
@@ -86,6 +89,14 @@ struct Watcher {
 }
 
 impl Console {
+    /// The same, without what the flow probe causes, unless it is asked for.
+    pub(super) fn wish_of_people(&self, mut wish: Wish) -> Wish {
+        if wish.backend.is_none() && wish.session.is_none() && wish.about.is_empty() {
+            wish.without = self.probed();
+        }
+        wish
+    }
+
     /// Events after a number, or from now on, and on as they happen.
     ///
     /// # Errors
@@ -107,7 +118,7 @@ impl Console {
         let watcher = Watcher {
             console: Arc::clone(self),
             caller,
-            wish,
+            wish: self.wish_of_people(wish),
             new,
             seen,
             told: seen,

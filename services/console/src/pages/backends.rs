@@ -45,6 +45,7 @@ fn backend(backend: &BackendState, caller: &Caller) -> Markup {
         on_unconfirmed,
         is_guarded,
         webhook,
+        is_probe,
         is_served,
         backlog,
         recent,
@@ -56,6 +57,7 @@ fn backend(backend: &BackendState, caller: &Caller) -> Markup {
             h2 { (name) }
             p.row {
                 (parts::served(*is_served))
+                @if *is_probe { (pieces::badge(Tone::Plain, "flow probe", "It is for texts of our own that go round.")) }
                 @if *is_guarded {
                     (pieces::badge(Tone::Good, "guarded", "Its webhook has a secret, or is limited to networks."))
                 } @else {

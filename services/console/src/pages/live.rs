@@ -35,10 +35,14 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    fn has(&self, event: &Numbered) -> bool {
+    /// What the flow probe causes is shown to who chose its backend.
+    fn has(&self, event: &Numbered, console: &Console) -> bool {
         let Numbered { event, .. } = event;
-        (self.backend.is_empty() || event.backend.as_str() == self.backend)
-            && (self.kind.is_empty() || event.kind == self.kind)
+        (if self.backend.is_empty() {
+            !console.is_for_the_probe(&event.backend)
+        } else {
+            event.backend.as_str() == self.backend
+        }) && (self.kind.is_empty() || event.kind == self.kind)
     }
 }
 
@@ -70,7 +74,7 @@ async fn events(console: &Console, caller: &Caller, shown: &Shown) -> Result<Mar
     let read_up_to = found.last().map_or(last, |last| last.number);
     let missed = asked.filter(|after| *after < earliest).map(|after| earliest - after);
     let rows: Vec<Markup> =
-        found.into_iter().rev().filter(|event| shown.has(event)).map(|event| row(event, caller)).collect();
+        found.into_iter().rev().filter(|event| shown.has(event, console)).map(|event| row(event, caller)).collect();
     let pulse = address::with("/pulse", &[("backend", Some(&shown.backend))]);
     Ok(html! {
         div #live data-pulse=(pulse) data-own data-number=(read_up_to) data-missed=[missed] data-max=(LATEST) {

@@ -1,6 +1,7 @@
 //! The first page: whether all is well, what goes through, what waits.
 
 mod balance;
+mod flow;
 mod glance;
 pub(super) mod parts;
 
@@ -55,6 +56,7 @@ async fn main(console: &Console, caller: &Caller) -> Result<Markup, Problem> {
                 Ok(charts) => (charts),
                 Err(problem) => (pieces::problem(&problem)),
             }
+            (flow::card(&status.flow, status.at))
             (parts::backends(&status))
             (parts::processes(&status))
             (parts::journal(&status))
@@ -85,7 +87,8 @@ fn verdict(status: &Status, balance: &balance::Balance) -> Markup {
 
 /// The numbers of the last minutes.
 fn figures(status: &Status) -> Markup {
-    let recent = |kind| pieces::known(status.backends.iter().map(|backend| backend.count(&[kind])).sum());
+    let of_people = || status.backends.iter().filter(|backend| !backend.is_probe);
+    let recent = |kind| pieces::known(of_people().map(|backend| backend.count(&[kind])).sum());
     let waiting =
         status.queues.as_ref().map(|queues| queues.texts.all() + queues.messages.all() + queues.reports.all());
     let dead = status.queues.as_ref().map(|queues| queues.dead);
@@ -116,7 +119,9 @@ async fn charts(console: &Console) -> Result<Markup, Problem> {
     let journal: &dyn Journal = &*console.database()?.journal;
     let now = console.environment.now();
     let since = now.checked_sub(CHARTED).unwrap_or(now);
-    let (tallies, latencies) = tokio::try_join!(journal.tallies(since), journal.latencies(since, REPLIES_MAX))?;
+    let (mut tallies, mut latencies) = tokio::try_join!(journal.tallies(since), journal.latencies(since, REPLIES_MAX))?;
+    tallies.retain(|tally| !console.is_for_the_probe(&tally.backend));
+    latencies.retain(|latency| !console.is_for_the_probe(&latency.backend));
     let minutes = rates::minutes(now);
     let counts = rates::counts(&minutes, &tallies);
     let waits = rates::waits(&minutes, &latencies);

@@ -163,10 +163,11 @@ async fn page(console: &Console, visitor: &Visitor, draft: &Draft, said: Option<
 
 fn form(console: &Console, visitor: &Visitor, draft: &Draft) -> Markup {
     let Draft { backend, from, text, way, lines, .. } = draft;
-    if console.backends.is_empty() {
+    let of_people = || console.backends.iter().filter(|(_, backend)| !backend.is_probe);
+    if of_people().next().is_none() {
         return pieces::empty("There is no backend to text.", "Add one to the configuration: [backends.NAME].");
     }
-    let names: Vec<(&str, &str)> = console.backends.keys().map(|name| (name.as_str(), name.as_str())).collect();
+    let names: Vec<(&str, &str)> = of_people().map(|(name, _)| (name.as_str(), name.as_str())).collect();
     let from = if from.is_empty() { SOMEBODY } else { from };
     let through_tropo = console.simulated.is_some() && way != "bus";
     html! {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{BackendState, Kept, Process, Queues};
+use crate::Flow;
 
 /// Something that is not as it should be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -26,15 +27,17 @@ impl Amiss {
 
 /// All that is not as it should be, of what was looked at.
 pub(super) fn amiss(
+    flow: &Flow,
     processes: &[Process],
     queues: Option<&Queues>,
     backends: &[BackendState],
     journal: Option<&Kept>,
 ) -> Vec<Amiss> {
+    let stuck = flow.amiss().map(|told| Amiss::on("/#flow", told));
     let idle = processes.iter().filter(|process| !process.is_ready);
-    let mut amiss: Vec<_> = idle
-        .map(|Process { name, .. }| Amiss::on("/#processes", format!("The process “{name}” takes no work.")))
-        .collect();
+    let idle =
+        idle.map(|Process { name, .. }| Amiss::on("/#processes", format!("The process “{name}” takes no work.")));
+    let mut amiss: Vec<_> = stuck.into_iter().chain(idle).collect();
     for BackendState { name, .. } in backends.iter().filter(|backend| backend.is_served == Some(false)) {
         amiss.push(Amiss::new(format!("Nobody sends the messages of the backend “{name}”: is an egress running?")));
     }
@@ -86,6 +89,7 @@ mod tests {
             on_unconfirmed: "hold".to_owned(),
             is_guarded: true,
             webhook: "/tropo/b".to_owned(),
+            is_probe: false,
             is_served: Some(true),
             backlog: Some(served),
             recent: Some(BTreeMap::new()),
@@ -99,7 +103,7 @@ mod tests {
     fn check(change: impl FnOnce(&mut Queues, &mut BackendState), expected: &[&str]) {
         let (mut queues, mut backend, kept) = looked_at();
         change(&mut queues, &mut backend);
-        let found = amiss(&[], Some(&queues), &[backend], Some(&kept));
+        let found = amiss(&Flow::default(), &[], Some(&queues), &[backend], Some(&kept));
         assert_eq!(found.iter().map(|amiss| amiss.told.as_str()).collect::<Vec<_>>(), expected);
     }
 
@@ -124,7 +128,7 @@ mod tests {
     fn what_is_away_is_told_once() {
         let (_, backend, _) = looked_at();
         let backend = BackendState { is_served: None, backlog: None, recent: None, ..backend };
-        let found = amiss(&[], None, &[backend], None);
+        let found = amiss(&Flow::default(), &[], None, &[backend], None);
         assert_eq!(found.len(), 2, "{found:?}");
     }
 }

@@ -38,6 +38,8 @@ pub struct BackendState {
     pub is_guarded: bool,
     /// The path that Tropo posts to, without its secret.
     pub webhook: String,
+    /// Whether it is the flow probe's: whatever lists or counts many texts and messages leaves its own out.
+    pub is_probe: bool,
     /// Whether some egress takes its messages; `null` while the bus does not tell.
     pub is_served: Option<bool>,
     /// The messages that wait for egress; `null` while the bus does not tell.
@@ -142,6 +144,7 @@ impl Console {
                 on_unconfirmed: backend.on_unconfirmed.to_owned(),
                 is_guarded: backend.is_guarded,
                 webhook: backend.webhook.clone(),
+                is_probe: backend.is_probe,
                 is_served: backlog.map(|backlog| 0 < backlog.consumers),
                 backlog,
                 recent: tallies.as_ref().map(|tallies| tallies.get(name).cloned().unwrap_or_default()),

@@ -5,6 +5,7 @@ mod dead_letters;
 mod document;
 mod events;
 mod explanation;
+mod flow;
 mod messages;
 mod pages;
 mod problems;

@@ -1,6 +1,6 @@
 //! The pages: complete without a script, safe with whatever people write, and readable for everybody.
 
-mod markup;
+pub(crate) mod markup;
 mod scripted;
 
 use protocol::topology::QueueName;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use messaging::BoxFuture;
-use protocol::{SessionId, Timestamp};
+use protocol::{EventId, SessionId, Timestamp};
 use store::{
-    EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LedgerError, LogFilter, LogPage, Logged,
-    Numbered, Tally,
+    Begun, EventsOf, Journal, JournalEntry, JournalEvent, JournalSize, Latency, LedgerError, LogFilter, LogPage,
+    Logged, Numbered, Tally,
 };
 
 pub(crate) struct Slow(pub(crate) Arc<dyn Journal>);
@@ -42,6 +42,10 @@ impl Journal for Slow {
 
     fn latencies(&self, since: Timestamp, limit: u32) -> BoxFuture<'_, Result<Vec<Latency>, LedgerError>> {
         self.0.latencies(since, limit)
+    }
+
+    fn begun<'a>(&'a self, messages: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Begun>, LedgerError>> {
+        self.0.begun(messages)
     }
 
     fn size(&self) -> BoxFuture<'_, Result<JournalSize, LedgerError>> {

@@ -27,6 +27,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// The number of the one backend, `b`.
 pub(crate) const NUMBER: &str = "+15555550100";
 
+/// The number of the flow probe's backend, `p`.
+pub(crate) const PROBED: &str = "+15555550199";
+
 /// Somebody who texts it.
 pub(crate) const PERSON: &str = "+15555550177";
 
@@ -81,6 +84,10 @@ pub(crate) fn backend() -> BackendName {
     "b".parse().unwrap()
 }
 
+pub(crate) fn probed() -> BackendName {
+    "p".parse().unwrap()
+}
+
 fn token(name: &str) -> String {
     name.repeat(32)
 }
@@ -101,6 +108,7 @@ pub(crate) fn config() -> Config {
         session_max: Duration::from_hours(1),
         retention: Duration::from_hours(1),
         simulator: None,
+        probe: console::ProbeConfig { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) },
         watch: BTreeMap::new(),
         users: BTreeMap::new(),
         tokens: BTreeMap::from(tokens),
@@ -142,14 +150,23 @@ impl Stage {
             on_unconfirmed: "hold",
             is_guarded: true,
             webhook: "/tropo/b".to_owned(),
+            is_probe: false,
         };
-        let backends = BTreeMap::from([(backend(), known)]);
+        let of_the_probe = Backend {
+            number: PROBED.parse().unwrap(),
+            rate: None,
+            webhook: "/tropo/p".to_owned(),
+            is_probe: true,
+            ..known.clone()
+        };
+        let backends = BTreeMap::from([(backend(), known), (probed(), of_the_probe)]);
         let (limits, environment) = (config.limits.clone(), Environment::system());
         let console =
             Console::new(config, backends, Arc::clone(&bus), Arc::clone(&database), Arc::new(Here), environment)
                 .unwrap();
         let shutdown = CancellationToken::new();
         crowd.spawn(Arc::clone(&console).run(shutdown.clone()));
+        crowd.spawn(Arc::clone(&console).probe(shutdown.clone(), |_| {}));
         let listener = chassis::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = chassis::http::serve(listener, console.routes(), limits, Shutdown::new());

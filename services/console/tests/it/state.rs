@@ -26,7 +26,13 @@ async fn the_status_tells_of_processes_queues_backends_and_the_journal() {
     assert_eq!((&told["backends"][0]["name"], &told["backends"][0]["is_served"]), (&json!("b"), &json!(false)));
     assert_eq!(told["journal"]["events"], 3);
     let amiss: Vec<_> = told["amiss"].as_array().unwrap().iter().map(|amiss| amiss["told"].as_str().unwrap()).collect();
-    let expected = ["“egress” takes no work", "messages of the backend “b”", "handles the texts", "keeps what happens"];
+    let expected = [
+        "“egress” takes no work",
+        "messages of the backend “b”",
+        "messages of the backend “p”",
+        "handles the texts",
+        "keeps what happens",
+    ];
     assert_eq!(amiss.len(), expected.len(), "{amiss:?}");
     assert!(amiss.iter().zip(expected).all(|(told, expected)| told.contains(expected)), "{amiss:?}");
     let shown = stage.ask(READER, Method::GET, "/").send().await.unwrap().text().await.unwrap();

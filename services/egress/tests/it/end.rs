@@ -1,10 +1,11 @@
 //! Messages that are given up, and their return when an operator replays them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use egress::SendError;
-use messaging::{Disposition, Outgoing, Settle};
+use messaging::{Disposition, Environment, Outgoing, Settle};
 use protocol::{Envelope, FailureReason, Kind, MessageExpired, MessageFailed, MessageReleased, MessageSend, Timestamp};
 use store::{Outcome, Record};
 use tropo::ticket::Ticket;
@@ -71,6 +72,32 @@ async fn after_a_message_expired_no_session_gets_it_and_it_expires_as_often_as_i
     let second = dead(send(&stage, &command, None).await);
     assert_eq!(only::<MessageExpired>(&first), only::<MessageExpired>(&second), "the same event, to the letter");
     assert_eq!(launches(&stage), 0);
+}
+
+#[tokio::test]
+async fn what_the_flow_probe_sent_in_vain_is_told_and_is_no_dead_letter() {
+    for reply in [refusing(), Reply::created()] {
+        let change = |backend: &mut egress::Backend| backend.is_probe = true;
+        let expired = matches!(reply, Reply::With(200, ..));
+        let stage = Stage::built(reply, Duration::from_secs(20), change, Environment::system()).await;
+        let mut command = stage.command();
+        if expired {
+            command.data.expires_at = Some(earlier(stage.environment.now(), Duration::from_secs(6)));
+        }
+        let told = send(&stage, &command, None).await.unwrap();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(matches!(stage.ledger.look_up(command.head.id).await.unwrap(), Some(Record::GivenUp(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_backend_with_a_session_api_of_its_own_is_sent_there() {
+    let (elsewhere, environment) = (Stage::new(refusing()).await, Environment::system());
+    let session_api = Arc::clone(&elsewhere.session_api);
+    let change = |backend: &mut egress::Backend| backend.session_api = Some(session_api);
+    let stage = Stage::built(Reply::created(), Duration::from_secs(20), change, environment).await;
+    dead(send(&stage, &stage.command(), None).await);
+    assert_eq!((launches(&elsewhere), launches(&stage)), (1, 0));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::{OnUnconfirmed, SendError};
+use egress::SendError;
 use messaging::{BoxFuture, Clock, Disposition, Environment, Outgoing, Settle};
 use protocol::{
     DelayedReason, Envelope, FailureReason, Kind, MessageDelayed, MessageExpired, MessageFailed, MessageLaunched,
@@ -171,7 +171,7 @@ impl Clock for Steps {
 async fn a_copy_that_waits_for_the_session_of_another_does_not_keep_it_from_creating_the_next() {
     let waits = watch::Sender::new(0);
     let environment = Environment { clock: Arc::new(Steps { waits: waits.clone() }), ..Environment::system() };
-    let stage = Stage::built(Reply::created(), Duration::from_secs(20), OnUnconfirmed::Hold, environment).await;
+    let stage = Stage::built(Reply::created(), Duration::from_secs(20), |_| {}, environment).await;
     let launches = || stage.tropo.tickets.lock().unwrap().len();
     let lane = stage.lane();
     let first = async {

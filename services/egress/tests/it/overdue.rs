@@ -104,7 +104,8 @@ impl Swept {
     async fn new(on_unconfirmed: OnUnconfirmed) -> Self {
         let clock = Arc::new(Hasty::default());
         let environment = Environment { clock: clock.clone(), ..Environment::system() };
-        let stage = Stage::built(Reply::created(), Duration::from_secs(20), on_unconfirmed, environment).await;
+        let change = |backend: &mut egress::Backend| backend.on_unconfirmed = on_unconfirmed;
+        let stage = Stage::built(Reply::created(), Duration::from_secs(20), change, environment).await;
         let (state, _) = watch::channel(BusState::Ready);
         let bus = Arc::new(Kept { messages: Mutex::default(), faults: Mutex::default(), state });
         Self { stage, clock, bus }

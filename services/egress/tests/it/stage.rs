@@ -55,6 +55,7 @@ pub(crate) struct Stage {
     pub(crate) consents: Arc<dyn Consents>,
     pub(crate) keyring: Keyring,
     pub(crate) tropo: Tropo,
+    pub(crate) session_api: Arc<dyn egress::SessionApi>,
     pub(crate) environment: Environment,
     _directory: TempDir,
     _server: chassis::tasks::Crowd,
@@ -96,14 +97,14 @@ impl Stage {
 
     /// A stage that waits so long for the create reply, and for the call-back.
     pub(crate) async fn waiting(reply: Reply, timeout: Duration) -> Self {
-        Self::built(reply, timeout, OnUnconfirmed::Hold, Environment::system()).await
+        Self::built(reply, timeout, |_| {}, Environment::system()).await
     }
 
-    /// A stage whose backend does this with what stays unconfirmed.
+    /// A stage whose backend is changed so.
     pub(crate) async fn built(
         reply: Reply,
         timeout: Duration,
-        on_unconfirmed: OnUnconfirmed,
+        change: impl FnOnce(&mut Backend),
         environment: Environment,
     ) -> Self {
         chassis::tls::install_provider();
@@ -132,26 +133,37 @@ impl Stage {
             limits: chassis::http::Limits::default(),
             retry: egress::Retry { first: Duration::from_secs(1), longest: Duration::from_secs(1) },
         };
-        let backends = BTreeMap::from([(
-            backend(),
-            Backend {
-                messaging_token: "the-messaging-token".into(),
-                number: "+1-555-555-0100".parse().unwrap(),
-                rate: None,
-                on_unconfirmed,
-            },
-        )]);
-        let session_api = Arc::new(egress::Client::new(&config).unwrap());
+        let mut plain = Backend {
+            messaging_token: "the-messaging-token".into(),
+            number: "+1-555-555-0100".parse().unwrap(),
+            rate: None,
+            on_unconfirmed: OnUnconfirmed::Hold,
+            session_api: None,
+            is_probe: false,
+        };
+        change(&mut plain);
+        let backends = BTreeMap::from([(backend(), plain)]);
+        let session_api: Arc<dyn egress::SessionApi> = Arc::new(egress::Client::new(&config).unwrap());
         let egress = Egress::new(
             config,
             backends,
-            session_api,
+            Arc::clone(&session_api),
             Arc::clone(&ledger),
             Arc::clone(&consents),
             keyring.clone(),
             environment.clone(),
         );
-        Self { egress, ledger, consents, keyring, tropo, environment, _directory: directory, _server: crowd }
+        Self {
+            egress,
+            ledger,
+            consents,
+            keyring,
+            tropo,
+            session_api,
+            environment,
+            _directory: directory,
+            _server: crowd,
+        }
     }
 
     /// Has something happen with each ticket before its create request is answered.

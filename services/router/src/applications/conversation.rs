@@ -179,7 +179,8 @@ impl Dialogue {
     fn end(&self, words: &Template, text: &Text, under_way: UnderWay, mut memory: Memory) -> Said {
         let mut said = Said::reply(filled(words, text, &under_way.answers));
         if let Some((to, message)) = &self.notify {
-            said.replies.push(Reply { to: Some(to.clone()), text: filled(message, text, &under_way.answers) });
+            said.replies
+                .push(Reply { to: Some(to.clone()), ..Reply::to_sender(filled(message, text, &under_way.answers)) });
         }
         memory.under_way = Some(under_way);
         memory.finish(text.now);

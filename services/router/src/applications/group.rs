@@ -101,7 +101,8 @@ impl Group {
             "rest" => Some(rest),
             _ => None,
         }));
-        said.replies.extend(members.into_iter().map(|to| Reply { to: Some(to.clone()), text: message.clone() }));
+        said.replies
+            .extend(members.into_iter().map(|to| Reply { to: Some(to.clone()), ..Reply::to_sender(message.clone()) }));
         said.because(because(&format!("passed on to {count}")))
     }
 }

@@ -131,8 +131,11 @@ pub(super) fn said(phase: Phase, network: &Network, body: &[u8]) -> Result<Said,
     }
     let asked_for = replies.len();
     let is_for_somebody = |reply: &WrittenReply| reply.to.as_ref().is_none_or(|to| to.is_reachable_on(network));
-    let replies: Vec<Reply> =
-        replies.into_iter().filter(is_for_somebody).map(|WrittenReply { text, to }| Reply { to, text }).collect();
+    let replies: Vec<Reply> = replies
+        .into_iter()
+        .filter(is_for_somebody)
+        .map(|WrittenReply { text, to }| Reply { to, text, expires_at: None })
+        .collect();
     let because = because.map(|because| printable(&because));
     let because = match asked_for - replies.len() {
         0 => because,
@@ -205,7 +208,7 @@ mod tests {
             check(phase, &json!({ "take": true }), Said::take());
         }
         let to = Some("+15555550123".parse().unwrap());
-        let replies = vec![Reply { to, text: words("psst") }, Reply::to_sender(words("told"))];
+        let replies = vec![Reply { to, text: words("psst"), expires_at: None }, Reply::to_sender(words("told"))];
         let body = json!({ "replies": [{ "text": "psst", "to": "+1 555 555 0123" }, { "text": "told", "x": 1 }] });
         check(Phase::Handle, &body, Said { replies, ..Said::take() });
     }

@@ -190,7 +190,7 @@ impl Draft {
         });
     }
 
-    fn reply(&mut self, application: &str, Reply { to, text }: Reply) {
+    fn reply(&mut self, application: &str, Reply { to, text, expires_at }: Reply) {
         let received = &self.text.received;
         let message = MessageSend {
             to: to.unwrap_or_else(|| received.from.clone()),
@@ -198,7 +198,7 @@ impl Draft {
             from: received.to.clone().filter(Address::is_dialable),
             network: received.network.clone(),
             application: Some(application.to_owned()),
-            expires_at: None,
+            expires_at,
         };
         let number = u32::try_from(self.messages.len()).unwrap_or(u32::MAX);
         self.messages.push((number, message));

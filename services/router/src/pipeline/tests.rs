@@ -326,7 +326,7 @@ async fn messages_to_others_are_on_record() {
     let tells = || {
         Scripted::new("tells", &[Phase::Handle], |_, _, _| {
             let to = Some("+15555550199".parse().unwrap());
-            Said { replies: vec![Reply { to, text: "news".parse().unwrap() }], ..Said::take() }
+            Said { replies: vec![Reply { to, text: "news".parse().unwrap(), expires_at: None }], ..Said::take() }
         })
     };
     let memories = InMemory::default();

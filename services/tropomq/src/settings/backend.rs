@@ -1,12 +1,17 @@
 //! `[backends.NAME]`: one Tropo application.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chassis::config::ConfigError;
 use chassis::network::Network;
+use egress::{Client, ClientError, SessionApi};
 use protocol::{Address, BackendName, PhoneNumber};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::Url;
+
+use super::is_http;
 
 /// The backends by name.
 pub(crate) type Backends = BTreeMap<BackendName, Backend>;
@@ -34,6 +39,12 @@ pub(crate) struct Backend {
     pub(crate) on_unconfirmed: egress::OnUnconfirmed,
     #[serde(default)]
     pub(crate) trust_anyone: bool,
+    /// Left out: `egress.session_api`.
+    #[serde(default)]
+    pub(crate) session_api: Option<Url>,
+    /// Whether it is the flow probe's, and nobody else's.
+    #[serde(default)]
+    pub(crate) probe: bool,
 }
 
 impl Backend {
@@ -48,6 +59,12 @@ impl Backend {
         }
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate < RATE_MIN) {
             return wrong("rate", format!("must be at least {RATE_MIN} messages a second; leave it out for no limit"));
+        }
+        if self.session_api.as_ref().is_some_and(|url| !is_http(url)) {
+            return wrong(
+                "session_api",
+                "must be an http or https address; leave it out for egress.session_api".to_owned(),
+            );
         }
         let Some(secret) = &self.webhook_secret else { return Ok(()) };
         let secret = secret.expose_secret();
@@ -74,14 +91,32 @@ impl Backend {
     }
 
     /// What egress needs to know.
-    pub(crate) fn for_egress(&self) -> egress::Backend {
-        egress::Backend {
+    ///
+    /// # Errors
+    /// No client can be made for its own session API.
+    pub(crate) fn for_egress(&self, config: &egress::Config) -> Result<egress::Backend, ClientError> {
+        let session_api = match &self.session_api {
+            Some(url) => {
+                let client = Client::new(&egress::Config { session_api: url.clone(), ..config.clone() })?;
+                Some(Arc::new(client) as Arc<dyn SessionApi>)
+            }
+            None => None,
+        };
+        Ok(egress::Backend {
             messaging_token: self.messaging_token.clone(),
             number: self.number.clone(),
             rate: self.rate,
             on_unconfirmed: self.on_unconfirmed,
-        }
+            session_api,
+            is_probe: self.probe,
+        })
     }
+}
+
+/// Two backends for the flow probe, which sends its texts through one.
+pub(super) fn both_for_the_probe(backends: &Backends) -> Option<(&BackendName, &BackendName)> {
+    let mut probed = backends.iter().filter(|(_, backend)| backend.probe).map(|(name, _)| name);
+    probed.next().zip(probed.next())
 }
 
 /// Two backends that one environment variable would name.

@@ -32,7 +32,7 @@ fn a_backend_needs_a_token_and_a_number() {
 fn what_stays_unconfirmed_is_held_unless_a_backend_says_otherwise() {
     let on_unconfirmed = |line: &str| {
         let settings = load(&format!("{BACKEND}{line}")).unwrap();
-        settings.backends.values().next().unwrap().for_egress().on_unconfirmed
+        settings.backends.values().next().unwrap().for_egress(&settings.egress).unwrap().on_unconfirmed
     };
     assert_eq!(on_unconfirmed(""), egress::OnUnconfirmed::Hold);
     assert_eq!(on_unconfirmed("on_unconfirmed = \"hold\""), egress::OnUnconfirmed::Hold);
@@ -67,6 +67,11 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused(&with("on_unconfirmed = \"retry\""), "backends.my-backend.on_unconfirmed", "`hold` or `resend`");
     check_refused(&with("webhook_secret = \"short\""), "backends.my-backend.webhook_secret", "openssl rand");
     check_refused(&with("webhook_secret = \"prod:0123456789abcdef\""), "backends.my-backend.webhook_secret", "URL");
+    check_refused(&with("session_api = \"ftp://x/\""), "backends.my-backend.session_api", "http");
+    let probe = with("probe = true");
+    check_refused(&format!("{probe}{}", probe.replace("my-backend", "other")), "backends.other.probe", "my-backend");
+    check_refused("[console.probe]\ninterval = \"99ms\"", "console.probe.interval", "100ms");
+    check_refused("[console.probe]\ntimeout = \"31s\"", "console.probe.timeout", "30s");
     check_refused("[store]\nurl = \"postgress://x/y\"", "store.url", "postgres");
     check_refused("[egress]\nlisten = \"127.0.0.1:8080\"", "egress.listen", "ingress.listen");
     let application = "[simulator.applications.a]\nmessaging_token = \"t\"\nmessaging_url = \"ftp://x/\"";

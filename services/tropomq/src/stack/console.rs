@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chassis::health::Health;
 use chassis::tasks::OnEnd;
-use console::{Application, Backend, Console, Finding, House};
+use console::{Application, Backend, Console, Finding, Flow, House};
 use futures::FutureExt;
 use messaging::{BoxFuture, Bus};
 use protocol::BackendName;
@@ -55,7 +55,8 @@ impl Running {
             let webhook = format!("/tropo/{name}");
             let is_guarded = !backend.is_open();
             let (number, rate) = (backend.number.clone(), backend.rate);
-            (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook })
+            let is_probe = backend.probe;
+            (name.clone(), Backend { number, rate, on_unconfirmed, is_guarded, webhook, is_probe })
         });
         let (bus, environment) = (Arc::clone(bus), self.environment.clone());
         let books = Books::new(&self.settings, Arc::clone(&bus), Arc::clone(&database), environment.clone());
@@ -67,9 +68,26 @@ impl Running {
         self.listen("console", listener, Arc::clone(&console).routes(), limits);
         // Beside others it is a helper: what goes wrong here stops nobody's texts.
         let on_end = if self.only_looks { OnEnd::Essential } else { OnEnd::Helper };
+        self.probe(&console, on_end);
         let run = console.run(self.tasks.shutdown().token().clone());
         self.tasks.spawn("watch the journal", on_end, run.map(Ok));
         Ok(database)
+    }
+
+    /// Sends texts of our own round. That they do not come back is shown by readiness, and changes nothing about it: who
+    /// looks for the cause needs the console.
+    fn probe(&self, console: &Arc<Console>, on_end: OnEnd) {
+        if !console.is_probing() {
+            return;
+        }
+        let component = self.health.component("flow");
+        component.ready_though("no text has come round yet");
+        let tell = move |flow: &Flow| match flow.amiss() {
+            Some(told) => component.ready_though(told),
+            None => component.ready(),
+        };
+        let probe = Arc::clone(console).probe(self.tasks.shutdown().token().clone(), tell);
+        self.tasks.spawn("flow probe", on_end, probe.map(Ok));
     }
 }
 

@@ -28,10 +28,13 @@ impl Running {
         let memories = Arc::clone(&opened.memories);
         let config = &self.settings.router;
         let router = router::Router::new(config, self.settings.own_numbers(), Arc::clone(&memories));
-        let router = Arc::new(router.context("start router")?);
+        let probed = self.settings.probed().map(|(name, _)| name.clone());
+        let router = Arc::new(router.context("start router")?.with_probe(probed.into_iter().collect()));
         self.consume_texts(bus, &router);
         let publisher = Publisher::new(Arc::clone(bus), "router");
-        let backends = self.settings.backends.keys().cloned().collect();
+        // Applications text people, not the probe.
+        let of_people = self.settings.backends.iter().filter(|(_, backend)| !backend.probe);
+        let backends = of_people.map(|(name, _)| name.clone()).collect();
         let environment = || self.environment.clone();
         let routes = router::api::routes(Arc::clone(&router), backends, publisher.clone(), environment());
         let routes = routes.merge(router::rapidsms::routes(Arc::clone(&router), publisher, environment()));

@@ -1,6 +1,7 @@
 //! How everything is doing, for people.
 
-use console::{Amiss, BackendState, Process, Queues, Status, Waiting};
+use console::{Amiss, BackendState, Flow, FlowState, Process, Queues, Status, Stuck, Waiting};
+use protocol::Timestamp;
 
 use crate::output::printable;
 use crate::table::{Cell, Ink, Table, Tone};
@@ -10,13 +11,15 @@ const RECENT: [&str; 3] = ["message.received", "message.sent", "message.failed"]
 
 /// All of it.
 pub(super) fn of(status: &Status, ink: Ink) -> String {
-    let Status { at, version, is_well, amiss, processes, queues, backends, replies, journal } = status;
+    let Status { at, version, is_well, flow, amiss, processes, queues, backends, replies, journal } = status;
     let verdict =
         if *is_well { ink.paint(Tone::Good, "all is well") } else { ink.paint(Tone::Bad, "not everything is well") };
     let mut told = format!("{at:.0}, tropomq {}: {verdict}\n", printable(version));
     for Amiss { told: what, .. } in amiss {
         told.push_str(&format!("  {}\n", printable(what)));
     }
+    told.push('\n');
+    told.push_str(&flow_line(flow, *at, ink));
     told.push('\n');
     told.push_str(&process_table(processes, ink));
     told.push('\n');
@@ -43,6 +46,24 @@ pub(super) fn of(status: &Status, ink: Ink) -> String {
         None => ink.paint(Tone::Bad, "The journal cannot be read: the database is away.\n"),
     });
     told
+}
+
+fn flow_line(flow: &Flow, now: Timestamp, ink: Ink) -> String {
+    let took = flow.last_ok.as_ref().and_then(|last| Some((last.took_ms?, now.duration_since(last.at).as_secs())));
+    let last = took.map(|(took, ago)| format!("the last that came round took {took} ms, {ago} s ago"));
+    match flow.state {
+        FlowState::NotConfigured => {
+            "The flow is not probed: no backend has `probe = true`, or there is no simulator.\n".to_owned()
+        }
+        FlowState::Starting => "The flow is about to be probed.\n".to_owned(),
+        FlowState::Flows => format!("{}: {}.\n", ink.paint(Tone::Good, "Texts flow"), last.unwrap_or_default()),
+        FlowState::Fails => {
+            let session = flow.stuck.as_ref().and_then(|Stuck { session_id, .. }| session_id.as_ref());
+            let next = session.map(|session| format!(" `tropomq explain {session}` says more.")).unwrap_or_default();
+            let last = last.unwrap_or_else(|| "none has come round yet".to_owned());
+            format!("{}: {last}.{next}\n", ink.paint(Tone::Bad, "Texts do not flow"))
+        }
+    }
 }
 
 fn process_table(processes: &[Process], ink: Ink) -> String {

@@ -1,7 +1,6 @@
 //! Declares exchanges, queues and bindings.
 //!
-//! What is declared exists already, as a rule, and stays as it is. Every queue is a durable quorum queue, and says
-//! every limit: RabbitMQ 4 has defaults where RabbitMQ 3 has none.
+//! What is declared exists already, as a rule, and stays as it is.
 
 use std::time::Duration;
 
@@ -11,16 +10,11 @@ use lapin::options::{
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, Connection, Error, ErrorKind, ExchangeKind};
-use protocol::topology::{
-    DEAD, DELIVERY_LIMIT, EXCHANGE, Queue, QueueName, RETRY_LEVELS, RETURN, Topology, UNROUTED, WORK, retry_name,
-};
+use protocol::topology::{QueueName, Topology};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::declared::{self, Argument, Arguments, Binding, Declared, DeclaredExchange, DeclaredQueue, Target};
 use super::observe;
-
-/// As good as no limit: what may not be thrown away is handed out as often as it takes. RabbitMQ 4 would set 20, and
-/// RabbitMQ 3 knows no word for "none".
-const UNLIMITED: u32 = i32::MAX.unsigned_abs();
 
 /// Who has this queue creates queues. It belongs to one connection at a time, and goes with it.
 const TURN: &str = "tropomq.declaring";
@@ -74,7 +68,7 @@ impl<'a> Declaring<'a> {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn all(mut self, topology: &Topology) -> Result<(), String> {
-        let declared = self.declare_all(topology).await;
+        let declared = self.declare(declared::all(topology)).await;
         self.end_turn().await;
         declared
     }
@@ -84,112 +78,42 @@ impl<'a> Declaring<'a> {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn one(mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
-        let declared = self.declare_one(topology, name).await;
+        let declared = self.declare(declared::one(topology, name)).await;
         self.end_turn().await;
         declared
     }
 
-    async fn declare_all(&mut self, topology: &Topology) -> Result<(), String> {
-        // What others refer to comes first: a message that is published meanwhile must find its way.
-        for kept in [UNROUTED, DEAD] {
-            self.kept(kept).await?;
-        }
-        for shared in [EXCHANGE, WORK, RETURN] {
-            self.exchange(shared).await?;
-        }
-        for queue in &topology.queues {
-            self.bound(queue).await?;
-        }
-        // These come last. RabbitMQ 3 holds the registration of the newest quorum queue in memory for some seconds, and
-        // a broker killed within them forgets what is in that queue, confirmed or not: so let it be an empty one.
-        for level in RETRY_LEVELS {
-            let name = retry_name(level);
-            // The routing key is the name of the queue that it goes back to.
-            let arguments = Arguments::quorum()
-                .number("x-message-ttl", level.as_millis())
-                .text("x-dead-letter-exchange", RETURN)
-                .never_lost();
-            self.exchange(&name).await?;
-            self.queue(&name, arguments).await?;
-            self.bind(&name, &name, "").await?;
+    async fn declare(&mut self, declared: impl IntoIterator<Item = Declared>) -> Result<(), String> {
+        for one in declared {
+            match one {
+                Declared::Exchange(exchange) => self.exchange(exchange).await?,
+                Declared::Queue(queue) => self.queue(queue).await?,
+                Declared::Binding(binding) => self.bind(binding).await?,
+            }
         }
         Ok(())
     }
 
-    async fn declare_one(&mut self, topology: &Topology, name: &QueueName) -> Result<(), String> {
-        if let Some(queue) = topology.queues.iter().find(|queue| queue.name == *name) {
-            for shared in [EXCHANGE, WORK, RETURN] {
-                self.exchange(shared).await?;
-            }
-            return self.bound(queue).await;
-        }
-        match name.as_str() {
-            kept @ (UNROUTED | DEAD) => self.kept(kept).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// The queue of what must not be lost and nobody works on, behind an exchange of the same name.
-    async fn kept(&mut self, name: &str) -> Result<(), String> {
-        self.exchange(name).await?;
-        self.queue(name, Arguments::quorum().number("x-delivery-limit", UNLIMITED)).await?;
-        self.bind(name, name, "").await
-    }
-
-    async fn bound(&mut self, queue: &Queue) -> Result<(), String> {
-        let mut arguments = Arguments::quorum();
-        arguments = match queue.bound {
-            // A record: nothing but its bounds removes a message, and what they remove is gone.
-            Some(bound) => arguments
-                .number("x-max-length", bound.messages_max)
-                .text("x-overflow", "drop-head")
-                .number("x-message-ttl", bound.age_max.as_millis())
-                .number("x-delivery-limit", UNLIMITED),
-            None => {
-                arguments.number("x-delivery-limit", DELIVERY_LIMIT).text("x-dead-letter-exchange", DEAD).never_lost()
-            }
-        };
-        if queue.single_active_consumer {
-            arguments = arguments.yes("x-single-active-consumer");
-        }
-        let name = queue.name.as_str();
-        self.queue(name, arguments).await?;
-        for pattern in &queue.bindings {
-            if queue.bound.is_some() {
-                self.bind(name, EXCHANGE, pattern.as_str()).await?;
-            } else {
-                self.bind(name, WORK, pattern.as_str()).await?;
-                self.pass_to_work(pattern.as_str()).await?;
-            }
-        }
-        if queue.dead_letters {
-            self.exchange(DEAD).await?;
-            self.bind(name, DEAD, "").await?;
-        }
-        self.bind(name, RETURN, name).await
-    }
-
-    /// Ours by name: the topic exchanges, the one by which what waited returns, or a fanout exchange before one queue.
-    async fn exchange(&mut self, name: &str) -> Result<(), String> {
-        let unrouted = || Arguments::default().text("alternate-exchange", UNROUTED);
-        let (kind, arguments) = match name {
-            EXCHANGE | WORK => (ExchangeKind::Topic, unrouted()),
-            RETURN => (ExchangeKind::Direct, unrouted()),
-            UNROUTED => (ExchangeKind::Fanout, Arguments::default()),
-            // A queue that was deleted must not lose what is published for it.
-            _ => (ExchangeKind::Fanout, unrouted()),
+    async fn exchange(&mut self, exchange: DeclaredExchange) -> Result<(), String> {
+        let DeclaredExchange { name, kind, arguments } = exchange;
+        let kind = match kind {
+            declared::ExchangeKind::Topic => ExchangeKind::Topic,
+            declared::ExchangeKind::Direct => ExchangeKind::Direct,
+            declared::ExchangeKind::Fanout => ExchangeKind::Fanout,
         };
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let declared = self.channel.exchange_declare(short(name)?, kind, options, arguments.0).await;
-        self.accept(name, declared.map_err(|error| explain(&format!("exchange {name}"), &error))).await
+        let declared = self.channel.exchange_declare(short(&name)?, kind, options, table(&arguments)).await;
+        self.accept(&name, declared.map_err(|error| explain(&format!("exchange {name}"), &error))).await
     }
 
-    async fn queue(&mut self, name: &str, arguments: Arguments) -> Result<(), String> {
-        if !self.exists(name).await? {
+    async fn queue(&mut self, queue: DeclaredQueue) -> Result<(), String> {
+        let DeclaredQueue { name, arguments } = queue;
+        if !self.exists(&name).await? {
             self.take_turn().await.map_err(|reason| format!("cannot create queue {name} in turn: {reason}"))?;
         }
-        let declared = self.channel.queue_declare(short(name)?, QueueDeclareOptions::durable(), arguments.0).await;
-        self.accept(name, declared.map(drop).map_err(|error| explain(&format!("queue {name}"), &error))).await
+        let options = QueueDeclareOptions::durable();
+        let declared = self.channel.queue_declare(short(&name)?, options, table(&arguments)).await;
+        self.accept(&name, declared.map(drop).map_err(|error| explain(&format!("queue {name}"), &error))).await
     }
 
     async fn exists(&mut self, name: &str) -> Result<bool, String> {
@@ -210,10 +134,10 @@ impl<'a> Declaring<'a> {
             self.turn = Some(self.creating.lock().await);
         }
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        let arguments = Arguments::default().number("x-expires", TURN_MAX.as_millis());
         let (mut pause, longest) = TURN_PAUSES;
         loop {
-            let arguments = Arguments::default().number("x-expires", TURN_MAX.as_millis());
-            match self.channel.queue_declare(short(TURN)?, options, arguments.0).await {
+            match self.channel.queue_declare(short(TURN)?, options, table(&arguments)).await {
                 Ok(_) => return Ok(()),
                 // Somebody has it, or it just goes with somebody's connection.
                 Err(error) if is(&error, AMQPSoftError::RESOURCELOCKED) || is(&error, AMQPSoftError::NOTFOUND) => {
@@ -252,18 +176,24 @@ impl<'a> Declaring<'a> {
         }
     }
 
-    async fn bind(&mut self, queue: &str, exchange: &str, key: &str) -> Result<(), String> {
-        let (queue, exchange, key) = (short(queue)?, short(exchange)?, short(key)?);
-        let options = QueueBindOptions::default();
-        let bound = self.channel.queue_bind(queue.clone(), exchange, key, options, FieldTable::default());
-        bound.await.map_err(|error| format!("cannot bind queue {queue}: {error}"))
-    }
-
-    /// Has [`WORK`] get what comes to [`EXCHANGE`] with such a key.
-    async fn pass_to_work(&mut self, key: &str) -> Result<(), String> {
-        let (to, from, key) = (short(WORK)?, short(EXCHANGE)?, short(key)?);
-        let bound = self.channel.exchange_bind(to, from, key, ExchangeBindOptions::default(), FieldTable::default());
-        bound.await.map_err(|error| format!("cannot bind exchange {WORK}: {error}"))
+    async fn bind(&mut self, binding: Binding) -> Result<(), String> {
+        let Binding { from, to, key } = binding;
+        let (exchange, key) = (short(&from)?, short(&key)?);
+        let (what, bound) = match to {
+            Target::Queue(name) => {
+                let options = QueueBindOptions::default();
+                let queue = short(&name)?;
+                let bound = self.channel.queue_bind(queue, exchange, key, options, FieldTable::default()).await;
+                (format!("queue {name}"), bound)
+            }
+            Target::Exchange(name) => {
+                let options = ExchangeBindOptions::default();
+                let to = short(&name)?;
+                let bound = self.channel.exchange_bind(to, exchange, key, options, FieldTable::default()).await;
+                (format!("exchange {name}"), bound)
+            }
+        };
+        bound.map_err(|error| format!("cannot bind {what}: {error}"))
     }
 }
 
@@ -293,36 +223,16 @@ pub(super) fn short(name: &str) -> Result<ShortString, String> {
     ShortString::try_new(name).map_err(|error| format!("a name cannot be declared: {error}"))
 }
 
-/// The arguments of a declaration.
-#[derive(Default)]
-struct Arguments(FieldTable);
-
-impl Arguments {
-    fn quorum() -> Self {
-        Self::default().text("x-queue-type", "quorum")
+/// The arguments of a declaration as AMQP takes them.
+fn table(arguments: &Arguments) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in &arguments.0 {
+        let value = match *value {
+            Argument::Text(text) => AMQPValue::LongString(LongString::from(text)),
+            Argument::Number(number) => AMQPValue::LongLongInt(number),
+            Argument::Flag(flag) => AMQPValue::Boolean(flag),
+        };
+        table.insert(ShortString::from(*name), value);
     }
-
-    /// What dies in the queue stays there until the queue that it goes to has confirmed it. That needs a queue that
-    /// refuses, and does not drop, beyond its length; it has no bound, so it never comes to that.
-    fn never_lost(self) -> Self {
-        self.text("x-dead-letter-strategy", "at-least-once").text("x-overflow", "reject-publish")
-    }
-
-    fn text(self, key: &'static str, value: &'static str) -> Self {
-        self.with(key, AMQPValue::LongString(LongString::from(value)))
-    }
-
-    fn number(self, key: &'static str, value: impl TryInto<i64>) -> Self {
-        // Nothing here comes near the largest number.
-        self.with(key, AMQPValue::LongLongInt(value.try_into().unwrap_or(i64::MAX)))
-    }
-
-    fn yes(self, key: &'static str) -> Self {
-        self.with(key, AMQPValue::Boolean(true))
-    }
-
-    fn with(mut self, key: &'static str, value: AMQPValue) -> Self {
-        self.0.insert(ShortString::from(key), value);
-        self
-    }
+    table
 }

@@ -63,6 +63,27 @@ impl Management {
         self.request("PUT", &format!("/api/permissions/{}/{}", encoded(vhost), encoded(user)), &body).map(drop)
     }
 
+    /// Imports definitions: virtual hosts, users, rights, policies, exchanges, queues and bindings.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or does not take one of them.
+    pub fn import(&self, definitions: &str) -> Result<(), PartError> {
+        self.request("POST", "/api/definitions", definitions).map(drop)
+    }
+
+    /// The definitions of a virtual host, as JSON.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has no such virtual host.
+    pub fn definitions(&self, vhost: &str) -> Result<String, PartError> {
+        self.request("GET", &format!("/api/definitions/{}", encoded(vhost)), "")
+    }
+
+    /// What it answers to a request of this path.
+    pub(super) fn get(&self, path: &str) -> Result<String, PartError> {
+        self.request("GET", path, "")
+    }
+
     /// Deletes a user.
     ///
     /// # Errors

@@ -347,6 +347,7 @@ async fn each_filter_finds_what_fits_alone_and_with_the_others(place: Place) {
         |filter| filter.subject = Some(Subject::Text),
         |filter| filter.subject = Some(Subject::Message),
         |filter| filter.backend = Some(backend("east")),
+        |filter| filter.without = vec![backend("east"), backend("nowhere")],
         |filter| filter.person = Some(PersonSought::Is(person("+15555550003"))),
         |filter| filter.person = Some(PersonSought::EndsWith("0004".to_owned())),
         |filter| filter.words = Some("PLEASE".to_owned()),
@@ -384,6 +385,7 @@ fn fits(filter: &LogFilter, line: &Logged) -> bool {
     let words: BTreeSet<&str> = content.text.as_str().split(' ').collect();
     filter.subject.is_none_or(|subject| line.subject == subject)
         && filter.backend.as_ref().is_none_or(|backend| line.backend == *backend)
+        && !filter.without.contains(&line.backend)
         && filter.person.as_ref().is_none_or(|person| match person {
             PersonSought::Is(person) => content.person == *person,
             PersonSought::EndsWith(end) => content.person.as_str().ends_with(end),
@@ -401,9 +403,11 @@ fn fits(filter: &LogFilter, line: &Logged) -> bool {
 }
 
 fn told(filter: &LogFilter) -> String {
-    let LogFilter { subject, backend, words, standing, application, correlation_id, cause, since, until, .. } = filter;
+    let LogFilter {
+        subject, backend, without, words, standing, application, correlation_id, cause, since, until, ..
+    } = filter;
     format!(
-        "{subject:?} {backend:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}"
+        "{subject:?} {backend:?} {without:?} {words:?} {standing:?} {application:?} {correlation_id:?} {cause:?} {since:?} {until:?}"
     )
 }
 

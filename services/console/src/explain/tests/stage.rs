@@ -39,6 +39,7 @@ impl Stage {
             on_unconfirmed: "hold",
             is_guarded: true,
             webhook: "/tropo/my-backend".to_owned(),
+            is_probe: false,
         };
         let case = Case {
             about: None,

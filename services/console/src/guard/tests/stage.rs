@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::config::{Token, User};
+use crate::config::{ProbeConfig, Token, User};
 use crate::guard::{Caller, Form, Scope, Visitor, admit, hash};
 use crate::problem::Problem;
 use crate::{Application, Config, Console, Database, Finding, House};
@@ -87,6 +87,7 @@ pub(crate) fn open() -> Config {
         session_max: Duration::from_hours(12),
         retention: Duration::from_hours(720),
         simulator: None,
+        probe: ProbeConfig { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) },
         watch: BTreeMap::new(),
         users: BTreeMap::new(),
         tokens: BTreeMap::new(),

@@ -9,7 +9,8 @@ use crate::status::{BackendState, Part, Process, Status, Waiting};
 pub(super) fn backends(status: &Status) -> Markup {
     let columns =
         [Column("Backend"), Column("State"), Column("Waiting"), Column("Texts"), Column("Sent"), Column("Went wrong")];
-    let rows: Vec<Vec<Markup>> = status.backends.iter().map(backend).collect();
+    let of_people = status.backends.iter().filter(|backend| !backend.is_probe);
+    let rows: Vec<Vec<Markup>> = of_people.map(backend).collect();
     html! {
         h2 { a href="/backends" { "Backends" } span.soft { ", the last five minutes" } }
         @if rows.is_empty() {

@@ -41,7 +41,7 @@ pub(super) fn scripts(page: &str) -> Vec<String> {
 
 /// Fails unless a page has what everybody needs to read it, and nothing that its security policy forbids.
 #[track_caller]
-pub(super) fn check(path: &str, page: &str) {
+pub(crate) fn check(path: &str, page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"), "{path}: {page}");
     assert!(page.contains("<html lang=\"en\">"), "{path}: no language");
     assert_eq!(
