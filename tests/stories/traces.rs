@@ -313,7 +313,7 @@ async fn rate(bus: Bus, texts: usize, fate: Fate) -> f64 {
     texts as f64 / began.elapsed().as_secs_f64()
 }
 
-/// The test sees that it runs; with `COLLECTOR_TEXTS` and `COLLECTOR_ROUNDS` it measures, and holds the result to the claim.
+/// The test sees that every text is answered; with `COLLECTOR_TEXTS` and `COLLECTOR_ROUNDS` it measures, and holds the result to the claim.
 async fn a_killed_collector_costs_next_to_nothing(bus: Bus) {
     let asked = |name| std::env::var(name).ok().and_then(|value| value.parse::<usize>().ok());
     let (texts, rounds) = (asked("COLLECTOR_TEXTS"), asked("COLLECTOR_ROUNDS").unwrap_or(1));
@@ -332,6 +332,7 @@ async fn a_killed_collector_costs_next_to_nothing(bus: Bus) {
     eprintln!("texts a second, the median of {rounds} rounds:");
     eprintln!("{absent:.0} without a collector, {lives:.0} with one, {killed:.0} with one that was killed,");
     eprintln!("which is {:.1} % of the first and {:.1} % of the second", share(absent), share(lives));
-    let least = if texts.is_some() { 95.0 } else { 10.0 };
-    assert!(least <= share(lives), "a killed collector costs more than it may");
+    if texts.is_some() {
+        assert!(95.0 <= share(lives), "a killed collector costs more than it may");
+    }
 }
