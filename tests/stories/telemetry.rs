@@ -98,7 +98,7 @@ fn check(service: &str, families: &BTreeMap<String, (String, Vec<String>)>, list
 
 async fn what_is_counted_is_listed_and_what_is_listed_is_counted(bus: Bus) {
     let collector = Collector::start();
-    let setup = Setup::new(bus).with_console().with("telemetry.otlp_endpoint", collector.url());
+    let setup = Setup::new(bus).with_probe().with("telemetry.otlp_endpoint", collector.url());
     let stage = setup.with("telemetry.metrics_interval", "1s").start().await;
     let phone = stage.phone(0);
     phone.text("echo counted").await;
