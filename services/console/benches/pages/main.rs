@@ -141,7 +141,7 @@ async fn measure(kind: &str, messages: u64, keep: Option<&Path>) -> Value {
     let mut tasks = JoinSet::new();
     tasks.spawn(bus.driver);
     let config: console::Config = serde_json::from_value(json!({
-        "listen": "127.0.0.1:0", "session_max": "1h", "retention": "720h",
+        "listen": "127.0.0.1:0", "session_max": "1h", "retention": "720h", "probe": { "interval": "10s", "timeout": "5s" },
         "limits": {
             "connections_max": 64, "header_timeout": "5s", "headers_max": 64, "header_bytes_max": "16KiB",
             "body_timeout": "10s", "body_bytes_max": "1MiB", "idle_timeout": "30s", "request_timeout": "60s",
