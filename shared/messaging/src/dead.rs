@@ -13,13 +13,14 @@ mod replay;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use protocol::topology::QueueName;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, Delivery, DepthError, Environment, PublishError, SubscribeError, observe};
+use crate::{Bus, BusState, Delivery, DepthError, Environment, PublishError, SubscribeError, observe};
 use browse::{Browse, Next};
 pub use edit::{Data, editable};
 pub use filter::Filter;
@@ -149,6 +150,8 @@ enum DeadError {
     Subscribe(#[from] SubscribeError),
     #[error(transparent)]
     Depth(#[from] DepthError),
+    #[error("nothing can be put back now, and every letter is where it was: {0}; run it again once the bus is ready")]
+    Away(String),
     #[error("the connection to the bus was lost, and letters that were settled last may be there still: run it again")]
     Lost,
     #[error("letter {id} was not confirmed on its queue, and is kept: run it again")]
@@ -164,6 +167,9 @@ enum DeadError {
     #[error("stopped before the end: run it again for the rest")]
     Stopped,
 }
+
+/// The longest wait for a bus that takes what is published.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does what is asked for with every letter that is there now, in their order, and tells it as it goes: the last that
 /// is told is [`Told::Done`] or [`Told::Failed`]. Letters that come meanwhile are left alone.
@@ -235,6 +241,9 @@ impl Work<'_> {
             Action::Edit { .. } => Some(1),
             Action::Look | Action::Rehearse | Action::Replay { .. } | Action::Drop => self.order.limit,
         };
+        if matches!(self.order.action, Action::Replay { .. } | Action::Edit { .. }) {
+            self.until_it_publishes().await?;
+        }
         let mut browse = Browse::new(self.bus, self.environment, self.order.place.queue()).await?;
         let mut replay = Replay::new(self.bus, self.environment, self.order.place);
         while limit.is_none_or(|limit| self.record.summary.matched < limit) {
@@ -261,6 +270,23 @@ impl Work<'_> {
             }
         }
         browse.end().await
+    }
+
+    /// What reads letters connects by itself, and may be there before what publishes them, or without it.
+    async fn until_it_publishes(&self) -> Result<(), DeadError> {
+        let mut state = self.bus.state();
+        let waiting = state.wait_for(|state| matches!(state, BusState::Ready | BusState::Closed));
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(DeadError::Stopped),
+            _ = waiting => {}
+            () = self.environment.clock.sleep(PATIENCE) => {}
+        }
+        match &*self.bus.state().borrow() {
+            BusState::Ready => Ok(()),
+            BusState::Away(reason) | BusState::Blocked(reason) => Err(DeadError::Away(reason.clone())),
+            BusState::Closed => Err(DeadError::Away("it is closed".to_owned())),
+        }
     }
 
     async fn one(

@@ -66,7 +66,8 @@ impl Running {
         Self::drive(messaging::open(url, topology.clone()).unwrap())
     }
 
-    fn drive(opened: Opened) -> Self {
+    /// Drives a bus that was opened.
+    pub(crate) fn drive(opened: Opened) -> Self {
         let mut driver = JoinSet::new();
         driver.spawn(opened.driver);
         Self { bus: opened.bus, driver }

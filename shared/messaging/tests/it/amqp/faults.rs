@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use messaging::dead::{self, Action, Told};
 use messaging::{BusState, BusUrl, Environment, PublishError};
-use testkit::RabbitMq;
+use protocol::topology::Topology;
+use testkit::{RabbitMq, Vhost};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::contracts::dead::{letters, order};
-use crate::running::{DEADLINE, Running, message, next, within, work};
+use crate::running::{DEADLINE, Place, Running, message, next, within, work};
 
 fn url(broker: &RabbitMq, query: &str) -> BusUrl {
     format!("{}{query}", broker.url()).parse().unwrap()
@@ -105,6 +106,36 @@ async fn connections_are_cut_in_a_replay(broker: &RabbitMq, running: &Running) {
     drop(subscription);
     // What was under way came twice.
     running.take_up_to("one", "x").await;
+}
+
+/// A bus that was just opened reads at once, and publishes a little later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_waits_for_the_connection_that_publishes() {
+    let vhost = Vhost::fresh();
+    let url = Place::url(&vhost);
+    let before = Running::open(&url, &[work("one", "#")]).await;
+    let (letters, ids) = letters("one", 3);
+    before.bury(letters).await;
+    before.close().await;
+
+    let topology = Topology { queues: vec![work("one", "#")] };
+    let opened = messaging::open(&url, topology).unwrap();
+    let (bus, environment, stop) = (Arc::clone(&opened.bus), Environment::system(), CancellationToken::new());
+    let (sender, mut receiver) = mpsc::channel(ids.len() + 1);
+    let replay = order(Action::Replay { rate: NonZeroU32::MAX });
+    let working = dead::work(&*bus, &environment, &replay, &stop, sender);
+    tokio::pin!(working);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut working).await;
+    assert!(early.is_err(), "it ended although nothing could be published: {:?}", receiver.recv().await);
+    let running = Running::drive(opened);
+    within("the work ends", working).await;
+    let mut told = Vec::new();
+    while let Some(one) = receiver.recv().await {
+        told.push(one);
+    }
+    assert!(matches!(told.last(), Some(Told::Done(summary)) if summary.replayed == 3), "{told:?}");
+    assert_eq!(running.take_ids("one", 3).await, ids);
+    running.close().await;
 }
 
 async fn room_runs_short(running: &Running, set_alarm: impl Fn(bool)) {
