@@ -7,6 +7,7 @@ use protocol::Address;
 use tropo::session::Channel;
 use url::Url;
 
+use crate::SimulatorError;
 use crate::application::{
     ADDRESSES_MAX, APPLICATIONS_MAX, Application, ApplicationError, NAME_BYTES_MAX, bot_key, is_http,
 };
@@ -58,6 +59,19 @@ impl Applications {
     /// None yet. What becomes of them is told to `changes`.
     pub(crate) fn new(changes: Changes) -> Self {
         Self { registry: RwLock::default(), changes }
+    }
+
+    /// Whether these can stand side by side.
+    ///
+    /// # Errors
+    /// [`SimulatorError::Application`] names one that cannot.
+    pub(crate) fn check(configured: &BTreeMap<String, ApplicationConfig>) -> Result<(), SimulatorError> {
+        let applications = Self::new(Changes::default());
+        for (name, settings) in configured {
+            let added = applications.add(name.clone(), settings.clone());
+            added.map_err(|source| SimulatorError::Application { name: name.clone(), source })?;
+        }
+        Ok(())
     }
 
     /// Adds one.

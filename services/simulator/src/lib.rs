@@ -145,6 +145,14 @@ struct Counters {
 }
 
 impl Simulator {
+    /// Whether the applications of a configuration can stand side by side.
+    ///
+    /// # Errors
+    /// [`SimulatorError::Application`]: two have a number or a token in common, say.
+    pub fn check(config: &Config) -> Result<(), SimulatorError> {
+        Applications::check(&config.applications)
+    }
+
     /// A simulator with the configured applications, and with what an earlier one left in the file of its state; where
     /// both have an application of one name, a number or a token, the configuration's is there. It has no listener of its
     /// own: serve [`Simulator::routes`]. `shutdown` ends what waits for messages; sessions end with [`Simulator::stop`].

@@ -15,6 +15,7 @@ use protocol::topology::{JOURNAL_AGE_MAX, Lane, Topology};
 use protocol::{Address, BackendName};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use simulator::{Simulator, SimulatorError};
 use url::Url;
 
 use crate::stack::{Services, Source};
@@ -182,6 +183,9 @@ impl Settings {
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
         self.console.check().map_err(|error| ConfigError::of_key(format!("console.{}", error.key), error.told))?;
+        if let Err(SimulatorError::Application { name, source }) = Simulator::check(&self.simulator) {
+            return Err(ConfigError::of_key(format!("simulator.applications.{name}"), source.to_string()));
+        }
         let own_numbers = self.own_numbers();
         if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
             return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));

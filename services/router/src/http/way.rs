@@ -191,6 +191,15 @@ impl Place<'_> {
     }
 }
 
+impl Drop for Way {
+    /// Whoever is not asked any more is not left alone either: nobody would say later that it is not.
+    fn drop(&mut self) {
+        if self.breaker.look().is_err() {
+            observe::whether_left_alone(self.name.as_str(), false);
+        }
+    }
+}
+
 /// The address of a URL that has one instead of a name.
 fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {

@@ -55,6 +55,12 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     let with = |line: &str| format!("{BACKEND}{line}\n");
     check_refused("[bus]\nurl = \"redis://x\"", "bus.url", "amqp://");
     check_refused("[egres]", "egres", "egress");
+    check_refused(
+        "[simulator.applications.a]\nmessaging_url = \"http://a.test\"\nmessaging_token = \"t\"\n\
+         [simulator.applications.b]\nmessaging_url = \"http://b.test\"\nmessaging_token = \"t\"",
+        "simulator.applications.b",
+        "launches something already",
+    );
     check_refused("[backends.a]\nnumber = \"1\"", "backends.a", "messaging_token");
     check_refused("[backends.a]\nmessaging_token = \"t\"\nnumber = \"030 1234\"", "backends.a.number", "country code");
     check_refused(
