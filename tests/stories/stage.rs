@@ -10,6 +10,7 @@ mod patience;
 mod phone;
 mod place;
 mod proxy;
+mod refused;
 mod service;
 mod setup;
 mod tropo;
