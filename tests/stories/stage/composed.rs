@@ -245,7 +245,8 @@ fn container(
     let translated = place.translated;
     let expected: BTreeSet<_> = TRANSLATED.iter().map(|(key, what)| ((*key).to_owned(), (*what).to_owned())).collect();
     if translated != expected {
-        let (new, gone) = (translated.difference(&expected), expected.difference(&translated));
+        let new: Vec<_> = translated.difference(&expected).collect();
+        let gone: Vec<_> = expected.difference(&translated).collect();
         return Err(format!("{new:?} is new in it, and {gone:?} is gone: mend the list of what is translated"));
     }
     let run = Run { arguments, variables, folder };
