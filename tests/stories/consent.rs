@@ -89,14 +89,7 @@ async fn a_dead_command_is_not_replayed_to_a_person_who_opted_out(bus: Bus) {
     let mut stage = Setup::new(bus).with_console().start().await;
     let operator = Operator::of(&mut stage);
     let (phone, other) = (stage.phone(0), stage.phone(1));
-    stage.tropo.turn(json!({ "create_status": 403 })).await;
-    for phone in [&phone, &other] {
-        phone.text("echo late").await;
-    }
-    until("both are dead", async || {
-        (stage.metrics().await.settled("egress.message.send.story", "dead") == 2).then_some(())
-    })
-    .await;
+    stage.refuse(&[phone.clone(), other.clone()], "late").await;
     stage.tropo.behave().await;
     let out = ["out", &phone.number, "--backend", "story", "--by", "somebody"];
     check(&operator.consent(&out).await, 0, &["operator somebody", "Nothing is sent to +"]);

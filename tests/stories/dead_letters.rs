@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::command_line::{check, out};
-use crate::stage::{Bus, OTHER_NUMBER, Phone, Setup, Stage, tropomq, tropomq_as, tropomq_stopped, until};
+use crate::stage::{Bus, OTHER_NUMBER, Setup, Stage, tropomq, tropomq_as, tropomq_stopped, until};
 
 on_both_buses! {
     what_was_refused_is_replayed_and_arrives_once
@@ -42,19 +42,6 @@ impl Operator {
     }
 }
 
-/// Tropo refuses what these phones should get, so that it is dead.
-async fn refuse(stage: &Stage, phones: &[Phone], words: &str) {
-    stage.tropo.turn(json!({ "create_status": 403 })).await;
-    for phone in phones {
-        phone.text(&format!("echo {words}")).await;
-    }
-    until("they are dead", async || {
-        let dead = stage.metrics().await.settled("egress.message.send.story", "dead");
-        (dead == phones.len() as u64).then_some(())
-    })
-    .await;
-}
-
 /// The embedded bus counts what has ever died, RabbitMQ what is there.
 fn died(bus: Bus, ever: u64) -> u64 {
     if bus == Bus::Embedded { ever } else { 0 }
@@ -66,7 +53,7 @@ async fn what_was_refused_is_replayed_and_arrives_once(bus: Bus) {
     check(&operator.dead(&["list"]).await, 0, &["there are no dead letters"]);
     check(&operator.dead(&["replay", "--all"]).await, 0, &["there are no dead letters"]);
     let phones = stage.phones(3);
-    refuse(&stage, &phones, "after all").await;
+    stage.refuse(&phones, "after all").await;
     stage.phone(7).text_to(OTHER_NUMBER, "echo of another lane").await;
     until("the other is dead", async || {
         (stage.metrics().await.settled("egress.message.send.other", "dead") == 1).then_some(())
@@ -120,7 +107,7 @@ async fn what_is_not_wanted_any_more_is_dropped(bus: Bus) {
     let stage = Setup::new(bus).with_console().start().await;
     let operator = Operator::of(&stage);
     let phones = stage.phones(2);
-    refuse(&stage, &phones, "too late").await;
+    stage.refuse(&phones, "too late").await;
     stage.tropo.behave().await;
     check(&operator.dead(&["drop", "--yes"]).await, 1, &["--all"]);
     check(&operator.dead(&["drop", "--all"]).await, 1, &["nobody can be asked", "--yes"]);
@@ -141,7 +128,7 @@ async fn a_replay_that_is_stopped_is_told_and_goes_on(bus: Bus) {
     let stage = Setup::new(bus).with_console().start().await;
     let operator = Operator::of(&stage);
     let phones = stage.phones(3);
-    refuse(&stage, &phones, "slowly").await;
+    stage.refuse(&phones, "slowly").await;
     stage.tropo.behave().await;
     let replay = operator.line(&["replay", "--all", "--rate", "1", "--json"]);
     let stopped = tropomq_stopped(&operator.home, &replay).await;
@@ -173,7 +160,7 @@ async fn a_token_for_reading_changes_nothing_and_sees_nobody(bus: Bus) {
     let dead = async |name: &str, arguments: &[&str]| {
         tropomq_as(&token(name), &operator.home, &operator.line(arguments)).await
     };
-    refuse(&stage, &stage.phones(1), "for few eyes").await;
+    stage.refuse(&stage.phones(1), "for few eyes").await;
     check(&operator.dead(&["list"]).await, 77, &["TROPOMQ_TOKEN"]);
     check(&dead("stranger", &["list"]).await, 77, &["does not know the token"]);
     check(&dead("reader", &["list"]).await, 0, &["1 dead letter"]);

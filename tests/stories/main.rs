@@ -41,6 +41,7 @@ mod capture;
 mod collector;
 mod command_line;
 mod commands;
+mod compose;
 mod consent;
 mod console;
 mod conversations;

@@ -1,12 +1,16 @@
 //! What the stories stand on: the services as processes, on either bus, and the simulator in Tropo's place.
 
 mod balancer;
+mod compose;
+mod composed;
 mod idle;
+mod machine;
 mod metrics;
 mod patience;
 mod phone;
 mod place;
 mod proxy;
+mod refused;
 mod service;
 mod setup;
 mod tropo;
@@ -18,6 +22,9 @@ use reqwest::StatusCode;
 use tempfile::TempDir;
 use testkit::{Database, Postgres, RabbitMq, Vhost};
 
+pub(crate) use compose::interpolated;
+pub(crate) use composed::Composed;
+pub(crate) use machine::{Machine, Place};
 pub(crate) use metrics::Metrics;
 pub(crate) use patience::{DEADLINE, client, until};
 pub(crate) use phone::Phone;
@@ -41,7 +48,8 @@ pub(crate) struct Stage {
     pub(crate) tropo: Tropo,
     services: Vec<Service>,
     http: reqwest::Client,
-    address: Ipv4Addr,
+    /// Where a setup put everything; each container of the stack has an address of its own.
+    address: Option<Ipv4Addr>,
     replicas: u16,
     /// Whether a process was ended: what it counted is forgotten.
     is_restarted: bool,
@@ -120,24 +128,28 @@ impl Stage {
         service.log_text()
     }
 
+    fn address(&self) -> Ipv4Addr {
+        self.address.expect("a stage that was set up")
+    }
+
     /// Where a backend's webhooks go.
     pub(crate) fn webhook_url(&self, backend: &str) -> String {
-        place::webhook_url(self.address, backend, self.replicas)
+        place::webhook_url(self.address(), backend, self.replicas)
     }
 
     /// Where the console is.
     pub(crate) fn console_url(&self) -> String {
-        format!("http://{}", place::console(self.address))
+        format!("http://{}", place::console(self.address()))
     }
 
     /// Where ingress forwards a backend's call-backs to.
     pub(crate) fn forward_url(&self, backend: &str) -> String {
-        format!("http://{}/callback/{backend}", place::egress(self.address, 0))
+        format!("http://{}/callback/{backend}", place::egress(self.address(), 0))
     }
 
     /// Where an application asks for messages, at the first router.
     pub(crate) fn messages_url(&self, application: &str) -> String {
-        format!("http://{}/v1/applications/{application}/messages", place::router(self.address, 0))
+        format!("http://{}/v1/applications/{application}/messages", place::router(self.address(), 0))
     }
 
     /// The folder of the stage, with the configuration of each service: `<service>.toml`.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::collector::Collector;
-use crate::stage::{Bus, Setup, client, tropomq, until};
+use crate::stage::{Bus, Setup, client, until};
 
 on_both_buses! {
     what_is_counted_is_listed_and_what_is_listed_is_counted
@@ -103,21 +103,7 @@ async fn what_is_counted_is_listed_and_what_is_listed_is_counted(bus: Bus) {
     let phone = stage.phone(0);
     phone.text("echo counted").await;
     phone.reply().await;
-    stage.tropo.turn(json!({"create_status": 403})).await;
-    stage.phone(1).text("echo refused").await;
-    until("it is dead", async || {
-        (stage.metrics().await.settled("egress.message.send.story", "dead") == 1).then_some(())
-    })
-    .await;
-    stage.tropo.behave().await;
-    let console = stage.console_url();
-    // The console may not be connected to the bus yet.
-    until("it is replayed", async || {
-        let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
-        replayed.status.success().then_some(())
-    })
-    .await;
-    stage.phone(1).reply().await;
+    stage.refuse_and_replay(&stage.phone(1), "refused").await;
 
     let list = listed();
     let is_expected = |family: &&String| {

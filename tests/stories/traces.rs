@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::collector::Collector;
 use crate::crowd::{assert_answered, text_all};
-use crate::stage::{Bus, NUMBER, Setup, Stage, tropomq, until};
+use crate::stage::{Bus, NUMBER, Setup, Stage, until};
 
 on_both_buses! {
     a_conversation_is_one_trace
@@ -226,22 +226,7 @@ async fn a_retry_is_in_the_trace_of_its_conversation(bus: Bus) {
 async fn what_is_replayed_after_its_death_is_in_the_trace_of_its_conversation(bus: Bus) {
     let collector = Collector::start();
     let stage = exporting(Setup::new(bus).with_console(), &collector).await;
-    stage.tropo.turn(json!({"create_status": 403})).await;
-    let phone = stage.phone(0);
-    phone.text("echo traced").await;
-    until("it is dead", async || {
-        (stage.metrics().await.settled("egress.message.send.story", "dead") == 1).then_some(())
-    })
-    .await;
-    stage.tropo.behave().await;
-    let console = stage.console_url();
-    // The console may not be connected to the bus yet.
-    until("it is replayed", async || {
-        let replayed = tropomq(stage.home(), &["dead", "--console", &console, "replay", "--all"]).await;
-        replayed.status.success().then_some(())
-    })
-    .await;
-    phone.reply().await;
+    stage.refuse_and_replay(&stage.phone(0), "traced").await;
     assert_traces(&collector, 1, REPLAYED, bus).await;
 }
 

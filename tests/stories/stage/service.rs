@@ -20,18 +20,25 @@ const COMMAND_MAX: Duration = Duration::from_secs(60);
 /// How many lines of a log are printed when a story failed.
 const LOG_LINES: usize = 60;
 
+/// What a process is started with.
+pub(super) struct Run {
+    pub(super) arguments: Vec<String>,
+    pub(super) variables: Vec<(String, String)>,
+    /// Where it runs.
+    pub(super) folder: PathBuf,
+}
+
 /// A process of `tropomq`, or the place of one.
 pub(crate) struct Service {
     name: String,
-    subcommand: &'static str,
-    folder: PathBuf,
+    home: PathBuf,
     admin: SocketAddrV4,
-    variables: Vec<(String, String)>,
+    run: Run,
     child: Option<Child>,
 }
 
 impl Service {
-    /// Not started yet. Its configuration is `<name>.toml` in the folder.
+    /// Not started yet. Its configuration is `<name>.toml` in the folder, where it runs.
     pub(crate) fn new(
         name: String,
         subcommand: &'static str,
@@ -39,7 +46,14 @@ impl Service {
         admin: SocketAddrV4,
         variables: Vec<(String, String)>,
     ) -> Self {
-        Self { name, subcommand, folder: folder.to_owned(), admin, variables, child: None }
+        let config = folder.join(format!("{name}.toml")).display().to_string();
+        let arguments = vec![subcommand.to_owned(), "--config".to_owned(), config];
+        Self::to_run(name, folder, admin, Run { arguments, variables, folder: folder.to_owned() })
+    }
+
+    /// One that runs elsewhere than where its configuration is, `<name>.toml` in `home`.
+    pub(super) fn to_run(name: String, home: &Path, admin: SocketAddrV4, run: Run) -> Self {
+        Self { name, home: home.to_owned(), admin, run, child: None }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -53,32 +67,55 @@ impl Service {
 
     /// Its configuration.
     pub(crate) fn config(&self) -> PathBuf {
-        self.folder.join(format!("{}.toml", self.name))
+        self.home.join(format!("{}.toml", self.name))
+    }
+
+    /// Where it runs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.run.folder
     }
 
     /// Starts it. What it prints goes to `<name>.log`, behind what an earlier process printed there.
     pub(crate) fn start(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let child = command(&self.folder)
-            .args([self.subcommand, "--config"])
-            .arg(self.config())
-            .envs(self.variables.clone())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        let mut command = self.command(&self.run.arguments);
+        self.child = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+    }
+
+    fn command<A: AsRef<std::ffi::OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = command(&self.run.folder);
+        command.args(arguments).envs(self.run.variables.iter().cloned());
+        command
+    }
+
+    /// Runs a command that ends by itself where the service runs, and with its environment; its exit code, and what it
+    /// printed.
+    pub(crate) async fn execute<A: AsRef<std::ffi::OsStr>>(&self, arguments: &[A]) -> Output {
+        ended(COMMAND_MAX, self.command(arguments)).await
     }
 
     /// Waits until it is ready.
     pub(crate) async fn ready(&mut self) {
         let (http, url) = (client(), format!("{}/readyz", self.admin_url()));
         until(&format!("{} is ready", self.name), async || {
-            let ended = self.child.as_mut().expect("a process").try_wait().unwrap();
-            assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
+            self.assert_runs();
             http.get(&url).send().await.ok()?.status().is_success().then_some(())
         })
         .await;
+    }
+
+    /// Waits until a command that is run beside it says that it is well, as a container's health check does.
+    pub(crate) async fn healthy(&mut self, check: &[String]) {
+        until(&format!("{} is healthy", self.name), async || {
+            self.assert_runs();
+            self.execute(check).await.status.success().then_some(())
+        })
+        .await;
+    }
+
+    fn assert_runs(&mut self) {
+        let ended = self.child.as_mut().expect("a process").try_wait().unwrap();
+        assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
     }
 
     /// Waits until its bus is there: some are ready without it.
@@ -144,14 +181,14 @@ impl Service {
             eprintln!("{line}");
         }
         if let Some(logs) = std::env::var_os("STORY_LOGS") {
-            let folder = Path::new(&logs).join(self.folder.file_name().unwrap());
+            let folder = Path::new(&logs).join(self.home.file_name().unwrap());
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join(format!("{}.log", self.name)), log).unwrap();
         }
     }
 
     fn log(&self) -> PathBuf {
-        self.folder.join(format!("{}.log", self.name))
+        self.home.join(format!("{}.log", self.name))
     }
 }
 
@@ -175,9 +212,9 @@ fn command(folder: &Path) -> Command {
 
 /// Runs a command that ends by itself, by the name of a token; its exit code, and what it printed.
 pub(crate) async fn tropomq_as<A: AsRef<std::ffi::OsStr>>(token: &str, folder: &Path, arguments: &[A]) -> Output {
-    let mut command = tokio::process::Command::from(command(folder));
-    command.args(arguments).env("TROPOMQ_TOKEN", token).kill_on_drop(true);
-    tokio::time::timeout(COMMAND_MAX, command.output()).await.expect("the command ends").unwrap()
+    let mut command = command(folder);
+    command.args(arguments).env("TROPOMQ_TOKEN", token);
+    ended(COMMAND_MAX, command).await
 }
 
 /// Starts a command that goes on; it ends when it is dropped.
@@ -212,7 +249,13 @@ pub(crate) async fn tropomq_within<A: AsRef<std::ffi::OsStr>>(
     folder: &Path,
     arguments: &[A],
 ) -> Output {
-    let mut command = tokio::process::Command::from(command(folder));
-    command.args(arguments).kill_on_drop(true);
+    let mut command = command(folder);
+    command.args(arguments);
+    ended(longest, command).await
+}
+
+async fn ended(longest: Duration, command: Command) -> Output {
+    let mut command = tokio::process::Command::from(command);
+    command.kill_on_drop(true);
     tokio::time::timeout(longest, command.output()).await.expect("the command ends").unwrap()
 }

@@ -194,8 +194,7 @@ impl Setup {
         };
         self = self.with("bus.url", bus).with("store.url", store);
         if let Some(broker) = &broker {
-            let management = format!("http://guest:guest@{}", broker.vhost.management().address());
-            self = self.with("bus.management", management);
+            self = self.with("bus.management", broker.management_url());
         }
         self = self.with("egress.session_api", format!("http://{}/1.0/sessions", place::simulator(address)));
         for backend in [BACKEND, OTHER_BACKEND].into_iter().chain(self.has_probe.then_some(PROBED)) {
@@ -224,7 +223,7 @@ impl Setup {
             tropo: Tropo::new(http.clone(), place::simulator(address)),
             services,
             http,
-            address,
+            address: Some(address),
             replicas: self.replicas,
             is_restarted: false,
             broker,
@@ -317,6 +316,11 @@ impl Setup {
 }
 
 impl Broker {
+    /// A place of its own on the servers of the tests.
+    pub(super) fn shared() -> Self {
+        Self::new(Servers::Shared)
+    }
+
     fn new(servers: Servers) -> Self {
         match servers {
             Servers::Shared => {
@@ -329,6 +333,10 @@ impl Broker {
                 Self { vhost: Arc::new(vhost), database, own: Some((rabbitmq, postgres)) }
             }
         }
+    }
+
+    pub(super) fn management_url(&self) -> String {
+        format!("http://guest:guest@{}", self.vhost.management().address())
     }
 
     pub(super) fn database_url(&self) -> String {
