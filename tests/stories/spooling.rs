@@ -166,7 +166,8 @@ async fn what_a_spool_holds_that_is_wanted_no_more_is_not_forgotten() {
     let settings = std::fs::read_to_string(&config).unwrap();
     let (_, others) = settings.split_once('\n').unwrap();
     let embedded = config.with_file_name("embedded.toml");
-    let listen = ["router", "egress", "simulator"].map(|each| format!("{each}.listen = \"127.0.0.1:0\"\n")).concat();
+    let listen =
+        ["router", "egress", "simulator", "console"].map(|each| format!("{each}.listen = \"127.0.0.1:0\"\n")).concat();
     std::fs::write(&embedded, format!("{listen}{others}")).unwrap();
     let output = tropomq(ingress.home.path(), &["up", "--config", &embedded.to_string_lossy()]).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
