@@ -20,4 +20,5 @@ mod kubernetes;
 mod metrics;
 mod promtool;
 mod rules;
+mod stack;
 mod tree;
