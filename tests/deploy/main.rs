@@ -21,4 +21,5 @@ mod metrics;
 mod promtool;
 mod rules;
 mod stack;
+mod systemd;
 mod tree;

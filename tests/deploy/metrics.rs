@@ -22,6 +22,10 @@ pub(crate) const OF_RABBITMQ: [&str; 11] = [
     "rabbitmq_resident_memory_limit_bytes",
 ];
 
+/// What others tell of certificates: the blackbox exporter, the ssl exporter, and cert-manager.
+const OF_CERTIFICATES: [&str; 3] =
+    ["certmanager_certificate_expiration_timestamp_seconds", "probe_ssl_earliest_cert_expiry", "ssl_cert_not_after"];
+
 /// What Prometheus itself makes.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 
@@ -82,7 +86,7 @@ fn rules_and_dashboards_ask_for_metrics_that_there_are() {
         rules::all().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)).collect();
     let mut there: BTreeSet<String> = documented().into_keys().collect();
     there.extend(recorded);
-    there.extend(OF_RABBITMQ.into_iter().chain(OF_PROMETHEUS).map(str::to_owned));
+    there.extend(OF_RABBITMQ.into_iter().chain(OF_CERTIFICATES).chain(OF_PROMETHEUS).map(str::to_owned));
     let asked = expressions();
     assert!(120 < asked.len());
     let lost: Vec<String> = asked

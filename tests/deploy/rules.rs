@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{promtool, tree};
 
 const FOLDER: &str = "deploy/prometheus";
+
+/// The job of whoever looks at certificates.
+const CERTIFICATES: &str = "tropomq-certificates";
 
 /// All rules.
 pub(crate) fn all() -> Vec<Value> {
@@ -110,8 +113,10 @@ fn scrapes_have_the_labels_that_the_rules_ask_for() {
             jobs.collect::<Vec<_>>()
         })
         .collect();
-    assert_eq!(asked, ["rabbitmq", "tropomq"].map(str::to_owned).into());
-    assert!(asked.iter().all(|job| names.contains(&job.as_str())), "{names:?}");
+    assert_eq!(asked, ["rabbitmq", "tropomq", CERTIFICATES].map(str::to_owned).into());
+    // Nobody looks at certificates in the stack, which has none: the file says how.
+    assert!(tree::read("deploy/prometheus/prometheus.yml").contains(&format!("#   - job_name: {CERTIFICATES}\n")));
+    assert!(asked.iter().all(|job| names.contains(&job.as_str()) || job == CERTIFICATES), "{names:?}");
     let ours = jobs.iter().find(|job| job["job_name"] == "tropomq").unwrap();
     assert_eq!(ours["relabel_configs"][0]["target_label"], "service");
     // On Kubernetes.
@@ -119,6 +124,31 @@ fn scrapes_have_the_labels_that_the_rules_ask_for() {
     assert_eq!(monitor["spec"]["jobLabel"], "app.kubernetes.io/name");
     assert_eq!(monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"], "tropomq");
     assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["targetLabel"], "service");
+    // RabbitMQ is asked there as it is here: once for each node, and apart from that for its queues.
+    let monitor = tree::yaml("deploy/kubernetes/components/rabbitmq-cluster/monitoring/monitor.yaml");
+    assert_eq!(monitor["spec"]["jobLabel"], "app.kubernetes.io/name");
+    assert_eq!(monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"], "rabbitmq");
+    let [node, queues] = monitor["spec"]["podMetricsEndpoints"].as_array().unwrap().as_slice() else { panic!() };
+    let of_queues = jobs.iter().find(|job| job["job_name"] == "rabbitmq-queues").unwrap();
+    assert_eq!((&queues["path"], &queues["params"]), (&of_queues["metrics_path"], &of_queues["params"]));
+    assert_eq!(queues["relabelings"], json!([{"targetLabel": "job", "replacement": "rabbitmq-queues"}]));
+    assert!(node["relabelings"].is_null() && node["path"] == "/metrics");
+}
+
+/// The rules of all files, as a resource of Prometheus' operator.
+#[test]
+fn kubernetes_has_the_same_rules() {
+    let files = tree::files(&format!("{FOLDER}/rules"), "yml");
+    let groups: Vec<Value> =
+        files.iter().flat_map(|file| tree::yaml(file)["groups"].as_array().unwrap().clone()).collect();
+    let resource = json!({
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "tropomq"},
+        "spec": {"groups": groups},
+    });
+    let made = serde_json::to_string_pretty(&resource).unwrap();
+    tree::is_as_made("deploy/kubernetes/components/monitoring/rules.json", &format!("{made}\n"));
 }
 
 /// Every service of ours is asked, and every one whose absence is told runs in the stack.

@@ -131,10 +131,12 @@ impl Thief {
 
     /// Takes the next message of a queue away, and returns its id.
     async fn steal(&self, queue: &QueueName) -> EventId {
-        let mut subscription = self.bus.subscribe(queue, 1).await.unwrap();
+        let mut subscription = until("the thief is subscribed", async || self.bus.subscribe(queue, 1).await.ok()).await;
         let stolen = subscription.next().await.unwrap();
         let id = stolen.properties.message_id.clone().unwrap().parse().unwrap();
         stolen.settler.ack().await;
+        // It is answered behind the acknowledgement: without that, a connection that ends now may give the message back.
+        subscription.cancel().await;
         id
     }
 

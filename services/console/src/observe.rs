@@ -37,6 +37,13 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     }
 });
 
+/// Texts are going to be sent round: what may become of them is counted from 0, so that the first is an increase.
+pub(crate) fn probes() {
+    for outcome in ProbeOutcome::ALL {
+        METRICS.attempts.add(0, &[KeyValue::new("tropomq.outcome", outcome.as_str())]);
+    }
+}
+
 /// A text of the flow probe ended.
 pub(crate) fn probed(outcome: ProbeOutcome, took: Option<Duration>) {
     let outcome = [KeyValue::new("tropomq.outcome", outcome.as_str())];

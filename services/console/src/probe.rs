@@ -166,6 +166,7 @@ impl Prober {
     /// # Cancel safety
     /// What is on its way then is nobody's any more, and ends by itself.
     pub(crate) async fn run(&self, path: &dyn Path, tell: &(dyn Fn(&Flow) + Send + Sync)) {
+        observe::probes();
         let Environment { clock, chance } = &self.environment;
         let phone = |number: &Address| Phone { number: number.clone(), after: 0 };
         let mut phones: VecDeque<Phone> = self.phones.iter().map(phone).collect();

@@ -32,6 +32,9 @@ pub(crate) const OWN_SESSION: &str = "console-";
 /// The longest wait for the bus to confirm, whether one message or many.
 const CONFIRM_MAX: Duration = Duration::from_secs(5);
 
+/// The longest wait for a bus that was lost a moment ago, or is not connected yet.
+const ABSENCE_MAX: Duration = Duration::from_secs(3);
+
 /// The longest wait for all of many.
 const CONFIRM_ALL_MAX: Duration = Duration::from_secs(20);
 
@@ -91,6 +94,7 @@ impl Console {
         caller.may(Scope::Send)?;
         let message = self.prepare(caller, wanted, key).await?;
         self.note_sends(caller, &[message.head.id]).await;
+        self.until_the_bus_is_back().await;
         self.publish(&Outgoing::new(&message), NOT_CONFIRMED).await?;
         Ok(Taken { id: message.head.id })
     }
@@ -147,6 +151,7 @@ impl Console {
         let ids: Vec<EventId> = prepared.iter().flatten().map(|message| message.head.id).collect();
         if !ids.is_empty() {
             self.note_sends(caller, &ids).await;
+            self.until_the_bus_is_back().await;
         }
         let sending = prepared.into_iter().map(|message| async move {
             let message = match message {
@@ -209,6 +214,7 @@ impl Console {
         let time = self.environment.now();
         let text = Envelope::of_webhook(id, backend.clone(), session_id.clone(), time, data);
         self.put_on_record(caller, TEXTS, &json!({ "backend": backend, "way": "bus", "id": id })).await;
+        self.until_the_bus_is_back().await;
         self.publish(&Outgoing::new(&text), TEXT_NOT_CONFIRMED).await?;
         Ok(session_id)
     }
@@ -243,6 +249,11 @@ impl Console {
                 Err(Problem::unprocessable("Idempotency-Key: another message was asked for with it: take a fresh one"))
             }
         }
+    }
+
+    /// Waits over a short absence of the bus: who asks need not notice it. A longer one is told by what is published.
+    async fn until_the_bus_is_back(&self) {
+        let _ = messaging::until_it_publishes(&*self.bus, &self.environment, ABSENCE_MAX).await;
     }
 
     /// Publishes it. What is said where nobody confirms it differs: not everything can be sent twice.

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::bus::closed;
 use crate::{
     BoxFuture, Bus, BusState, DepthError, Depths, Message, Opened, PublishError, Seat, SeatError, SubscribeError,
     Subscription,
@@ -94,13 +95,7 @@ impl Amqp {
             observe::unfit(&unfit);
             PublishError::Refused
         })?;
-        match &*self.state.borrow() {
-            BusState::Ready => {}
-            BusState::Away(reason) | BusState::Blocked(reason) => {
-                return Err(PublishError::Unavailable(reason.clone()));
-            }
-            BusState::Closed => return Err(closed()),
-        }
+        self.state.borrow().takes()?;
         let (reply, answer) = oneshot::channel();
         // Never waits for a place: where many wait, who came first does not get it first, and a publisher's messages
         // would change their order.
@@ -111,10 +106,6 @@ impl Amqp {
         // The driver drops what it cannot answer for when it drops the channel that it was published on.
         answer.await.unwrap_or_else(|_| Err(PublishError::Unknown("the connection was lost".to_owned())))
     }
-}
-
-fn closed() -> PublishError {
-    PublishError::Unavailable("the bus is closed".to_owned())
 }
 
 impl Bus for Amqp {

@@ -9,10 +9,32 @@ use bytes::Bytes;
 use protocol::topology::QueueName;
 use tokio::sync::watch;
 
-use crate::{Seat, SeatError};
+use crate::{Environment, Seat, SeatError};
 
 /// A boxed future, as object-safe traits return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Waits until `bus` takes what is published. What reads connects by itself, and may be there before that.
+///
+/// # Errors
+/// [`PublishError::Unavailable`]: it does not within `patience`, or is closed.
+///
+/// # Cancel safety
+/// Safe: it changes nothing.
+pub async fn until_it_publishes(
+    bus: &dyn Bus,
+    environment: &Environment,
+    patience: Duration,
+) -> Result<(), PublishError> {
+    let mut state = bus.state();
+    tokio::select! {
+        biased;
+        // An error says that the bus is gone; its last state tells that.
+        _ = state.wait_for(|state| matches!(state, BusState::Ready | BusState::Closed)) => {}
+        () = environment.clock.sleep(patience) => {}
+    }
+    bus.state().borrow().takes()
+}
 
 /// A bus with tropomq's topology on it.
 ///
@@ -189,6 +211,25 @@ pub enum BusState {
     Blocked(String),
     /// Closed for good by [`Bus::close`].
     Closed,
+}
+
+impl BusState {
+    /// Whether what is published now is taken.
+    ///
+    /// # Errors
+    /// [`PublishError::Unavailable`] says why not.
+    pub(crate) fn takes(&self) -> Result<(), PublishError> {
+        match self {
+            Self::Ready => Ok(()),
+            Self::Away(reason) | Self::Blocked(reason) => Err(PublishError::Unavailable(reason.clone())),
+            Self::Closed => Err(closed()),
+        }
+    }
+}
+
+/// The bus is closed, for good.
+pub(crate) fn closed() -> PublishError {
+    PublishError::Unavailable("the bus is closed".to_owned())
 }
 
 /// Why a publication was not confirmed.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Bus, BusState, Delivery, DepthError, Environment, PublishError, SubscribeError, observe};
+use crate::{Bus, Delivery, DepthError, Environment, PublishError, SubscribeError, observe, until_it_publishes};
 use browse::{Browse, Next};
 pub use edit::{Data, editable};
 pub use filter::Filter;
@@ -150,8 +150,8 @@ enum DeadError {
     Subscribe(#[from] SubscribeError),
     #[error(transparent)]
     Depth(#[from] DepthError),
-    #[error("nothing can be put back now, and every letter is where it was: {0}; run it again once the bus is ready")]
-    Away(String),
+    #[error("nothing was put back, and every letter is where it was: run it again once the bus is ready")]
+    Away(#[source] PublishError),
     #[error("the connection to the bus was lost, and letters that were settled last may be there still: run it again")]
     Lost,
     #[error("letter {id} was not confirmed on its queue, and is kept: run it again")]
@@ -242,7 +242,9 @@ impl Work<'_> {
             Action::Look | Action::Rehearse | Action::Replay { .. } | Action::Drop => self.order.limit,
         };
         if matches!(self.order.action, Action::Replay { .. } | Action::Edit { .. }) {
-            self.until_it_publishes().await?;
+            let able = until_it_publishes(self.bus, self.environment, PATIENCE);
+            let able = self.stop.run_until_cancelled(able).await.ok_or(DeadError::Stopped)?;
+            able.map_err(DeadError::Away)?;
         }
         let mut browse = Browse::new(self.bus, self.environment, self.order.place.queue()).await?;
         let mut replay = Replay::new(self.bus, self.environment, self.order.place);
@@ -270,23 +272,6 @@ impl Work<'_> {
             }
         }
         browse.end().await
-    }
-
-    /// What reads letters connects by itself, and may be there before what publishes them, or without it.
-    async fn until_it_publishes(&self) -> Result<(), DeadError> {
-        let mut state = self.bus.state();
-        let waiting = state.wait_for(|state| matches!(state, BusState::Ready | BusState::Closed));
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Err(DeadError::Stopped),
-            _ = waiting => {}
-            () = self.environment.clock.sleep(PATIENCE) => {}
-        }
-        match &*self.bus.state().borrow() {
-            BusState::Ready => Ok(()),
-            BusState::Away(reason) | BusState::Blocked(reason) => Err(DeadError::Away(reason.clone())),
-            BusState::Closed => Err(DeadError::Away("it is closed".to_owned())),
-        }
     }
 
     async fn one(

@@ -23,7 +23,9 @@ pub mod spool;
 pub mod trace;
 mod turns;
 
-pub use bus::{BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Depths, Destination, Message, Properties};
+pub use bus::{
+    BoxFuture, Bus, BusState, Delivery, Depth, DepthError, Depths, Destination, Message, Properties, until_it_publishes,
+};
 pub use bus::{PublishError, Settler, SubscribeError, Subscription};
 pub use consume::{Consumer, ConsumerState, consume, witness};
 pub use environment::{Chance, Clock, Environment};

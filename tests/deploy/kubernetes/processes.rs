@@ -74,6 +74,15 @@ impl Prepared {
             mounts.push(path);
         }
         let mut environment = Effective::of(rendering, container)?.environment;
+        for (name, words) in from_secrets(rendering, container)? {
+            for value in environment.values_mut() {
+                *value = value.replace(&format!("$({name})"), &words);
+            }
+            environment.insert(name, words);
+        }
+        if let Some((name, _)) = environment.iter().find(|(_, value)| value.contains("$(")) {
+            return Err(format!("{name} names a variable that is not there"));
+        }
         for value in environment.values_mut() {
             if mounts.iter().any(|mount| value.starts_with(mount)) {
                 *value = below(root.path(), value).to_str().unwrap().to_owned();
@@ -148,14 +157,32 @@ fn secret_of(rendering: &Rendering, name: &str) -> Result<BTreeMap<String, Strin
     }
     // All properties of what is in the store: a token and a webhook secret for each backend.
     if each(secret.at("/spec/dataFrom")).next().is_some() {
-        let map = rendering.find("ConfigMap", "tropomq-config").unwrap();
-        for (backend, _) in backends(map.text("/data/tropomq.toml")) {
+        let map = |name: &str| rendering.find("ConfigMap", name).unwrap();
+        let of_file = backends(map("tropomq-config").text("/data/tropomq.toml"));
+        let variables = map("tropomq-environment").at("/data").as_object().into_iter().flatten();
+        let of_environment =
+            variables.filter_map(|(name, _)| name.strip_prefix("TROPOMQ__BACKENDS__")?.split("__").next());
+        let of_environment = of_environment.map(|name| name.to_lowercase().replace('_', "-"));
+        for backend in of_file.into_iter().map(|(name, _)| name).chain(of_environment) {
             for key in ["messaging-token", "webhook-secret"] {
                 data.insert(format!("{backend}.{key}"), stand_in(key).unwrap());
             }
         }
     }
     Ok(data)
+}
+
+/// The variables that a container gets from secrets.
+fn from_secrets(rendering: &Rendering, container: &Value) -> Result<BTreeMap<String, String>, String> {
+    let mut variables = BTreeMap::new();
+    for variable in each(&container["env"]) {
+        let from = &variable["valueFrom"]["secretKeyRef"];
+        if let (Some(name), Some(key)) = (from["name"].as_str(), from["key"].as_str()) {
+            let words = secret_of(rendering, name)?.remove(key).ok_or_else(|| format!("secret {name} has no {key}"))?;
+            variables.insert(variable["name"].as_str().unwrap().to_owned(), words);
+        }
+    }
+    Ok(variables)
 }
 
 fn decoded(base64: &str) -> String {
@@ -251,6 +278,13 @@ fn every_variable_is_a_key_that_the_configuration_has() {
         ("ConfigMap tropomq-config", "/data/tropomq.toml", "[backend.a]\nnumber = \"1\"".into(), "backend"),
         ("Deployment console", "/spec/template/spec/volumes/2/secret/items/0/key", "bus-ulr".into(), "bus-ulr"),
         ("Deployment router", "/spec/template/spec/volumes/2/secret/secretName", "secrets".into(), "no secret secrets"),
+        (
+            "Deployment simulator",
+            &*format!("{container}/env/5/valueFrom/secretKeyRef/key"),
+            "secret".into(),
+            "no secret",
+        ),
+        ("Deployment simulator", &*format!("{container}/env/6/value"), "http://ingress/$(SECRET)".into(), "not there"),
     ] {
         assert_found(checked, &rendering, (manifest, pointer, value), words);
     }

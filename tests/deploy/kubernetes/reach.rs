@@ -23,12 +23,13 @@ simulator: ingress 8080
 /// The same with a cluster of RabbitMQ, and a database elsewhere.
 const PRODUCTION: &str = "
 console: console 9090, egress 9090, ingress 9090, journal 9090, rabbitmq 5671, rabbitmq 5672, rabbitmq 15671, \
-         rabbitmq 15672, router 9090
-egress: rabbitmq 5671, rabbitmq 5672
+         rabbitmq 15672, router 9090, simulator 8089, simulator 9090
+egress: rabbitmq 5671, rabbitmq 5672, simulator 8089
 ingress: egress 8081, rabbitmq 5671, rabbitmq 5672
 journal: rabbitmq 5671, rabbitmq 5672
 rabbitmq: rabbitmq 4369, rabbitmq 25672, rabbitmq 35672
 router: rabbitmq 5671, rabbitmq 5672
+simulator: ingress 8080
 ";
 
 /// Pods with the same labels, and the ports on which they listen.

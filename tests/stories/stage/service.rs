@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{Metrics, client, until};
@@ -76,6 +77,16 @@ impl Service {
             let ended = self.child.as_mut().expect("a process").try_wait().unwrap();
             assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
             http.get(&url).send().await.ok()?.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until its bus is there: some are ready without it.
+    pub(crate) async fn connected(&self) {
+        let (http, url) = (client(), format!("{}/readyz", self.admin_url()));
+        until(&format!("the bus of {} is there", self.name), async || {
+            let report: Value = http.get(&url).send().await.ok()?.json().await.ok()?;
+            report["components"]["bus"]["reason"].is_null().then_some(())
         })
         .await;
     }

@@ -234,6 +234,7 @@ impl Setup {
         };
         for service in &mut stage.services {
             service.ready().await;
+            service.connected().await;
         }
         stage
     }

@@ -82,6 +82,8 @@ pub struct Stuck {
 }
 
 impl ProbeOutcome {
+    pub(crate) const ALL: [Self; 4] = [Self::Ok, Self::Late, Self::Lost, Self::Refused];
+
     /// Its word in metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

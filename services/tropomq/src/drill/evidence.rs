@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use messaging::{Bus, BusState, BusUrl, Opened};
+use anyhow::Context;
+use messaging::{Bus, BusUrl, Environment, Opened};
 use protocol::topology::{Lane, QueueName, Topology};
 use protocol::{BackendName, Envelope, EventId, Kind, SessionId};
 use store::{Ledger, Outcome};
@@ -82,11 +82,7 @@ pub(super) async fn on_bus(url: &str) -> anyhow::Result<HashMap<SessionId, End>>
 }
 
 async fn read(bus: &Arc<dyn Bus>, lane: QueueName) -> anyhow::Result<HashMap<SessionId, End>> {
-    let mut state = bus.state();
-    let ready = tokio::time::timeout(BUS_TIMEOUT, state.wait_for(|state| *state == BusState::Ready)).await;
-    if ready.is_err() {
-        bail!("the bus is not there after {BUS_TIMEOUT:?}: {:?}", *bus.state().borrow());
-    }
+    messaging::until_it_publishes(&**bus, &Environment::system(), BUS_TIMEOUT).await?;
     let mut ends = HashMap::new();
     let waiting: EndOf = |_| Some(End::Waiting);
     let work = QueueName::texts().chain([lane]).map(|queue| (queue, waiting));

@@ -1,7 +1,7 @@
 //! A thread that owns a connection, and its group commit. What fails in a group leaves nothing behind there.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -206,9 +206,12 @@ fn open(path: &Path, role: Role, older: Older) -> Result<Connection, OpenError> 
         return Ok(connection);
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // For its owner alone: the ledger tells who talked with whom, by their sessions.
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(LedgerError::unavailable)?;
     }
+    // For its owner alone: it tells who wrote what to whom. The folder may have been there, and be open to others.
+    // SQLite's further files get the mode of the first.
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600).open(path).map_err(LedgerError::unavailable)?;
     let mut connection = Connection::open(path).map_err(judge)?;
     prepare(&connection)?;
     schema::migrate(&mut connection)?;

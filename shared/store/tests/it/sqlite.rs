@@ -1,8 +1,10 @@
 //! What only a file can suffer.
 
 use std::env;
+use std::fs::Permissions;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
 use protocol::EventId;
@@ -127,4 +129,18 @@ async fn a_newer_schema_and_a_file_of_something_else_are_told_apart() {
 
 fn connection(place: &Place) -> Connection {
     Connection::open(place.url().strip_prefix("sqlite:").unwrap()).unwrap()
+}
+
+/// It holds what people wrote, and their numbers.
+#[tokio::test]
+async fn the_files_are_for_their_owner_alone_whoever_may_see_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path().join("ledger.db");
+    let ledger = open(&format!("sqlite:{}", file.display())).await.unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap()).collect();
+    names.sort_by_key(std::fs::DirEntry::file_name);
+    let modes = names.iter().map(|entry| entry.metadata().unwrap().mode() & 0o777);
+    assert_eq!(modes.collect::<Vec<_>>(), [0o600; 3], "{names:?}");
+    drop(ledger);
 }
