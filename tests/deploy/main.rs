@@ -20,5 +20,6 @@ mod kubernetes;
 mod metrics;
 mod promtool;
 mod rules;
+mod stack;
 mod systemd;
 mod tree;
