@@ -183,9 +183,6 @@ impl Settings {
         }
         router::check(&self.router).map_err(|error| ConfigError::of_key("router", error.to_string()))?;
         self.console.check().map_err(|error| ConfigError::of_key(format!("console.{}", error.key), error.told))?;
-        if let Err(SimulatorError::Application { name, source }) = Simulator::check(&self.simulator) {
-            return Err(ConfigError::of_key(format!("simulator.applications.{name}"), source.to_string()));
-        }
         let own_numbers = self.own_numbers();
         if let Some((key, _)) = self.router.recipients().find(|(_, recipient)| own_numbers.contains(recipient)) {
             return Err(ConfigError::of_key(key, "has the number of a backend: nobody reads what is sent there"));
@@ -251,16 +248,8 @@ impl Settings {
         if let Err(error) = store::check_url(self.store.url.expose_secret()) {
             return Err(ConfigError::of_key("store.url", error.to_string()));
         }
-        for (name, application) in &self.simulator.applications {
-            let key = |key: &str| format!("simulator.applications.{name}.{key}");
-            let urls = [Some(&application.messaging_url), application.voice_url.as_ref()];
-            if let Some((name, _)) = ["messaging_url", "voice_url"]
-                .into_iter()
-                .zip(urls)
-                .find(|(_, url)| url.is_some_and(|url| !is_http(url)))
-            {
-                return Err(ConfigError::of_key(key(name), "must be an http or https address"));
-            }
+        if let Err(SimulatorError::Application { name, source }) = Simulator::check(&self.simulator) {
+            return Err(ConfigError::of_key(format!("simulator.applications.{name}"), source.to_string()));
         }
         if let Some(account) = &self.simulator.provisioning
             && account.password.expose_secret().is_empty()

@@ -25,7 +25,8 @@ const SIMULATOR: u16 = 8089;
 
 /// All that is another on this machine, in every container: the variable or key, and what in its value. A new one is put here
 /// once it is plain what takes its place.
-const TRANSLATED: [(&str, &str); 22] = [
+const TRANSLATED: [(&str, &str); 23] = [
+    ("TROPOMQ_CONFIG", "/etc/tropomq/tropomq.toml"),
     ("TROPOMQ__BUS__MANAGEMENT", "rabbitmq:15672"),
     ("TROPOMQ__BUS__URL", "rabbitmq:5672"),
     ("TROPOMQ__SIMULATOR__APPLICATIONS__PROBE__MESSAGING_URL", "ingress:8080"),

@@ -81,7 +81,7 @@ fn what_is_wrong_is_named_with_how_to_mend_it() {
     check_refused("[store]\nurl = \"postgress://x/y\"", "store.url", "postgres");
     check_refused("[egress]\nlisten = \"127.0.0.1:8080\"", "egress.listen", "ingress.listen");
     let application = "[simulator.applications.a]\nmessaging_token = \"t\"\nmessaging_url = \"ftp://x/\"";
-    check_refused(application, "simulator.applications.a.messaging_url", "http");
+    check_refused(application, "simulator.applications.a", "messaging_url and voice_url must be http");
     let account = "[simulator.provisioning]\nname = \"me\"\npassword = \"\"";
     check_refused(account, "simulator.provisioning.password", "leave out");
     check_refused("[egress.retry]\nfirst = \"0s\"", "egress.retry.first", "10ms");
