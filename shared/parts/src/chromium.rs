@@ -192,13 +192,15 @@ impl Tab<'_> {
         Ok(answer.pointer_mut("/result/value").map(Value::take).unwrap_or_default())
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until the page is loaded and an expression is true in it. So its modules have run, and what is pressed next is
+    /// theirs to handle.
     ///
     /// # Errors
     /// When it does not become so in time; the error has the text of the page.
     pub fn wait_for(&mut self, expression: &str, deadline: Duration) -> Result<(), PartError> {
         let mut failed = None;
-        let holds = crate::holds_within(deadline, || match self.evaluate(expression) {
+        let loaded = format!("document.readyState === 'complete' && ({expression})");
+        let holds = crate::holds_within(deadline, || match self.evaluate(&loaded) {
             Ok(value) => value == true,
             // A page that is being loaded has no expressions for a moment.
             Err(PartError::Refused { .. }) => false,
