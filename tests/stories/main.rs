@@ -36,6 +36,7 @@ macro_rules! on_both_buses {
 
 mod amqp;
 mod balance;
+mod benchmark;
 mod call_backs;
 mod capture;
 mod collector;

@@ -74,8 +74,17 @@ impl Debugger {
         Self { ring: Mutex::default(), bell: Notify::new(), lines_max }
     }
 
-    /// Writes a line.
-    pub(crate) fn log(&self, session_id: Option<&SessionId>, mut text: String) {
+    /// Whether lines are kept at all. Whoever takes trouble over one may ask first.
+    pub(crate) fn keeps_lines(&self) -> bool {
+        0 < self.lines_max
+    }
+
+    /// Writes a line; not even its words where none is kept.
+    pub(crate) fn log(&self, session_id: Option<&SessionId>, words: impl fmt::Display) {
+        if !self.keeps_lines() {
+            return;
+        }
+        let mut text = words.to_string();
         if LINE_BYTES_MAX < text.len() {
             let rest = text.len() - LINE_BYTES_MAX;
             text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));

@@ -248,6 +248,17 @@ impl Simulator {
         messages.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
+    /// Has `ear` called with each message as a phone receives it, by the task of the session that sent it: it must not
+    /// block. The first ear stays the only one.
+    pub fn hear(&self, ear: impl Fn(&PhoneMessage) + Send + Sync + 'static) {
+        self.phones.hear(Box::new(ear));
+    }
+
+    /// How many sessions are under way.
+    pub fn active(&self) -> usize {
+        self.counters.engines_active.load(Ordering::Relaxed)
+    }
+
     /// The debugger's lines after a number, of one session or of all, at most `limit`.
     pub fn lines(&self, session: Option<&SessionId>, after: u64, limit: usize) -> Vec<Arc<Line>> {
         self.debugger.lines(session, after, limit)

@@ -6,7 +6,7 @@ mod saved;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use protocol::{Address, SessionId};
 use serde::Serialize;
@@ -54,7 +54,11 @@ pub(crate) struct Phones {
     bells: Vec<Notify>,
     messages_max: usize,
     changes: Changes,
+    ear: OnceLock<Box<Ear>>,
 }
+
+/// Hears of each message as its phone receives it.
+pub(crate) type Ear = dyn Fn(&PhoneMessage) + Send + Sync;
 
 #[derive(Default)]
 struct Shelf {
@@ -97,7 +101,12 @@ impl Phones {
     /// None yet. What becomes of them is told to `changes`.
     pub(crate) fn new(messages_max: usize, changes: Changes) -> Self {
         let bells = (0..BELLS).map(|_| Notify::new()).collect();
-        Self { shelf: Mutex::default(), bells, messages_max, changes }
+        Self { shelf: Mutex::default(), bells, messages_max, changes, ear: OnceLock::new() }
+    }
+
+    /// Has someone hear of each message that a phone receives from now on; who hears already stays the only one.
+    pub(crate) fn hear(&self, ear: Box<Ear>) {
+        let _ = self.ear.set(ear);
     }
 
     /// A number is a phone from now on. That of one that is on already is a use, and no change to keep.
@@ -147,6 +156,7 @@ impl Phones {
         shelf.last_index += 1;
         let index = shelf.last_index;
         let message = Arc::new(PhoneMessage::new(index, direction, delivery));
+        let heard = (direction == Direction::Received && self.ear.get().is_some()).then(|| Arc::clone(&message));
         let order = shelf.order(direction);
         order.bytes += message.bytes();
         order.messages.push_back((index, phone.clone()));
@@ -157,6 +167,9 @@ impl Phones {
         shelf.shrink(direction, self.messages_max);
         drop(shelf);
         self.changes.made();
+        if let Some((ear, message)) = self.ear.get().zip(heard) {
+            ear(&message);
+        }
         if let Some(bell) = self.bell(&phone) {
             bell.notify_waiters();
         }

@@ -13,6 +13,7 @@ mod strict;
 mod told;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -345,8 +346,8 @@ impl Run {
 
     /// A text is lost: the log says so even where the application hides all else, as it quotes nothing.
     fn lose(&self, error: OpeningError) {
-        let line = wording::ours(format_args!("A text that nothing asked for is lost: {error}"));
-        self.simulator.debugger.log(Some(&self.id), line);
+        let line = format_args!("A text that nothing asked for is lost: {error}");
+        self.simulator.debugger.log(Some(&self.id), wording::ours(line));
     }
 
     /// Somebody is on the line. The text that the session began with answers its first question.
@@ -356,7 +357,7 @@ impl Run {
     }
 
     /// Writes a line of the debugger.
-    fn log(&self, line: String) {
+    fn log(&self, line: impl Display) {
         if !self.is_silent {
             self.simulator.debugger.log(Some(&self.id), line);
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::balance::Balance;
+use crate::bench::{Bench, Ceiling};
 use crate::completion::Completion;
 use crate::consent::Consent;
 use crate::dead::Dead;
@@ -61,6 +62,17 @@ pub(crate) enum Command {
     /// was lost or given up, no reply was said twice, every fault was recovered from, and everything came to rest; else
     /// with 1.
     Drill(Drill),
+    /// Measure how fast conversations are, what they cost, and how far that is from what this machine can do
+    ///
+    /// Everything runs on this machine, apart from all else: the services as processes of this executable, a simulated
+    /// Tropo as the load, and a RabbitMQ and a PostgreSQL from Debian's packages; then the same in one process on the
+    /// embedded bus. In the same run it measures a program that takes a conversation over the same hops with the same
+    /// guarantees and does nothing else: the ratio to that says more than a figure of one machine. Takes some three minutes.
+    /// Ends with 1 if a text was lost or answered twice.
+    Bench(Bench),
+    /// The program that `bench` compares to
+    #[command(hide = true)]
+    Ceiling(Ceiling),
     /// Send a message, or a file of them
     ///
     /// Prints the id of the message once the bus keeps it. With a file, --key makes a second run safe: what the first one

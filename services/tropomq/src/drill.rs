@@ -21,13 +21,15 @@ use chassis::shutdown;
 use chassis::tasks::Tasks;
 use chassis::{files, telemetry};
 use messaging::Environment;
+use parts::RabbitMq;
 
 use crate::output::{print, say};
+use crate::rig::{Servers, blocking};
 use crate::settings::Settings;
 use plan::Shape;
 use report::Report;
 use run::Run;
-use stage::{Servers, Stage, blocking};
+use stage::{Stage, VHOST};
 
 /// How long the drill's own tasks may take to end.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -146,7 +148,9 @@ impl Drill {
         let servers = match shape {
             Shape::Services => {
                 say("Starting a RabbitMQ and a PostgreSQL …");
-                Some(blocking(Servers::start)?)
+                let servers = blocking(|| Servers::start(RabbitMq::start))?;
+                servers.broker.add_vhost(VHOST)?;
+                Some(servers)
             }
             Shape::OneProcess => None,
         };

@@ -2,6 +2,7 @@
 
 mod backends;
 mod balance;
+mod bench;
 mod check;
 mod client;
 mod command;
@@ -20,6 +21,7 @@ mod output;
 mod password;
 mod phones;
 mod probe;
+mod rig;
 mod send;
 mod settings;
 mod stack;
@@ -31,9 +33,14 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use command::{Command, CommandLine};
 use stack::Services;
+
+/// A tenth less of the processor for a conversation than with the allocator of glibc (docs/benchmark.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,6 +57,8 @@ async fn main() -> ExitCode {
         Command::Up => stack::up(config).await,
         Command::Demo(demo) => demo.run().await,
         Command::Drill(drill) => drill.run().await,
+        Command::Bench(bench) => bench.run().await,
+        Command::Ceiling(ceiling) => ceiling.run(config).await,
         Command::Send(send) => send.run(config).await,
         Command::Status(status) => status.run(config).await,
         Command::Log(log) => log.run(config).await,

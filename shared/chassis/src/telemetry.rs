@@ -35,7 +35,7 @@ mod settings;
 mod traces;
 mod vitals;
 
-use correlation::{Conversations, Correlated};
+use correlation::{Conversations, Correlated, Events};
 pub use levels::{LogLevels, LogLevelsError};
 use lines::Lines;
 pub use metrics::Metrics;
@@ -155,11 +155,11 @@ where
     let lines = match format {
         LogFormat::Text => {
             let lines = lines.with_ansi(false);
-            lines.map_event_format(|text| Correlated { format: text, as_what: format }).boxed()
+            Events(lines.map_event_format(|text| Correlated { format: text, as_what: format })).boxed()
         }
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true).with_span_list(false);
-            lines.map_event_format(|json| Correlated { format: json, as_what: format }).boxed()
+            let lines = lines.json().flatten_event(true).with_span_list(false).with_current_span(false);
+            Events(lines.map_event_format(|json| Correlated { format: json, as_what: format })).boxed()
         }
     };
     let spans = traces.map(|traces| {
@@ -170,7 +170,9 @@ where
     });
     // Whatever is asked for: at trace it writes every frame, and with them passwords and what people said.
     let decent =
-        filter::filter_fn(|metadata| !(metadata.target().starts_with("lapin") && *metadata.level() == Level::TRACE));
+        filter::filter_fn(|metadata| !(metadata.target().starts_with("lapin") && *metadata.level() == Level::TRACE))
+            // Without a hint, no level of any callsite could be skipped at once.
+            .with_max_level_hint(Level::TRACE);
     let telling = || filter::filter_fn(correlation::tells).with_max_level_hint(Level::INFO);
     let lines = lines.with_filter(log.or(telling()).and(decent));
     registry().with(lines).with(Conversations.with_filter(telling())).with(spans)

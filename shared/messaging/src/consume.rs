@@ -307,7 +307,7 @@ fn process_span(system: &'static str, delivery: &Delivery) -> Span {
     let routing_key = properties.headers.get(ROUTING_KEY).unwrap_or(routing_key);
     let span = info_span!(
         "process",
-        otel.name = format!("process {queue}"),
+        otel.name = format_args!("process {queue}"),
         otel.kind = "consumer",
         messaging.system = system,
         messaging.operation.name = "process",

@@ -81,17 +81,25 @@ impl Settled {
 }
 
 /// A publication ended, well or not. `destination` is of low cardinality: a kind, never a backend or an id.
-pub(crate) fn published(system: &'static str, destination: &str, took: Duration, result: &Result<(), PublishError>) {
-    let mut labels = vec![
+pub(crate) fn published(
+    system: &'static str,
+    destination: &'static str,
+    took: Duration,
+    result: &Result<(), PublishError>,
+) {
+    let [system, operation, destination] = [
         KeyValue::new("messaging.system", system),
         KeyValue::new("messaging.operation.name", "send"),
-        KeyValue::new("messaging.destination.name", destination.to_owned()),
+        KeyValue::new("messaging.destination.name", destination),
     ];
-    if let Err(error) = result {
-        labels.push(KeyValue::new("error.type", error_type(error)));
+    let record = |labels: &[KeyValue]| {
+        METRICS.operation.record(took.as_secs_f64(), labels);
+        METRICS.sent.add(1, labels);
+    };
+    match result {
+        Ok(()) => record(&[system, operation, destination]),
+        Err(error) => record(&[system, operation, destination, KeyValue::new("error.type", error_type(error))]),
     }
-    METRICS.operation.record(took.as_secs_f64(), &labels);
-    METRICS.sent.add(1, &labels);
 }
 
 /// The word for why a publication failed.

@@ -38,12 +38,12 @@ impl Publisher {
         let kind = outgoing.head.event_type.kind.as_str();
         let span = info_span!(
             "send",
-            otel.name = format!("send tropomq:{kind}"),
+            otel.name = format_args!("send tropomq:{kind}"),
             otel.kind = "producer",
             messaging.system = self.bus.system(),
             messaging.operation.name = "send",
             messaging.operation.type = "send",
-            messaging.destination.name = format!("tropomq:{kind}"),
+            messaging.destination.name = format_args!("tropomq:{kind}"),
             messaging.rabbitmq.destination.routing_key = outgoing.routing_key,
             messaging.message.id = %outgoing.head.id,
             messaging.message.conversation_id = outgoing.head.correlation_id.as_ref().map(tracing::field::display),

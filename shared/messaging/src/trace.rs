@@ -15,8 +15,12 @@ use crate::headers::{TRACEPARENT, TRACESTATE};
 /// The context of the current span, to travel with what it causes.
 #[must_use]
 pub fn current() -> Option<TraceContext> {
+    let context = Span::current().context();
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
     let mut carrier = HashMap::new();
-    global::get_text_map_propagator(|propagator| propagator.inject_context(&Span::current().context(), &mut carrier));
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut carrier));
     TraceContext::from_headers(carrier.get(TRACEPARENT)?, carrier.get(TRACESTATE).map(String::as_str))
 }
 

@@ -10,6 +10,7 @@ mod ports;
 mod postgres;
 mod proxy;
 mod rabbitmq;
+mod usage;
 mod wait;
 mod watchdog;
 
@@ -19,5 +20,6 @@ pub use ports::{free_port, own_address, unique_name};
 pub use postgres::{Database, Postgres};
 pub use proxy::Proxy;
 pub use rabbitmq::{Management, RabbitMq};
+pub use usage::Usage;
 pub use wait::holds_within;
 pub use watchdog::Watchdog;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::usage::Usage;
 use crate::watchdog::Watchdog;
 
 /// How much of a server's own output an error quotes, in bytes.
@@ -157,6 +158,12 @@ impl Part {
         self.child.as_ref().map(Child::id)
     }
 
+    /// What its processes use; nothing where none runs.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.pid().map(Usage::of_tree).unwrap_or_default()
+    }
+
     /// Whether its process is there. One that has ended by itself is not.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
@@ -282,7 +289,7 @@ fn signal(name: &str, pids: &[u32]) -> Result<(), PartError> {
 }
 
 /// The processes whose parent is `pid`. A server's processes need not be in its group: PostgreSQL's are not.
-fn children(pid: u32) -> Vec<u32> {
+pub(crate) fn children(pid: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

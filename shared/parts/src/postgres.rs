@@ -13,6 +13,7 @@ pub use database::Database;
 
 use crate::part::{self, Part, PartError};
 use crate::ports;
+use crate::usage::Usage;
 
 /// Where Debian installs each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -136,6 +137,12 @@ impl Postgres {
         let lock_file = self.part.folder().join("data/postmaster.pid");
         let pid = self.part.pid();
         self.part.wait_ready(START_MAX, || is_ready(&lock_file, pid))
+    }
+
+    /// What its processes use.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.part.usage()
     }
 
     /// The URL of its first database, as a user who may do everything.

@@ -328,10 +328,12 @@ impl Run {
         }
         let bot_key = &self.application.bot_key;
         let spoken = delivery.subject.as_ref().unwrap_or(&delivery.text).as_str();
-        let speak = Speak { from: us, to: them, network, bot_key, text: instead.unwrap_or(spoken) };
-        // Whoever has the text finds these lines written.
-        for line in self.gateway.speak(&speak) {
-            self.log(line);
+        if self.simulator.debugger.keeps_lines() {
+            let speak = Speak { from: us, to: them, network, bot_key, text: instead.unwrap_or(spoken) };
+            // Whoever has the text finds these lines written.
+            for line in self.gateway.speak(&speak) {
+                self.log(line);
+            }
         }
         let counted = delivery.counted();
         if let Some((encoding, parts)) = counted.filter(|(_, parts)| 1 < *parts) {

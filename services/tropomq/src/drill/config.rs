@@ -1,6 +1,6 @@
 //! What the processes of a drill are configured with: as in earnest, but with waits short enough for a drill.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::tropo::NUMBER;
+use crate::rig::Places;
 
 /// The one backend.
 pub(super) const BACKEND: &str = "drill";
@@ -33,51 +34,6 @@ pub(super) const SILENCE_MAX: Duration = Duration::from_secs(
         + RESULT_TIMEOUT.as_secs()
         + 2 * SWEEP_INTERVAL.as_secs(),
 );
-
-/// The addresses of a drill, all of the loopback network's address that it has to itself, so that they stay free while
-/// a process is away. The ports are below those that the kernel hands out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Places(Ipv4Addr);
-
-impl Places {
-    pub(super) fn new() -> Self {
-        Self(parts::own_address())
-    }
-
-    fn at(self, port: u16) -> SocketAddr {
-        (self.0, port).into()
-    }
-
-    pub(super) fn ingress(self) -> SocketAddr {
-        self.at(31_501)
-    }
-
-    pub(super) fn egress(self) -> SocketAddr {
-        self.at(31_502)
-    }
-
-    pub(super) fn simulator(self) -> SocketAddr {
-        self.at(31_503)
-    }
-
-    pub(super) fn router(self) -> SocketAddr {
-        self.at(31_504)
-    }
-
-    pub(super) fn console(self) -> SocketAddr {
-        self.at(31_505)
-    }
-
-    /// The admin listener of a process.
-    pub(super) fn admin(self, ordinal: u16) -> SocketAddr {
-        self.at(31_510 + ordinal)
-    }
-
-    /// Where a link begins.
-    pub(super) fn link(self, ordinal: u16) -> SocketAddr {
-        self.at(31_550 + ordinal)
-    }
-}
 
 /// What the configuration of every process of a drill has in common.
 #[derive(Clone, Debug)]

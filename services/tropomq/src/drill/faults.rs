@@ -5,7 +5,8 @@ use parts::Proxy;
 use protocol::topology::QueueName;
 
 use super::plan::{Act, Harm, Target, Wire};
-use super::stage::{Stage, VHOST, blocking};
+use super::stage::{STOP_MAX, Stage, VHOST};
+use crate::rig::blocking;
 
 impl Stage {
     /// Brings a fault about. What needs no lifting is over when this returns.
@@ -17,7 +18,7 @@ impl Stage {
             Act::Kill(target) => self.kill_and_cut(target)?,
             Act::BrokerAway => self.kill_and_cut(Target::Broker)?,
             Act::Pause(Target::Service(name)) => {
-                let part = self.service(name)?;
+                let part = self.service(name)?.part();
                 blocking(|| part.pause())?;
             }
             Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.pause()?))?,
@@ -41,7 +42,7 @@ impl Stage {
             Act::Kill(target) => self.start_and_heal(target)?,
             Act::BrokerAway => self.start_and_heal(Target::Broker)?,
             Act::Pause(Target::Service(name)) => {
-                let part = self.service(name)?;
+                let part = self.service(name)?.part();
                 blocking(|| part.resume())?;
             }
             Act::Pause(Target::Broker) => blocking(|| anyhow::Ok(self.servers()?.broker.resume()?))?,
@@ -56,7 +57,7 @@ impl Stage {
                         QueueName::texts().try_for_each(|queue| broker.management().purge(VHOST, queue.as_str()))?,
                     )
                 })?;
-                self.start_service("router")?;
+                self.service("router")?.start()?;
             }
             Act::CloseConnections | Act::RollingRestart => {}
         }
@@ -92,7 +93,7 @@ impl Stage {
     fn kill(&mut self, target: Target) -> anyhow::Result<()> {
         let killed = match target {
             Target::Service(name) => {
-                let part = self.service(name)?;
+                let part = self.service(name)?.part();
                 blocking(|| part.kill())
             }
             Target::Broker => {
@@ -109,7 +110,7 @@ impl Stage {
 
     fn start_again(&mut self, target: Target) -> anyhow::Result<()> {
         match target {
-            Target::Service(name) => self.start_service(name),
+            Target::Service(name) => self.service(name)?.start(),
             Target::Broker => {
                 let broker = &mut self.servers()?.broker;
                 blocking(|| broker.restart()).context("start RabbitMQ again")
@@ -124,8 +125,8 @@ impl Stage {
     /// One after the other, the next when all are ready again.
     async fn restart_all(&mut self) -> anyhow::Result<()> {
         for name in self.product() {
-            self.stop_service(name)?;
-            self.start_service(name)?;
+            self.service(name)?.stop(STOP_MAX)?;
+            self.service(name)?.start()?;
             self.wait_ready().await.with_context(|| format!("restart {name}"))?;
         }
         Ok(())

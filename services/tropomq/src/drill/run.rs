@@ -14,10 +14,11 @@ use super::account::{Fate, Tally, Text};
 use super::load::{Load, Sent};
 use super::plan::{Act, Shape, Step, Target};
 use super::report::{Recovery, Report};
-use super::stage::{Stage, VHOST, blocking};
+use super::stage::{STOP_MAX, Stage, VHOST};
 use super::tropo::Texted;
 use super::{Drill, evidence};
 use crate::output::say;
+use crate::rig::blocking;
 
 /// How long everything may take to be ready at the beginning.
 const START_MAX: Duration = Duration::from_secs(90);
@@ -106,7 +107,7 @@ impl<'a> Run<'a> {
         let settled = self.settle().await?;
         for name in self.stage.product() {
             // It is killed then, and the account is as good.
-            if let Err(error) = self.stage.stop_service(name) {
+            if let Err(error) = self.stage.service(name)?.stop(STOP_MAX) {
                 self.tell(&format!("{error:#}"));
             }
         }

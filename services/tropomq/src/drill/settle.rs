@@ -13,8 +13,9 @@ use super::evidence;
 use super::load::Sent;
 use super::plan::Shape;
 use super::run::Run;
-use super::stage::{VHOST, blocking};
+use super::stage::VHOST;
 use super::tropo::Texted;
+use crate::rig::blocking;
 
 /// How long nothing may change where every text has its reply or its end on record: a reply too many would have come.
 const QUIET: Duration = Duration::from_secs(5);

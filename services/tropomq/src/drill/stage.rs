@@ -2,39 +2,21 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use parts::{Part, PartError, Postgres, Proxy, RabbitMq};
-use reqwest::StatusCode;
+use parts::Proxy;
 
-use super::config::{Common, Places};
+use super::config::Common;
 use super::plan::{Shape, Wire};
 use super::tropo::Tropo;
+use crate::rig::{Places, Servers, Service};
 
 /// The virtual host of a drill.
 pub(super) const VHOST: &str = "drill";
 
 /// How long a service may take to stop when it is asked to.
-const STOP_MAX: Duration = Duration::from_secs(30);
-
-/// The longest wait for a service to say whether it is ready, or what it counts.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
-
-/// A process of the product.
-#[derive(Debug)]
-pub(super) struct Service {
-    part: Part,
-    admin: SocketAddr,
-}
-
-/// The servers that the services need, where they need any.
-#[derive(Debug)]
-pub(super) struct Servers {
-    pub(super) broker: RabbitMq,
-    pub(super) database: Postgres,
-}
+pub(super) const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// The ways between the parts, by what they are between: each can be cut, held or reset.
 #[derive(Debug)]
@@ -60,28 +42,6 @@ pub(super) struct Stage {
     pub(super) store: String,
     http: reqwest::Client,
     folder: PathBuf,
-}
-
-/// Runs what blocks, on a thread that may.
-pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
-}
-
-impl Servers {
-    /// Starts both at once; takes 5 to 30 s.
-    ///
-    /// # Errors
-    /// [`PartError::Missing`] names what to install.
-    pub(super) fn start() -> Result<Self, PartError> {
-        let (broker, database) = std::thread::scope(|scope| {
-            let broker = scope.spawn(RabbitMq::start);
-            let database = Postgres::start();
-            (broker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), database)
-        });
-        let (broker, database) = (broker?, database?);
-        broker.add_vhost(VHOST)?;
-        Ok(Self { broker, database })
-    }
 }
 
 impl Stage {
@@ -122,9 +82,9 @@ impl Stage {
         };
         for (ordinal, name) in (0..).zip(names(shape)) {
             common.write(folder, name, ordinal)?;
-            let part = blocking(|| Part::in_folder(name, folder.to_owned()))?;
-            stage.services.push(Service { part, admin: places.admin(ordinal) });
-            stage.start_service(name)?;
+            let mut service = Service::new(name, folder, places.admin(ordinal))?;
+            service.start()?;
+            stage.services.push(service);
         }
         Ok(stage)
     }
@@ -146,64 +106,37 @@ impl Stage {
     }
 
     /// A process, by its subcommand.
-    pub(super) fn service(&mut self, name: &str) -> anyhow::Result<&mut Part> {
-        let found = self.services.iter_mut().find(|service| service.part.name() == name);
-        found.map(|service| &mut service.part).with_context(|| format!("this drill has no {name}"))
+    pub(super) fn service(&mut self, name: &str) -> anyhow::Result<&mut Service> {
+        let found = self.services.iter_mut().find(|service| service.name() == name);
+        found.with_context(|| format!("this drill has no {name}"))
     }
 
     /// The processes of the product, in the order of a rolling restart.
     pub(super) fn product(&self) -> Vec<&'static str> {
-        self.services.iter().map(|service| service.part.name()).filter(|name| *name != "simulator").collect()
-    }
-
-    /// Starts a process that does not run.
-    ///
-    /// # Errors
-    /// The executable cannot be run.
-    pub(super) fn start_service(&mut self, name: &'static str) -> anyhow::Result<()> {
-        let command = command(name, &self.folder)?;
-        let part = self.service(name)?;
-        blocking(|| part.launch(command)).with_context(|| format!("start {name}"))
-    }
-
-    /// Asks a process to stop, and waits for its end.
-    ///
-    /// # Errors
-    /// It did not stop in time, or not cleanly.
-    pub(super) fn stop_service(&mut self, name: &'static str) -> anyhow::Result<()> {
-        let part = self.service(name)?;
-        if !blocking(|| part.terminate(STOP_MAX))? {
-            anyhow::bail!("{name} was asked to stop, and did not end well within {STOP_MAX:?}");
-        }
-        Ok(())
+        self.services.iter().map(Service::name).filter(|name| *name != "simulator").collect()
     }
 
     /// The processes that have ended by themselves.
     pub(super) fn ended(&mut self) -> Vec<&'static str> {
         self.services
             .iter_mut()
-            .filter_map(|Service { part, .. }| (!part.is_running()).then_some(part.name()))
+            .filter_map(|service| (!service.part().is_running()).then_some(service.name()))
             .collect()
     }
 
     /// The processes that do not say that they are ready.
     pub(super) async fn not_ready(&self) -> Vec<&'static str> {
-        let ask = |service: &Service| {
-            let request = self.http.get(format!("http://{}/readyz", service.admin)).timeout(ANSWER_MAX);
-            let name = service.part.name();
-            async move {
-                request.send().await.is_ok_and(|answer| answer.status() == StatusCode::OK).then_some(()).ok_or(name)
-            }
+        let ask = async |service: &Service| match service.is_ready(&self.http).await {
+            true => None,
+            false => Some(service.name()),
         };
         let asked = futures::future::join_all(self.services.iter().map(ask)).await;
-        asked.into_iter().filter_map(Result::err).collect()
+        asked.into_iter().flatten().collect()
     }
 
     /// What a process counts, as Prometheus reads it; `None` where it does not answer.
     pub(super) async fn metrics(&self, name: &str) -> Option<String> {
-        let Service { admin, .. } = self.services.iter().find(|service| service.part.name() == name)?;
-        let request = self.http.get(format!("http://{admin}/metrics")).timeout(ANSWER_MAX);
-        request.send().await.ok()?.error_for_status().ok()?.text().await.ok()
+        self.services.iter().find(|service| service.name() == name)?.metrics(&self.http).await
     }
 
     /// Copies what the servers logged into the folder, for whoever looks into a failure.
@@ -239,7 +172,7 @@ impl Links {
 
 /// The URLs of bus and ledger, through links where there are any.
 fn urls(servers: Option<&Servers>, folder: &Path, through: Option<(&Proxy, &Proxy)>) -> (String, String) {
-    let Some(Servers { broker, database }) = servers else {
+    let Some(servers @ Servers { broker, database }) = servers else {
         let path = |name: &str| folder.join(name).display().to_string();
         return (format!("embedded:{}", path("bus")), format!("sqlite:{}", path("ledger.db")));
     };
@@ -248,8 +181,8 @@ fn urls(servers: Option<&Servers>, folder: &Path, through: Option<(&Proxy, &Prox
         None => url,
     };
     let bus = linked(broker.url_for_vhost(VHOST), broker.port(), through.map(|(broker, _)| broker));
-    let store = linked(database.url(), database.port(), through.map(|(_, ledger)| ledger));
-    (bus, format!("{store}?sslmode=disable"))
+    let store = linked(servers.store(), database.port(), through.map(|(_, ledger)| ledger));
+    (bus, store)
 }
 
 fn names(shape: Shape) -> &'static [&'static str] {
@@ -257,17 +190,4 @@ fn names(shape: Shape) -> &'static [&'static str] {
         Shape::Services => &["simulator", "ingress", "router", "egress"],
         Shape::OneProcess => &["simulator", "up"],
     }
-}
-
-/// This executable as a service, without what is in the environment for others.
-fn command(name: &str, folder: &Path) -> anyhow::Result<Command> {
-    let own = std::env::current_exe().context("find this executable")?;
-    let mut command = Command::new(own);
-    command.current_dir(folder).args([name, "--config"]).arg(folder.join(format!("{name}.toml")));
-    for (variable, _) in std::env::vars_os() {
-        if ["TROPOMQ_", "OTEL_"].iter().any(|prefix| variable.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(variable);
-        }
-    }
-    Ok(command)
 }

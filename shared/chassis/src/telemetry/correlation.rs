@@ -34,6 +34,11 @@ pub(super) struct Correlated<F> {
     pub(super) as_what: LogFormat,
 }
 
+/// A layer that hears of events alone: what a span says of itself is not written into lines, so it is not formatted for
+/// them either, which would cost every message more than its lines do.
+#[derive(Debug)]
+pub(super) struct Events<L>(pub(super) L);
+
 /// Whether a span may tell what a line belongs to. It is there for that, whatever is logged.
 pub(super) fn tells(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.fields().field(CONVERSATION).is_some()
@@ -67,6 +72,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Conversations {
         let mut found = Found::default();
         values.record(&mut found);
         remember(found, id, &context);
+    }
+}
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Events<L> {
+    fn on_layer(&mut self, subscriber: &mut S) {
+        self.0.on_layer(subscriber);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: layer::Context<'_, S>) {
+        self.0.on_event(event, context);
     }
 }
 

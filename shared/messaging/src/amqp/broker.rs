@@ -18,6 +18,9 @@ use super::OpenError;
 
 /// A broker that is frozen or cut off is noticed after twice this.
 const HEARTBEAT_SECONDS: u16 = 10;
+/// How large a frame may be where the URL does not say; a longer body takes several. lapin has two buffers of 32 frames
+/// for each connection, and goes round in them: with the broker's 128 KiB that would be 8 MiB, all of it in use.
+const FRAME_BYTES: u32 = 16 << 10;
 /// The longest wait for a connection, all addresses of the host together, unless the URL sets another.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait for the network to connect. The system asks after 1 s for the second time and then ever more
@@ -46,6 +49,7 @@ impl Broker {
             "/".clone_into(&mut uri.vhost);
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES);
         let connect_max = uri.query.connection_timeout.map_or(CONNECT_MAX, Duration::from_millis);
         Ok(Self { uri, connect_max })
     }

@@ -79,8 +79,11 @@ impl Management {
         self.request("GET", &format!("/api/definitions/{}", encoded(vhost)), "")
     }
 
-    /// What it answers to a request of this path.
-    pub(super) fn get(&self, path: &str) -> Result<String, PartError> {
+    /// What it answers to a request of this path, as `/api/overview`.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or has nothing there.
+    pub fn get(&self, path: &str) -> Result<String, PartError> {
         self.request("GET", path, "")
     }
 
