@@ -5,6 +5,7 @@
 mod accounts;
 mod consents;
 mod desk;
+mod group;
 mod journal;
 mod memories;
 mod pool;
@@ -13,6 +14,7 @@ mod schema;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use protocol::{Address, BackendName, EventId, SessionId, Timestamp};
 use tokio_postgres::Config;
@@ -23,26 +25,40 @@ use crate::consents::{Choice, Consent, ConsentChange, Consents};
 use crate::ledger::{AllOverdue, BoxFuture, GaveUp, GiveUp, Ledger, Record, Release, Settled};
 use crate::memory::{Keep, Kept, Memories, Memory, MemoryKey};
 use crate::{Account, LedgerError, Older, OpenError, Outcome, Settings};
+use consents::Recipient;
+use group::Group;
 use journal::Searches;
 use pool::Connections;
+use rows::Settlement;
 
 /// A ledger in a database.
 pub(crate) struct Postgres {
     connections: Connections,
     searches: Searches,
+    claims: Group<EventId, Arc<Claim>, Claimed>,
+    look_ups: Group<EventId, EventId, Option<Record>>,
+    settlements: Group<EventId, Settlement, Settled>,
+    permits: Group<EventId, Recipient, bool>,
 }
 
 impl Postgres {
     pub(crate) async fn open(config: Config, settings: Settings, older: Older) -> Result<Self, OpenError> {
         let connections = Connections::new(config, settings)?;
         schema::prepare(&connections, older).await?;
-        Ok(Self { connections, searches: Searches::beside(settings.connections_max) })
+        Ok(Self {
+            connections,
+            searches: Searches::beside(settings.connections_max),
+            claims: Group::new(|claim| claim.message_id),
+            look_ups: Group::new(|message_id| *message_id),
+            settlements: Group::new(|settlement| settlement.message_id),
+            permits: Group::new(|(message_id, _, _)| *message_id),
+        })
     }
 }
 
 impl Ledger for Postgres {
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(async move { self.connections.perform("claim", |client| rows::claim(client, &claim)).await })
+        Box::pin(self.connections.perform_together("claim", &self.claims, Arc::new(claim), rows::claim))
     }
 
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
@@ -50,7 +66,7 @@ impl Ledger for Postgres {
     }
 
     fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
-        Box::pin(self.connections.perform("look_up", move |client| rows::look_up(client, message_id)))
+        Box::pin(self.connections.perform_together("look_up", &self.look_ups, message_id, rows::look_up))
     }
 
     fn find_by_session<'a>(
@@ -71,9 +87,8 @@ impl Ledger for Postgres {
         outcome: Outcome,
         at: Timestamp,
     ) -> BoxFuture<'a, Result<Settled, LedgerError>> {
-        Box::pin(
-            self.connections.perform("settle", move |client| rows::settle(client, message_id, session_id, outcome, at)),
-        )
+        let settlement = Settlement { message_id, session_id: session_id.clone(), outcome, at };
+        Box::pin(self.connections.perform_together("settle", &self.settlements, settlement, rows::settle))
     }
 
     fn give_up(&self, give_up: GiveUp) -> BoxFuture<'_, Result<GaveUp, LedgerError>> {
@@ -248,8 +263,7 @@ impl Consents for Postgres {
         backend: &'a BackendName,
         person: &'a Address,
     ) -> BoxFuture<'a, Result<bool, LedgerError>> {
-        Box::pin(self.connections.perform("permits", move |client| async move {
-            consents::permits(&client, message_id, backend, person).await
-        }))
+        let recipient = (message_id, backend.clone(), person.clone());
+        Box::pin(self.connections.perform_together("permits", &self.permits, recipient, consents::permit))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{Address, BackendName, EventId};
@@ -9,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::group::Answers;
 use super::pool::{Failure, Lent, Lock};
 use super::rows::{execute, get, instant, rows};
 use crate::LedgerError;
@@ -69,6 +71,24 @@ pub(super) async fn permits(
     let parameters: [&(dyn ToSql + Sync); 3] = [&message_id.as_uuid(), &backend.as_str(), &person.as_str()];
     let row = client.answer(client.query_one(&statement, &parameters)).await?;
     Ok(row.try_get(0).map_err(LedgerError::corrupt)?)
+}
+
+/// A message, and the person whom it is for.
+pub(super) type Recipient = (EventId, BackendName, Address);
+
+/// Whether each may be sent.
+pub(super) async fn permit(client: Lent, recipients: Arc<[Recipient]>) -> Result<Answers<bool>, Failure> {
+    let message_ids: Vec<Uuid> = recipients.iter().map(|(id, _, _)| id.as_uuid()).collect();
+    let backends: Vec<&str> = recipients.iter().map(|(_, backend, _)| backend.as_str()).collect();
+    let people: Vec<&str> = recipients.iter().map(|(_, _, person)| person.as_str()).collect();
+    let sql = concat!(
+        "SELECT ",
+        permitted!("asked.id", "asked.of", "asked.recipient"),
+        " AS permitted FROM unnest($1::uuid[], $2::text[], $3::text[]) \
+         WITH ORDINALITY AS asked (id, of, recipient, place) ORDER BY asked.place"
+    );
+    let permitted = rows(&client, sql, &[&message_ids, &backends, &people], |row| get(row, "permitted")).await?;
+    Ok(permitted.into_iter().map(|permitted| Some(Ok(permitted))).collect())
 }
 
 pub(super) async fn consent(client: Lent, backend: &BackendName, person: &Address) -> Result<Option<Consent>, Failure> {

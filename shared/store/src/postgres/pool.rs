@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, Pool, PoolError, Runtime};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tracing::debug;
 
 use super::accounts::PATIENCE;
+use super::group::{Answers, Group};
 use super::tls;
 use crate::error::Fault;
 use crate::{LedgerError, Settings, observe};
@@ -23,7 +25,7 @@ use crate::{LedgerError, Settings, observe};
 const SYSTEM: &str = "postgresql";
 
 /// The longest wait for the answer to one operation, connecting and one retry included. Tropo waits for it.
-const ANSWER_MAX: Duration = Duration::from_millis(2500);
+pub(super) const ANSWER_MAX: Duration = Duration::from_millis(2500);
 /// The server gives up a statement before its caller does, and answers a commit only when it is on disk: a claim that
 /// was answered and then forgotten would let a second session have the message. A transaction whose owner is silent
 /// holds up the message's other sessions for no longer than that.
@@ -49,6 +51,14 @@ pub(super) struct Connections {
     /// Who asks a server that is mute. The others are told at once that it is away: all at the same time, they would be
     /// in each other's way when it answers again; one behind the other, each would have no time left in its turn.
     scout: Semaphore,
+}
+
+/// How long somebody waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    pub(super) until: Instant,
+    /// How many answers there were over all connections when it began.
+    pub(super) answers_before: u64,
 }
 
 /// Why one attempt at an operation failed.
@@ -101,10 +111,36 @@ impl Connections {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        observe::timed(SYSTEM, operation, self.in_time(work)).await
+        observe::timed(SYSTEM, operation, self.in_time(self.wait(), work)).await
     }
 
-    async fn in_time<T, F>(&self, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
+    /// As [`Connections::perform`], where those of one kind that wait go together: `work` is done for all of them.
+    pub(super) async fn perform_together<K, Q, A, F>(
+        &self,
+        operation: &'static str,
+        group: &Group<K, Q, A>,
+        question: Q,
+        work: fn(Lent, Arc<[Q]>) -> F,
+    ) -> Result<A, LedgerError>
+    where
+        K: Ord,
+        Q: Clone,
+        F: Future<Output = Result<Answers<A>, Failure>>,
+    {
+        let wait = self.wait();
+        let ask_all = |questions: Vec<Q>| {
+            let questions: Arc<[Q]> = questions.into();
+            self.in_time(wait, move |client| work(client, Arc::clone(&questions)))
+        };
+        observe::timed(SYSTEM, operation, group.ask(question, &wait, ask_all)).await
+    }
+
+    /// From now on, as long as anybody waits.
+    fn wait(&self) -> Wait {
+        Wait { until: Instant::now() + ANSWER_MAX, answers_before: self.answers.load(Ordering::Relaxed) }
+    }
+
+    async fn in_time<T, F>(&self, wait: Wait, work: impl Fn(Lent) -> F) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -112,8 +148,8 @@ impl Connections {
             true => Some(self.scout.try_acquire().map_err(|_| LedgerError::unavailable(Fault::Mute))?),
             false => None,
         };
-        let before = self.answers.load(Ordering::Relaxed);
-        match tokio::time::timeout(ANSWER_MAX, self.attempts(work)).await {
+        let before = wait.answers_before;
+        match tokio::time::timeout_at(wait.until, self.attempts(work)).await {
             Ok(performed) => performed,
             Err(_) => {
                 if before == self.answers.load(Ordering::Relaxed) {
@@ -243,10 +279,12 @@ impl Lent {
         self.begin_with(&format!("{BEGIN}; {SEARCH_PATIENCE}")).await
     }
 
-    /// Begins a transaction that holds a lock with all others that share it.
-    pub(super) async fn begin_sharing(&self, lock: Lock) -> Result<(), Failure> {
-        let Lock(of, key) = lock;
-        self.begin_with(&format!("{BEGIN}; SELECT pg_advisory_xact_lock_shared({of}, {key})")).await
+    /// Begins a transaction that holds locks with all others that share them.
+    pub(super) async fn begin_sharing(&self, locks: impl Iterator<Item = Lock>) -> Result<(), Failure> {
+        let locks: Vec<String> = locks.map(|Lock(of, key)| format!("({of}, {key})")).collect();
+        let locks = locks.join(", ");
+        let all = format!("SELECT pg_advisory_xact_lock_shared(of, key) FROM (VALUES {locks}) AS locks (of, key)");
+        self.begin_with(&format!("{BEGIN}; {all}")).await
     }
 
     async fn begin_with(&self, statements: &str) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
-//! The operations of the ledger in SQL. Each statement is a transaction of its own, but for a claim's.
+//! The operations of the ledger in SQL. Each statement is a transaction of its own, but for those of claims.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use protocol::{BackendName, EventId, SessionId, Timestamp};
@@ -7,6 +9,7 @@ use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
 use super::consents::{self, permitted};
+use super::group::Answers;
 use super::pool::{Failure, Lent};
 use crate::claim::{Claim, Claimed};
 use crate::error::Fault;
@@ -29,21 +32,61 @@ macro_rules! select {
     };
 }
 
-/// The claim is committed when its statement was answered, and not with it: a server that was frozen does what it finds
-/// in its sockets when it goes on, and would grant messages to sessions that nobody tells so any more.
+/// The claims are committed when their statement was answered, and not with it: a server that was frozen does what it
+/// finds in its sockets when it goes on, and would grant messages to sessions that nobody tells so any more.
 ///
-/// Until then the person's consent does not change.
-pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failure> {
-    let command = claim.command.as_deref().map(row::write).transpose()?;
-    client.begin_sharing(consents::lock(&claim.backend, &claim.to)).await?;
-    let granted = query(
-        &client,
+/// Until then the consent of none of these people changes. The rows are written in the order of their messages, so that
+/// two transactions with some of the same do not wait for each other.
+pub(super) async fn claim(client: Lent, claims: Arc<[Arc<Claim>]>) -> Result<Answers<Claimed>, Failure> {
+    client.begin_sharing(claims.iter().map(|claim| consents::lock(&claim.backend, &claim.to))).await?;
+    let granted = granted(&client, &claims).await?;
+    if claims.iter().any(|claim| !claim.is_in_time()) {
+        client.roll_back().await?;
+        // Those who still have time ask again.
+        let late = || Some(Err(LedgerError::unavailable(Fault::TooLate)));
+        return Ok(claims.iter().map(|claim| if claim.is_in_time() { None } else { late() }).collect());
+    }
+    let granted: HashMap<EventId, u32> =
+        granted.into_iter().map(|row| (EventId::from(row.message_id), row.life)).collect();
+    let mut answers: Answers<Claimed> = Vec::with_capacity(claims.len());
+    for claim in claims.iter() {
+        answers.push(match granted.get(&claim.message_id) {
+            Some(life) => Some(Ok(Claimed::Granted { at: kept(claim.at), life: *life })),
+            None => suppressed(&client, claim).await?.map(|record| claimed(Some(record), claim)),
+        });
+    }
+    client.commit().await?;
+    for (answer, claim) in answers.iter_mut().zip(claims.iter()) {
+        if answer.is_none() {
+            // The statement waited for whoever was first, so that is committed, and a new statement sees it.
+            *answer = Some(claimed(record(&client, claim.message_id).await?, claim));
+        }
+    }
+    Ok(answers)
+}
+
+/// Writes the claims that can be granted.
+async fn granted(client: &Lent, claims: &[Arc<Claim>]) -> Result<Vec<Row>, Failure> {
+    let commands: Vec<Option<String>> =
+        claims.iter().map(|claim| claim.command.as_deref().map(row::write).transpose()).collect::<Result<_, _>>()?;
+    let message_ids: Vec<Uuid> = claims.iter().map(|claim| claim.message_id.as_uuid()).collect();
+    let sessions: Vec<&str> = claims.iter().map(|claim| claim.session_id.as_str()).collect();
+    let backends: Vec<&str> = claims.iter().map(|claim| claim.backend.as_str()).collect();
+    let correlations: Vec<Option<&str>> =
+        claims.iter().map(|claim| claim.correlation_id.as_ref().map(SessionId::as_str)).collect();
+    let attempts: Vec<i64> = claims.iter().map(|claim| i64::from(claim.attempt)).collect();
+    let released: Vec<SystemTime> = claims.iter().map(|claim| SystemTime::from(kept(claim.at))).collect();
+    let people: Vec<&str> = claims.iter().map(|claim| claim.to.as_str()).collect();
+    query(
+        client,
         concat!(
             "INSERT INTO ledger_releases AS known \
                  (message_id, session_id, backend, correlation_id, attempt, released_at, command) \
-             SELECT $1::uuid, $2::text, $3::text, $4::text, $5::bigint, $6::timestamptz, $7::text WHERE ",
-            permitted!("$1", "$3", "$8"),
-            " ON CONFLICT (message_id) DO UPDATE SET \
+             SELECT asked.id, asked.session, asked.of, asked.correlation, asked.attempt, asked.at, asked.command \
+             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[], \
+                 $8::text[]) AS asked (id, session, of, correlation, attempt, at, command, recipient) WHERE ",
+            permitted!("asked.id", "asked.of", "asked.recipient"),
+            " ORDER BY asked.id ON CONFLICT (message_id) DO UPDATE SET \
                  life = known.life + CASE WHEN known.session_id <> excluded.session_id THEN 1 ELSE 0 END, \
                  session_id = excluded.session_id, correlation_id = excluded.correlation_id, \
                  attempt = excluded.attempt, released_at = excluded.released_at, command = excluded.command, \
@@ -51,36 +94,22 @@ pub(super) async fn claim(client: Lent, claim: &Claim) -> Result<Claimed, Failur
              WHERE known.reopened_at IS NOT NULL AND known.outcome IS NULL RETURNING ",
             columns!()
         ),
-        &[
-            &claim.message_id.as_uuid(),
-            &claim.session_id.as_str(),
-            &claim.backend.as_str(),
-            &claim.correlation_id.as_ref().map(SessionId::as_str),
-            &i64::from(claim.attempt),
-            &SystemTime::from(kept(claim.at)),
-            &command,
-            &claim.to.as_str(),
-        ],
+        &[&message_ids, &sessions, &backends, &correlations, &attempts, &released, &commands, &people],
     )
-    .await?;
-    if !claim.is_in_time() {
-        client.roll_back().await?;
-        return Err(LedgerError::unavailable(Fault::TooLate).into());
+    .await
+}
+
+/// Gives the message of a claim up if its person opted out; what is on record of it then.
+async fn suppressed(client: &Lent, claim: &Claim) -> Result<Option<Record>, Failure> {
+    if consents::permits(client, claim.message_id, &claim.backend, &claim.to).await? {
+        return Ok(None);
     }
-    if let Some(granted) = granted.into_iter().next() {
-        client.commit().await?;
-        return Ok(Claimed::Granted { at: kept(claim.at), life: granted.life });
-    }
-    let is_permitted = consents::permits(&client, claim.message_id, &claim.backend, &claim.to).await?;
-    let suppressed = if is_permitted { None } else { Some(given_up(&client, &claim.suppressed()).await?) };
-    client.commit().await?;
-    let record = match suppressed {
-        Some(gave_up) => Some(gave_up.into()),
-        // The statement waited for whoever was first, so that is committed, and a new statement sees it.
-        None => record(&client, claim.message_id).await?,
-    };
+    Ok(Some(given_up(client, &claim.suppressed()).await?.into()))
+}
+
+fn claimed(record: Option<Record>, claim: &Claim) -> Result<Claimed, LedgerError> {
     let claimed = record.and_then(|record| Claimed::of(record, &claim.session_id));
-    Ok(claimed.ok_or_else(|| LedgerError::unavailable(Fault::Changed))?)
+    claimed.ok_or_else(|| LedgerError::unavailable(Fault::Changed))
 }
 
 pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Release>, Failure> {
@@ -96,8 +125,12 @@ pub(super) async fn find(client: Lent, message_ids: &[EventId]) -> Result<Vec<Re
     releases(found)
 }
 
-pub(super) async fn look_up(client: Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
-    record(&client, message_id).await
+pub(super) async fn look_up(client: Lent, message_ids: Arc<[EventId]>) -> Result<Answers<Option<Record>>, Failure> {
+    let ids: Vec<Uuid> = message_ids.iter().map(|id| id.as_uuid()).collect();
+    let found = query(&client, select!("WHERE message_id = ANY($1)"), &[&ids]).await?;
+    let mut found: HashMap<Uuid, Row> = found.into_iter().map(|row| (row.message_id, row)).collect();
+    let records = ids.iter().map(|id| found.remove(id).map(Row::record).transpose());
+    Ok(records.map(Some).collect())
 }
 
 async fn record(client: &Lent, message_id: EventId) -> Result<Option<Record>, Failure> {
@@ -123,29 +156,53 @@ pub(super) async fn find_by_session(
     releases(held)
 }
 
-pub(super) async fn settle(
-    client: Lent,
-    message_id: EventId,
-    session_id: &SessionId,
-    outcome: Outcome,
-    at: Timestamp,
-) -> Result<Settled, Failure> {
-    let replaces: Vec<&str> = outcome.replaces().iter().map(|known| known.as_str()).collect();
+/// How a release ended, as a session says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Settlement {
+    pub(super) message_id: EventId,
+    pub(super) session_id: SessionId,
+    pub(super) outcome: Outcome,
+    pub(super) at: Timestamp,
+}
+
+pub(super) async fn settle(client: Lent, settlements: Arc<[Settlement]>) -> Result<Answers<Settled>, Failure> {
+    let message_ids: Vec<Uuid> = settlements.iter().map(|settled| settled.message_id.as_uuid()).collect();
+    let sessions: Vec<&str> = settlements.iter().map(|settled| settled.session_id.as_str()).collect();
+    let outcomes: Vec<&str> = settlements.iter().map(|settled| settled.outcome.as_str()).collect();
+    let times: Vec<SystemTime> = settlements.iter().map(|settled| SystemTime::from(kept(settled.at))).collect();
+    // One list for each, with commas between its words.
+    let replaced: Vec<String> = settlements
+        .iter()
+        .map(|settled| settled.outcome.replaces().iter().map(|known| known.as_str()).collect::<Vec<_>>().join(","))
+        .collect();
     let updated = query(
         &client,
         concat!(
-            "UPDATE ledger_releases SET outcome = $3, outcome_at = $4, reopened_at = NULL, command = NULL \
-             WHERE message_id = $1 AND session_id = $2 AND (outcome IS NULL OR outcome = ANY($5)) RETURNING ",
+            "UPDATE ledger_releases SET outcome = asked.result, outcome_at = asked.at, reopened_at = NULL, command = NULL \
+             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[]) \
+                 AS asked (id, session, result, at, replaced) \
+             WHERE message_id = asked.id AND session_id = asked.session \
+                 AND (outcome IS NULL OR outcome = ANY(string_to_array(asked.replaced, ','))) RETURNING ",
             columns!()
         ),
-        &[&message_id.as_uuid(), &session_id.as_str(), &outcome.as_str(), &SystemTime::from(kept(at)), &replaces],
+        &[&message_ids, &sessions, &outcomes, &times, &replaced],
     )
     .await?;
-    if let Some(updated) = updated.into_iter().next() {
-        return Ok(Settled::Recorded(updated.release()?));
+    let mut updated: HashMap<Uuid, Row> = updated.into_iter().map(|row| (row.message_id, row)).collect();
+    let mut answers = Vec::with_capacity(settlements.len());
+    for (settlement, id) in settlements.iter().zip(message_ids) {
+        answers.push(Some(match updated.remove(&id) {
+            Some(updated) => updated.release().map(Settled::Recorded),
+            None => Ok(unsettled(&client, settlement).await?),
+        }));
     }
-    let known = find_one(&client, message_id).await?;
-    let held = known.filter(|known| known.session_id.as_deref() == Some(session_id.as_str()));
+    Ok(answers)
+}
+
+/// Why nothing was recorded.
+async fn unsettled(client: &Lent, settlement: &Settlement) -> Result<Settled, Failure> {
+    let known = find_one(client, settlement.message_id).await?;
+    let held = known.filter(|known| known.session_id.as_deref() == Some(settlement.session_id.as_str()));
     Ok(held.map(Row::release).transpose()?.map_or(Settled::NotHolder, Settled::Unchanged))
 }
 
