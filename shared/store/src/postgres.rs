@@ -3,10 +3,12 @@
 //! It keeps no state of its own: after a restart of the server it goes on by itself, over new connections.
 
 mod accounts;
+mod claims;
 mod consents;
 mod desk;
 mod group;
 mod journal;
+mod lent;
 mod memories;
 mod pool;
 mod rows;
@@ -58,7 +60,7 @@ impl Postgres {
 
 impl Ledger for Postgres {
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Claimed, LedgerError>> {
-        Box::pin(self.connections.perform_together("claim", &self.claims, Arc::new(claim), rows::claim))
+        Box::pin(self.connections.perform_together("claim", &self.claims, Arc::new(claim), claims::claim))
     }
 
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {

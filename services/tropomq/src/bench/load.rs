@@ -176,10 +176,7 @@ impl Load {
             if last < answered {
                 (last, since) = (answered, Instant::now());
             } else if LAST_REPLIES_MAX < since.elapsed() {
-                anyhow::bail!(
-                    "{} texts of {count} are answered, and for {LAST_REPLIES_MAX:?} no further one",
-                    answered
-                );
+                anyhow::bail!("{answered} texts of {count} are answered, and for {LAST_REPLIES_MAX:?} no further one");
             }
         }
         Ok(began.elapsed())

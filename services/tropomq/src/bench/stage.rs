@@ -237,7 +237,7 @@ impl Parts<'_> {
         let Self { places, target, .. } = self;
         let backend =
             |number: &str| json!({ "messaging_token": target.token, "number": number, "webhook_secret": target.token });
-        let others = (1..backends).map(|other| (format!("other-{other}"), backend(&format!("+1555{:07}", other))));
+        let others = (1..backends).map(|other| (format!("other-{other}"), backend(&format!("+1555{other:07}"))));
         let all: Map<_, _> =
             std::iter::once((BACKEND.to_owned(), backend(super::load::NUMBER))).chain(others).collect();
         // Where ingress looks for egress is the first of them: any replica has what another one waits for told by the ledger.

@@ -32,10 +32,14 @@ impl Threads {
             Some(runtime) => runtime.spawn(work).await,
             None => return work.await,
         };
-        done.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            Err(cancelled) => panic::panic_any(cancelled.to_string()),
-        })
+        match done {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                // Its threads are about to end, and this task with them.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use super::pool::{Failure, Lent};
+use super::lent::{Failure, Lent};
 use crate::LedgerError;
 use crate::account::{self, Account, Tally};
 use crate::accounts::{Entry, Fact, Open, entries};

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::group::Answers;
-use super::pool::{Failure, Lent, Lock};
+use super::lent::{Failure, Lent, Lock};
 use super::rows::{execute, get, instant, rows};
 use crate::LedgerError;
 use crate::consents::{Choice, Consent, ConsentChange, HISTORY_MAX};

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::Postgres;
-use super::pool::{Failure, Lent};
+use super::lent::{Failure, Lent};
 use super::rows::{execute, get, instant, rows};
 use crate::LedgerError;
 use crate::desk::{Act, Desk, Digest, NumberedAct, Request, Requested, SignedIn};

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::Postgres;
 use super::accounts::ANSWER_MAX;
-use super::pool::is_cut_short;
+use super::lent::is_cut_short;
 use crate::LedgerError;
 use crate::error::Fault;
 use crate::journal::{

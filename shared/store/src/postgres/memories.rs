@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use protocol::{EventId, Timestamp};
 
 use super::consents;
-use super::pool::{Failure, Lent};
+use super::lent::{Failure, Lent};
 use super::rows::{execute, get, instant, rows};
 use crate::LedgerError;
 use crate::ledger::kept;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use deadpool_postgres::Transaction;
 use tracing::info;
 
-use super::pool::{Connections, Failure, Lent, is_cut_short};
+use super::lent::{Failure, Lent, is_cut_short};
+use super::pool::Connections;
 use crate::edition::{Edition, KNOWN, WORKS_FROM};
 use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError};

@@ -8,7 +8,7 @@ use super::keep::{lock, remove};
 use super::look::{number, size_now};
 use crate::LedgerError;
 use crate::journal::minute;
-use crate::postgres::pool::{Failure, Lent};
+use crate::postgres::lent::{Failure, Lent};
 use crate::postgres::rows::{execute, get, instant, rows};
 
 pub(super) async fn forget(client: Lent, before: Timestamp, bytes_max: u64, limit: u32) -> Result<u64, Failure> {

@@ -11,7 +11,7 @@ use super::look::{line, select};
 use crate::filter::reversed;
 use crate::journal::{Content, JournalEntry, tallies};
 use crate::line::{Key, Line, lines};
-use crate::postgres::pool::{Failure, Lent};
+use crate::postgres::lent::{Failure, Lent};
 use crate::postgres::rows::{execute, get, rows};
 use crate::standing::Standing;
 use crate::words::Words;

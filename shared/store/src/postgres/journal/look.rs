@@ -15,7 +15,7 @@ use crate::journal::{
     Tally, from_both_ends, may_be_more, minute,
 };
 use crate::line::Line;
-use crate::postgres::pool::{Failure, Lent};
+use crate::postgres::lent::{Failure, Lent};
 use crate::postgres::rows::{get, instant, rows};
 use crate::standing::{Marks, Subject};
 use crate::words::Sought;
