@@ -154,11 +154,14 @@ mod tests {
     /// How long each waits.
     const PATIENCE: Duration = Duration::from_secs(5);
 
+    /// The questions of one group: who asks, and what.
+    type Asked = Vec<(u32, u32)>;
+
     /// A group, what it was asked so far, and what holds every answer back.
     #[derive(Clone)]
     struct Stage {
         group: Arc<Numbers>,
-        asked: Arc<Mutex<Vec<Vec<(u32, u32)>>>>,
+        asked: Arc<Mutex<Vec<Asked>>>,
         gate: Arc<Semaphore>,
         begun: Arc<Notify>,
     }
