@@ -128,7 +128,7 @@ fn a_misplaced_dependency_is_found() {
     check("shared/protocol", "dependencies.tokio.workspace = true", &["protocol is pure"]);
     check("shared/store", "dependencies.messaging.workspace = true", &["store may not know messaging"]);
     check("services/router", "dev-dependencies.egress.workspace = true", &["router may not know egress"]);
-    check("services/router", "dependencies.lapin = '4'", &["only messaging, amqp-application may depend on lapin"]);
+    check("services/router", "dependencies.lapin = '4'", &["only messaging, amqp-application, ceiling may depend on lapin"]);
     check("services/router", "dependencies.bus = { version = '4', package = 'lapin' }", &["only messaging"]);
     check("services/journal", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, router"]);
     check("services/router", "dependencies.parts.workspace = true", &["only testkit, tropomq"]);
