@@ -7,7 +7,7 @@ use crate::tree::{Package, Section, packages};
 /// What stands in `tests/` is above them all.
 const FLOORS: [&[&str]; 6] = [
     &["protocol"],
-    &["tropo"],
+    &["tropo", "wal"],
     &["parts", "messaging", "store", "chassis", "ceiling"],
     &[TESTKIT],
     &["ingress", "router", "egress", "journal", "simulator", "console"],
@@ -26,7 +26,7 @@ const RESERVED: [(&str, &[&str]); 8] = [
     ("lapin", &["messaging", "amqp-application", "ceiling"]),
     ("parts", &["testkit", "tropomq"]),
     ("reqwest", &["ingress", "router", "egress", "simulator", "console", "tropomq", "ceiling"]),
-    ("rusqlite", &["messaging", "store"]),
+    ("rusqlite", &["messaging", "store", "wal"]),
     ("tokio-postgres", &["store", "ceiling"]),
     ("tokio-postgres-rustls", &["store"]),
 ];
@@ -128,7 +128,11 @@ fn a_misplaced_dependency_is_found() {
     check("shared/protocol", "dependencies.tokio.workspace = true", &["protocol is pure"]);
     check("shared/store", "dependencies.messaging.workspace = true", &["store may not know messaging"]);
     check("services/router", "dev-dependencies.egress.workspace = true", &["router may not know egress"]);
-    check("services/router", "dependencies.lapin = '4'", &["only messaging, amqp-application, ceiling may depend on lapin"]);
+    check(
+        "services/router",
+        "dependencies.lapin = '4'",
+        &["only messaging, amqp-application, ceiling may depend on lapin"],
+    );
     check("services/router", "dependencies.bus = { version = '4', package = 'lapin' }", &["only messaging"]);
     check("services/journal", "target.'cfg(unix)'.dependencies.reqwest.workspace = true", &["only ingress, router"]);
     check("services/router", "dependencies.parts.workspace = true", &["only testkit, tropomq"]);

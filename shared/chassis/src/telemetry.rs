@@ -21,6 +21,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::{Level, Subscriber, warn};
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{DefaultFields, JsonFields};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, filter, fmt, registry, reload};
@@ -35,7 +36,7 @@ mod settings;
 mod traces;
 mod vitals;
 
-use correlation::{Conversations, Correlated, Events};
+use correlation::{Conversations, Correlated, Sparing};
 pub use levels::{LogLevels, LogLevelsError};
 use lines::Lines;
 pub use metrics::Metrics;
@@ -155,11 +156,13 @@ where
     let lines = match format {
         LogFormat::Text => {
             let lines = lines.with_ansi(false);
-            Events(lines.map_event_format(|text| Correlated { format: text, as_what: format })).boxed()
+            let lines = lines.map_event_format(|text| Correlated { format: text, as_what: format });
+            Sparing::new(lines, &DefaultFields::new(), "").boxed()
         }
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true).with_span_list(false).with_current_span(false);
-            Events(lines.map_event_format(|json| Correlated { format: json, as_what: format })).boxed()
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            let lines = lines.map_event_format(|json| Correlated { format: json, as_what: format });
+            Sparing::new(lines, &JsonFields::new(), "{}").boxed()
         }
     };
     let spans = traces.map(|traces| {

@@ -9,7 +9,6 @@ mod accounts;
 mod consents;
 mod desk;
 mod journal;
-mod log;
 mod memories;
 mod rows;
 mod schema;
@@ -31,6 +30,7 @@ use writer::{Role, Writer};
 /// A ledger in a file.
 pub(crate) struct Sqlite {
     writer: Writer,
+    finder: Writer,
     reader: Writer,
     journal_reader: Writer,
     desk_reader: Writer,
@@ -40,10 +40,11 @@ impl Sqlite {
     pub(crate) async fn open(path: PathBuf, older: Older) -> Result<Self, OpenError> {
         // The writer first: it brings the schema up to date.
         let writer = Writer::start(path.clone(), Role::Writer, older).await?;
+        let finder = Writer::start(path.clone(), Role::Finder, Older::Refuse).await?;
         let reader = Writer::start(path.clone(), Role::Reader, Older::Refuse).await?;
         let journal_reader = Writer::start(path.clone(), Role::JournalReader, Older::Refuse).await?;
         let desk_reader = Writer::start(path, Role::DeskReader, Older::Refuse).await?;
-        Ok(Self { writer, reader, journal_reader, desk_reader })
+        Ok(Self { writer, finder, reader, journal_reader, desk_reader })
     }
 }
 
@@ -54,11 +55,11 @@ impl Ledger for Sqlite {
 
     fn find<'a>(&'a self, message_ids: &'a [EventId]) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
         let message_ids = message_ids.to_vec();
-        Box::pin(self.writer.perform("find", move |connection| rows::find(connection, &message_ids)))
+        Box::pin(self.finder.perform("find", move |connection| rows::find(connection, &message_ids)))
     }
 
     fn look_up(&self, message_id: EventId) -> BoxFuture<'_, Result<Option<Record>, LedgerError>> {
-        Box::pin(self.writer.perform("look_up", move |connection| rows::look_up(connection, message_id)))
+        Box::pin(self.finder.perform("look_up", move |connection| rows::look_up(connection, message_id)))
     }
 
     fn find_by_session<'a>(
@@ -68,7 +69,7 @@ impl Ledger for Sqlite {
     ) -> BoxFuture<'a, Result<Vec<Release>, LedgerError>> {
         let (backend, session_id) = (backend.clone(), session_id.clone());
         Box::pin(
-            self.writer
+            self.finder
                 .perform("find_by_session", move |connection| rows::find_by_session(connection, &backend, &session_id)),
         )
     }
@@ -189,7 +190,7 @@ impl Accounts for Sqlite {
 impl Memories for Sqlite {
     fn recall<'a>(&'a self, keys: &'a [MemoryKey]) -> BoxFuture<'a, Result<Vec<Memory>, LedgerError>> {
         let keys = keys.to_vec();
-        Box::pin(self.writer.perform("recall", move |connection| memories::recall(connection, &keys)))
+        Box::pin(self.finder.perform("recall", move |connection| memories::recall(connection, &keys)))
     }
 
     fn chosen<'a>(
@@ -201,7 +202,7 @@ impl Memories for Sqlite {
     }
 
     fn recorded(&self, text: EventId) -> BoxFuture<'_, Result<Option<String>, LedgerError>> {
-        Box::pin(self.writer.perform("recorded", move |connection| memories::recorded(connection, text)))
+        Box::pin(self.finder.perform("recorded", move |connection| memories::recorded(connection, text)))
     }
 
     fn keep(&self, keep: Keep) -> BoxFuture<'_, Result<Kept, LedgerError>> {
@@ -231,7 +232,7 @@ impl Consents for Sqlite {
         person: &'a Address,
     ) -> BoxFuture<'a, Result<Option<Consent>, LedgerError>> {
         let (backend, person) = (backend.clone(), person.clone());
-        Box::pin(self.writer.perform("consent", move |connection| consents::consent(connection, &backend, &person)))
+        Box::pin(self.finder.perform("consent", move |connection| consents::consent(connection, &backend, &person)))
     }
 
     fn change(&self, change: ConsentChange) -> BoxFuture<'_, Result<(), LedgerError>> {
@@ -266,7 +267,7 @@ impl Consents for Sqlite {
     ) -> BoxFuture<'a, Result<bool, LedgerError>> {
         let (backend, person) = (backend.clone(), person.clone());
         Box::pin(
-            self.writer
+            self.finder
                 .perform("permits", move |connection| consents::permits(connection, message_id, &backend, &person)),
         )
     }

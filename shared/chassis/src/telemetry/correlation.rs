@@ -4,6 +4,7 @@
 //! `messaging.message.conversation_id`, which is the Tropo session that began the conversation.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
@@ -11,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::{self, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -34,10 +35,21 @@ pub(super) struct Correlated<F> {
     pub(super) as_what: LogFormat,
 }
 
-/// A layer that hears of events alone: what a span says of itself is not written into lines, so it is not formatted for
-/// them either, which would cost every message more than its lines do.
-#[derive(Debug)]
-pub(super) struct Events<L>(pub(super) L);
+/// Writes lines with what the spans around them say of themselves, but for those of a conversation: there is one of
+/// each message, and to format it would cost more than all lines do. What a line belongs to tells enough of it.
+pub(super) struct Sparing<L, N> {
+    lines: L,
+    /// Nothing, as `N` formats it.
+    nothing: &'static str,
+    fields: PhantomData<fn() -> N>,
+}
+
+impl<L, N> Sparing<L, N> {
+    /// Lines in which fields are written by `N`, as which `nothing` stands for none.
+    pub(super) fn new(lines: L, _fields: &N, nothing: &'static str) -> Self {
+        Self { lines, nothing, fields: PhantomData }
+    }
+}
 
 /// Whether a span may tell what a line belongs to. It is there for that, whatever is logged.
 pub(super) fn tells(metadata: &Metadata<'_>) -> bool {
@@ -75,13 +87,32 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Conversations {
     }
 }
 
-impl<S: Subscriber, L: Layer<S>> Layer<S> for Events<L> {
+impl<S, L, N> Layer<S> for Sparing<L, N>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    L: Layer<S>,
+    N: 'static,
+{
     fn on_layer(&mut self, subscriber: &mut S) {
-        self.0.on_layer(subscriber);
+        self.lines.on_layer(subscriber);
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: layer::Context<'_, S>) {
+        if !tells(attributes.metadata()) {
+            self.lines.on_new_span(attributes, id, context);
+        } else if let Some(span) = context.span(id) {
+            span.extensions_mut().replace(FormattedFields::<N>::new(self.nothing.to_owned()));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: layer::Context<'_, S>) {
+        if !context.metadata(id).is_some_and(tells) {
+            self.lines.on_record(id, values, context);
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, context: layer::Context<'_, S>) {
-        self.0.on_event(event, context);
+        self.lines.on_event(event, context);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protocol::topology::QueueName;
 use rusqlite::{Connection, ErrorCode, Row, params};
+use wal::Log;
 
 use crate::PublishError;
 use crate::embedded::operation::{Kept, Seq};
@@ -18,6 +19,10 @@ pub(super) type QueueId = i64;
 
 /// The format of the file; SQLite's `user_version`.
 const FORMAT: i64 = 1;
+
+/// How long the write-ahead log gets before it is copied into the file, in pages of 4 KiB. Most of what is in it is gone by
+/// then.
+const LOG_PAGES_MAX: i32 = 2048;
 
 /// A row without `due_ms` is in its queue, at `seq`; one with it waits, and then goes to the end of its queue. Both
 /// indexes are ordered by `seq` too, because every index of SQLite ends with the key of the row. That `due_ms` stands
@@ -86,6 +91,8 @@ pub(crate) struct Totals {
 pub(super) struct Store {
     /// What it is, for the log.
     pub(super) holding: Holding,
+    /// `None` where SQLite copies its log by itself. Gone before the connection is.
+    log: Option<Log>,
     connection: Connection,
     durability: Cell<Durability>,
     seq_last: Cell<Seq>,
@@ -112,10 +119,10 @@ impl Store {
         if FORMAT < found {
             return Err(OpenError::Newer { file: file.to_owned(), found, known: FORMAT });
         }
-        Self::prepare(connection, found, holding).map_err(failed)
+        Self::prepare(connection, file, found, holding).map_err(failed)
     }
 
-    fn prepare(connection: Connection, found: i64, holding: Holding) -> rusqlite::Result<Self> {
+    fn prepare(mut connection: Connection, file: &Path, found: i64, holding: Holding) -> rusqlite::Result<Self> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         // A log that grew while somebody else read the file shrinks again.
@@ -129,7 +136,8 @@ impl Store {
         }
         connection.execute("DELETE FROM probe", [])?;
         let seq_last = connection.query_row("SELECT coalesce(max(seq), 0) FROM message", [], |row| row.get(0))?;
-        Ok(Self { holding, connection, durability: Cell::new(Durability::Synced), seq_last: Cell::new(seq_last) })
+        let log = Log::of(&mut connection, file, LOG_PAGES_MAX).ok();
+        Ok(Self { holding, log, connection, durability: Cell::new(Durability::Synced), seq_last: Cell::new(seq_last) })
     }
 
     /// The last place that was given to a message.
@@ -295,8 +303,16 @@ impl Store {
         Ok(())
     }
 
+    /// Has the write-ahead log copied into the file, if it is long. To be called once nobody waits for what was committed.
+    pub(super) fn committed(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.committed(&self.connection);
+        }
+    }
+
     /// Brings everything from the write-ahead log into the file, and empties the log.
-    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+    pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        self.log = None;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 

@@ -108,6 +108,7 @@ impl Writer {
             self.try_again(state);
             self.write(publications, state);
             self.dispatch(state);
+            self.store.committed();
             if closing {
                 break;
             }

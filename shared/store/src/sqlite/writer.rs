@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::log::Log;
 use super::rows::execute;
 use super::{judge, schema};
 use crate::error::Fault;
 use crate::{LedgerError, Older, OpenError, observe};
+use wal::Log;
 
 /// How many operations share a transaction at most.
 pub(super) const GROUP_MAX: usize = 256;
@@ -21,6 +21,10 @@ pub(super) const GROUP_MAX: usize = 256;
 const WAITING_MAX: usize = 1024;
 /// How long another process may hold the file before an operation gives up.
 const BUSY_MAX: Duration = Duration::from_secs(3);
+/// How long the write-ahead log gets before it is copied into the file, in pages of 4 KiB.
+const LOG_PAGES_MAX: i32 = 4096;
+/// How many statements stay prepared. There are fewer of each role.
+const STATEMENTS_MAX: usize = 128;
 /// How long between two attempts where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -29,6 +33,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 pub(super) enum Role {
     /// Writes: takes the write lock at once, so that nothing that was read can be out of date when it is acted upon.
     Writer,
+    /// Finds what is on record, without waiting for what others have written.
+    Finder,
     /// Reads what may take long, beside the writer and without a lock.
     Reader,
     /// As a reader, for those who look at the journal: who counts does not wait for them.
@@ -41,6 +47,7 @@ impl Role {
     fn name(self) -> &'static str {
         match self {
             Self::Writer => "ledger",
+            Self::Finder => "records",
             Self::Reader => "account",
             Self::JournalReader => "journal",
             Self::DeskReader => "desk",
@@ -50,7 +57,7 @@ impl Role {
     fn behavior(self) -> TransactionBehavior {
         match self {
             Self::Writer => TransactionBehavior::Immediate,
-            Self::Reader | Self::JournalReader | Self::DeskReader => TransactionBehavior::Deferred,
+            Self::Finder | Self::Reader | Self::JournalReader | Self::DeskReader => TransactionBehavior::Deferred,
         }
     }
 
@@ -59,7 +66,7 @@ impl Role {
     fn cache_kib(self) -> i32 {
         match self {
             Self::Writer => 64 << 10,
-            Self::JournalReader => 16 << 10,
+            Self::Finder | Self::JournalReader => 16 << 10,
             Self::Reader | Self::DeskReader => 2 << 10,
         }
     }
@@ -67,7 +74,7 @@ impl Role {
     /// How many operations share a transaction at most. Who reads has no sync to share, and is answered at once.
     fn group_max(self) -> usize {
         match self {
-            Self::Writer => GROUP_MAX,
+            Self::Writer | Self::Finder => GROUP_MAX,
             Self::Reader | Self::JournalReader | Self::DeskReader => 1,
         }
     }
@@ -87,7 +94,7 @@ impl Writer {
             Ok(connection) => {
                 // Nobody waits any more if the caller was cancelled; then the channel of jobs is closed as well.
                 let _ = opened.send(Ok(()));
-                serve(connection, waiting, role);
+                serve(connection, waiting, &path, role);
             }
             Err(error) => {
                 let _ = opened.send(Err(error));
@@ -103,56 +110,65 @@ impl Writer {
     pub(super) async fn perform<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         observe::timed("sqlite", operation, self.answer(work)).await
     }
 
     async fn answer<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let operation = Operation { work: Some(work), result: None, answer };
+        let operation = Operation { work, result: None, answer };
         let ended = || LedgerError::unavailable(Fault::WriterEnded);
         self.jobs.send(Box::new(operation)).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 }
 
-/// One operation of a group, whatever it answers.
+/// One operation of a group, whatever it answers. What it does may be taken back, and be done again.
 trait Job: Send {
-    /// Does it, and keeps its answer. Fails if that ends the whole group.
+    /// Does it, and keeps its answer. Fails if the transaction has to be taken back.
     fn run(&mut self, connection: &Connection) -> Result<(), LedgerError>;
+
+    /// Does it so that it alone can be taken back, if it is what cannot be done. Fails if that ends the whole group.
+    fn run_apart(&mut self, connection: &Connection) -> Result<(), LedgerError>;
 
     /// Gives its answer, or what kept the group from being committed.
     fn answer(self: Box<Self>, committed: &Result<(), LedgerError>);
 }
 
 struct Operation<T, F> {
-    work: Option<F>,
+    work: F,
     result: Option<Result<T, LedgerError>>,
     answer: oneshot::Sender<Result<T, LedgerError>>,
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for Operation<T, F> {
+impl<T: Send, F: Fn(&Connection) -> Result<T, LedgerError> + Send> Job for Operation<T, F> {
     fn run(&mut self, connection: &Connection) -> Result<(), LedgerError> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        execute(connection, "SAVEPOINT operation", [])?;
-        let result = work(connection);
+        let result = (self.work)(connection);
         let verdict = match &result {
-            Ok(_) if !connection.is_autocommit() => execute(connection, "RELEASE operation", []).map(drop),
-            // A row that cannot be understood, say, concerns the one who asked for it, of whom nothing is kept.
-            Err(error) if error.is_of_one() && !connection.is_autocommit() => {
-                let undone = execute(connection, "ROLLBACK TO operation", []);
-                undone.and_then(|_| execute(connection, "RELEASE operation", [])).map(drop)
-            }
-            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
+            Ok(_) if connection.is_autocommit() => Err(LedgerError::unavailable(Fault::RolledBack)),
+            Ok(_) => Ok(()),
             Err(error) => Err(error.clone()),
-            Ok(_) => Err(LedgerError::unavailable(Fault::RolledBack)),
         };
         self.result = Some(result);
         verdict
+    }
+
+    fn run_apart(&mut self, connection: &Connection) -> Result<(), LedgerError> {
+        execute(connection, "SAVEPOINT operation", [])?;
+        match self.run(connection) {
+            Ok(()) => execute(connection, "RELEASE operation", []).map(drop),
+            // A row that cannot be understood, say, concerns the one who asked for it, of whom nothing is kept.
+            Err(error) if error.is_of_one() && !connection.is_autocommit() => {
+                execute(connection, "ROLLBACK TO operation", [])?;
+                execute(connection, "RELEASE operation", []).map(drop)
+            }
+            // A file that cannot be read or written now fails all; SQLite may have rolled back by itself.
+            Err(error) => Err(error),
+        }
     }
 
     fn answer(self: Box<Self>, committed: &Result<(), LedgerError>) {
@@ -166,10 +182,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, LedgerError> + Send> Job for O
     }
 }
 
-fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, role: Role) {
-    let log = match role {
-        Role::Writer => Log::of(&mut connection),
-        Role::Reader | Role::JournalReader | Role::DeskReader => None,
+fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, path: &Path, role: Role) {
+    let mut log = match role {
+        Role::Writer => Log::of(&mut connection, path, LOG_PAGES_MAX).ok(),
+        Role::Finder | Role::Reader | Role::JournalReader | Role::DeskReader => None,
     };
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
@@ -182,16 +198,32 @@ fn serve(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>, 
         for job in group {
             job.answer(&committed);
         }
-        if let Some(log) = &log {
-            log.copy(&connection);
+        if let Some(log) = &mut log {
+            log.committed(&connection);
         }
     }
 }
 
+/// Does all of a group in one transaction. That one is refused is rare, and taking back what it alone did is dear to
+/// prepare for: only then all is done again, each so that it can be taken back.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], role: Role) -> Result<(), LedgerError> {
+    match attempt(connection, group, role, |job, connection| job.run(connection)) {
+        Err(error) if error.is_of_one() => {
+            attempt(connection, group, role, |job, connection| job.run_apart(connection))
+        }
+        done => done,
+    }
+}
+
+fn attempt(
+    connection: &mut Connection,
+    group: &mut [Box<dyn Job>],
+    role: Role,
+    run: impl Fn(&mut dyn Job, &Connection) -> Result<(), LedgerError>,
+) -> Result<(), LedgerError> {
     let transaction = connection.transaction_with_behavior(role.behavior()).map_err(judge)?;
     for job in group {
-        job.run(&transaction)?;
+        run(&mut **job, &transaction)?;
     }
     transaction.commit().map_err(judge)
 }
@@ -233,6 +265,7 @@ fn prepare(connection: &Connection) -> Result<(), LedgerError> {
 fn settle(connection: &Connection, role: Role) -> Result<(), LedgerError> {
     // What an operation would undo is remembered there, page by page: too short-lived to be worth a file.
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(judge)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     // Negative: in KiB.
     connection.pragma_update(None, "cache_size", -role.cache_kib()).map_err(judge)
 }
