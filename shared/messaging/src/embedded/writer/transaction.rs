@@ -75,11 +75,9 @@ impl Writer {
     fn place(&self, message: &Message, now_ms: i64, changes: &mut Changes) -> rusqlite::Result<()> {
         match &message.destination {
             Destination::Topic { routing_key } => {
-                let mut queues = self.routes.to(routing_key);
-                if queues.is_empty() {
-                    queues.push(self.unrouted);
-                }
-                self.keep(&queues, kept(message, routing_key), now_ms, changes)
+                let queues = self.routes.to(routing_key);
+                let queues = if queues.is_empty() { &[self.unrouted][..] } else { &queues };
+                self.keep(queues, kept(message, routing_key), now_ms, changes)
             }
             Destination::Dead => {
                 self.keep(&self.dead, kept(message, origin(message, &QueueName::dead())), now_ms, changes)
