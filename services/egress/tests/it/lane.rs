@@ -78,6 +78,8 @@ async fn each_attempt_that_comes_to_nothing_is_told_once() {
     for _ in 0..3 {
         let (_, progress) = stage.handle(&stage.lane(), stage.command()).await;
         told.insert(only::<MessageDelayed>(&progress).head.id);
+        // Two attempts are told apart by the millisecond: no crash is over in one.
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(told.len(), 3, "the same attempt, after a crash say, is another event");
 }

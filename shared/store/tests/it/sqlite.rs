@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use protocol::EventId;
 use rusqlite::Connection;
-use store::{Claimed, LedgerError, OpenError, open};
+use store::{Claimed, LedgerError, OpenError, Outcome, open};
 use tokio::task::JoinSet;
 
 use crate::place::{Place, claim, message, released, second, session};
@@ -108,6 +108,37 @@ async fn a_row_that_cannot_be_understood_fails_only_who_asks_for_it() {
     assert_eq!(claimed.unwrap(), Claimed::Granted { at: second(0), life: 0 });
     let reclaimed = ledger.claim(claim(damaged.message_id, &session("s"), second(0))).await;
     assert!(matches!(reclaimed, Err(LedgerError::Unreadable(_))), "{reclaimed:?}");
+}
+
+#[tokio::test]
+async fn of_a_group_only_what_cannot_be_done_is_taken_back() {
+    let place = Place::sqlite();
+    let ledger = open(&place.url()).await.unwrap();
+    let damaged = released(&*ledger, 0).await;
+    let other = connection(&place);
+    other.execute("UPDATE ledger_releases SET outcome = 'maybe', outcome_at = 1", []).unwrap();
+    // Until all wait, nobody is answered.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (mut claims, mut settlements) = (JoinSet::new(), JoinSet::new());
+    for number in 0..30 {
+        let claimant = ledger.clone();
+        claims.spawn(async move { claimant.claim(claim(message(), &session("s"), second(0))).await.unwrap() });
+        if number % 10 == 5 {
+            let (ledger, damaged) = (ledger.clone(), damaged.clone());
+            settlements.spawn(async move {
+                ledger.settle(damaged.message_id, &damaged.session_id, Outcome::Sent, second(1)).await
+            });
+        }
+    }
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+    other.execute_batch("COMMIT").unwrap();
+    let settled = settlements.join_all().await;
+    assert!(settled.iter().all(|settled| matches!(settled, Err(LedgerError::Unreadable(_)))), "{settled:?}");
+    let claimed = claims.join_all().await;
+    assert_eq!(claimed, vec![Claimed::Granted { at: second(0), life: 0 }; 30]);
+    assert_eq!(ledger.count().await.unwrap(), 31);
 }
 
 #[tokio::test]
