@@ -120,7 +120,7 @@ impl Stage {
             fs::create_dir_all(&own).with_context(|| format!("make the folder {}", own.display()))?;
             let (admin, text) = match subject {
                 Subject::Ceiling | Subject::CeilingDoor => (places.ingress(), parts.ceiling()?),
-                _ => (places.admin(ordinal), parts.settings(ordinal, replica, growth.backends)?),
+                _ => (places.admin(ordinal), parts.settings(name, ordinal, replica, growth.backends)?),
             };
             fs::write(own.join(format!("{name}.toml")), text).context("write a configuration")?;
             services.push(Service::new(name, &own, admin)?);
@@ -233,7 +233,7 @@ impl Parts<'_> {
         }
     }
 
-    fn settings(&self, ordinal: u16, replica: u16, backends: u32) -> anyhow::Result<String> {
+    fn settings(&self, name: &str, ordinal: u16, replica: u16, backends: u32) -> anyhow::Result<String> {
         let Self { places, target, .. } = self;
         let backend =
             |number: &str| json!({ "messaging_token": target.token, "number": number, "webhook_secret": target.token });
@@ -241,7 +241,10 @@ impl Parts<'_> {
         let all: Map<_, _> =
             std::iter::once((BACKEND.to_owned(), backend(super::load::NUMBER))).chain(others).collect();
         // Where ingress looks for egress is the first of them: any replica has what another one waits for told by the ledger.
-        let listen = |first: SocketAddr| if replica == 0 { first } else { places.spare(ordinal) };
+        let listen = |service: &str, first: SocketAddr| match replica {
+            1.. if service == name => places.spare(ordinal),
+            _ => first,
+        };
         let settings = json!({
             "bus": { "url": self.bus() },
             "store": { "url": self.store() },
@@ -253,9 +256,9 @@ impl Parts<'_> {
                 "egress": format!("http://{}", places.egress()),
                 "spool": { "path": self.folder.join("spool") },
             },
-            "router": { "listen": listen(places.router()) },
+            "router": { "listen": listen("router", places.router()) },
             "egress": {
-                "listen": listen(places.egress()),
+                "listen": listen("egress", places.egress()),
                 "session_api": format!("http://{}/1.0/sessions", target.sessions),
             },
             "console": { "listen": places.console() },
