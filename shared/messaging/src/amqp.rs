@@ -1,8 +1,9 @@
 //! RabbitMQ behind the seam.
 //!
 //! Two connections: one publishes, one consumes, because a broker that is short of memory stops reading from a
-//! connection that publishes, and acknowledgements must not wait behind that. The driver alone publishes: lapin
-//! credits a confirm to the wrong message when several tasks publish on one channel. Neither connection mends itself;
+//! connection that publishes, and acknowledgements must not wait behind that. Whoever has more subscriptions than a
+//! connection has room for, some thousand, has a further one for each thousand. The driver alone publishes: lapin
+//! credits a confirm to the wrong message when several tasks publish on one channel. No connection mends itself;
 //! whatever fails on one drops it with its channels, and another is opened.
 
 mod backoff;

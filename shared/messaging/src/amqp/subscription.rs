@@ -1,9 +1,10 @@
-//! Subscriptions: each has a channel of its own, and all share one connection.
+//! Subscriptions: each has a channel of its own, on the first connection that has room for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::protocol::constants::REPLY_SUCCESS;
@@ -20,6 +21,8 @@ use crate::{BoxFuture, Delivery, Depths, Seat, Settler, Subscription};
 
 /// The longest wait for a subscription. Longer than for a connection, so that the reason is told.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(30);
+/// Who subscribes needs a second channel for a moment, to declare the queue.
+const CHANNELS_OF_A_SUBSCRIPTION: usize = 2;
 /// How long a failure to connect holds for all who ask: many subscribers lose one connection together, and one
 /// attempt answers them all.
 const FAILURE_SHARED: Duration = Duration::from_millis(200);
@@ -29,16 +32,37 @@ pub(super) struct Consuming {
     broker: Arc<Broker>,
     topology: Arc<Topology>,
     shared: Mutex<Shared>,
-    /// Held by whoever creates queues on the connection: see [`topology::Declaring`].
+    /// Held by whoever creates queues: see [`topology::Declaring`].
     creating: Mutex<()>,
     seats: Seats,
 }
 
-/// The connection, once there is one, or the last failure.
+/// The connections, of which one is enough but for whoever has very many queues, and the last failure.
 #[derive(Default)]
 struct Shared {
-    connection: Option<Arc<Connected>>,
+    connections: Vec<Arc<Connected>>,
     failed: Option<(Instant, String)>,
+}
+
+/// What a connection is wanted for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// A channel that stays.
+    Subscription,
+    /// A question that is soon answered. It is asked on the oldest connection: what belongs to a connection stays with
+    /// it as long as it lives.
+    Answer,
+}
+
+impl Wanted {
+    /// Whether a connection can take it. Each subscription holds its connection, and so does the list.
+    fn fits(self, connection: &Arc<Connected>) -> bool {
+        let channels_max = usize::from(connection.configuration().channel_max());
+        match self {
+            Self::Subscription => Arc::strong_count(connection) * CHANNELS_OF_A_SUBSCRIPTION < channels_max,
+            Self::Answer => true,
+        }
+    }
 }
 
 impl Consuming {
@@ -50,7 +74,7 @@ impl Consuming {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn subscribe(&self, queue: &QueueName, prefetch: u16) -> Result<Channelled, String> {
-        self.on_connection(|connection| self.subscribe_on(connection, queue, prefetch)).await
+        self.on_connection(Wanted::Subscription, |connection| self.subscribe_on(connection, queue, prefetch)).await
     }
 
     /// How many messages are ready in those of these queues that are there.
@@ -58,47 +82,52 @@ impl Consuming {
     /// # Errors
     /// The reason, for people.
     pub(super) async fn depths(&self, queues: &[QueueName]) -> Result<Depths, String> {
-        self.on_connection(|connection| async move { depths::count(&connection, queues).await }).await
+        self.on_connection(Wanted::Answer, |connection| async move { depths::count(&connection, queues).await }).await
     }
 
-    /// The seat of this process among those who consume a queue. It goes with the connection.
+    /// The seat of this process among those who consume a queue. It goes with the connection that it was taken on.
     ///
     /// # Errors
     /// The reason, for people.
     pub(super) async fn seat(&self, among: &QueueName) -> Result<Seat, String> {
-        self.on_connection(|connection| async move { self.seats.take(&connection, among).await }).await
+        self.on_connection(Wanted::Answer, |connection| async move { self.seats.take(&connection, among).await }).await
     }
 
-    /// Asks something of the broker on the shared connection, and gives that up if no answer comes.
-    async fn on_connection<T, Asking>(&self, ask: impl FnOnce(Arc<Connected>) -> Asking) -> Result<T, String>
+    /// Asks something of the broker on a connection, and gives that up if no answer comes.
+    async fn on_connection<T, Asking>(
+        &self,
+        wanted: Wanted,
+        ask: impl FnOnce(Arc<Connected>) -> Asking,
+    ) -> Result<T, String>
     where
         Asking: Future<Output = Result<T, String>>,
     {
         let mut used = None;
         let asking = async {
-            let connection = self.connection().await?;
-            used = Some(Arc::clone(&connection));
+            let connection = self.connection(wanted).await?;
+            // It does not count among those that hold it.
+            used = Some(Arc::downgrade(&connection));
             ask(connection).await
         };
         if let Ok(answered) = timeout(SUBSCRIBE_MAX, asking).await {
             return answered;
         }
         // Whatever is wrong with the connection, the next attempt is not made on it. Those that have a channel on it
-        // keep it. Somebody else may have made a fresh one meanwhile, which stays.
+        // keep it.
         if let Some(used) = used {
             let mut shared = self.shared.lock().await;
-            shared.connection.take_if(|connection| Arc::ptr_eq(connection, &used));
+            shared.connections.retain(|connection| !Weak::ptr_eq(&Arc::downgrade(connection), &used));
         }
         Err(format!("no answer within {SUBSCRIBE_MAX:?}"))
     }
 
-    /// The shared connection, a fresh one if the last was lost.
-    async fn connection(&self) -> Result<Arc<Connected>, String> {
+    /// The oldest connection that has room, a fresh one if there is none.
+    async fn connection(&self, wanted: Wanted) -> Result<Arc<Connected>, String> {
         let mut shared = self.shared.lock().await;
-        if let Some(connection) = shared.connection.as_ref().filter(|connection| connection.status().connected()) {
+        shared.connections.retain(|connection| connection.status().connected());
+        if let Some(connection) = shared.connections.iter().find(|connection| wanted.fits(connection)) {
             return Ok(Arc::clone(connection));
         }
-        shared.connection = None;
         match &shared.failed {
             Some((at, reason)) if at.elapsed() < FAILURE_SHARED => return Err(reason.clone()),
             Some(_) | None => {}
@@ -106,7 +135,9 @@ impl Consuming {
         match self.broker.connect("tropomq consume").await {
             Ok(connection) => {
                 shared.failed = None;
-                Ok(Arc::clone(shared.connection.insert(Arc::new(connection))))
+                let connection = Arc::new(connection);
+                shared.connections.push(Arc::clone(&connection));
+                Ok(connection)
             }
             Err(reason) => {
                 shared.failed = Some((Instant::now(), reason.clone()));
@@ -134,13 +165,12 @@ impl Consuming {
         Ok(Channelled { queue: queue.clone(), channel, consumer, ended: false, _connection: connection })
     }
 
-    /// Closes the connection: what is unsettled goes back.
+    /// Closes the connections: what is unsettled goes back.
     pub(super) async fn close(&self) {
         // A subscriber that is just connecting may hold it; what it gets ends with the bus.
         let Ok(mut shared) = timeout(CLOSE_MAX, self.shared.lock()).await else { return };
-        if let Some(connection) = shared.connection.take() {
-            driver::close(&connection).await;
-        }
+        let connections = std::mem::take(&mut shared.connections);
+        join_all(connections.iter().map(|connection| driver::close(connection))).await;
     }
 }
 

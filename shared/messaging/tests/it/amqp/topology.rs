@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use messaging::headers::{DEAD_AT, QUEUE, REASON, ROUTING_KEY};
 use messaging::{BusState, BusUrl, Destination, Message};
 use protocol::Timestamp;
-use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, Topology};
+use protocol::topology::{Bound, DELIVERY_LIMIT, Lane, Queue, QueueName, Topology};
 use testkit::Vhost;
 
 use super::OtherClient;
@@ -222,5 +222,31 @@ async fn a_broker_that_lets_nobody_in_is_told_without_the_password() {
         let refused = running.bus.subscribe(&"one".into(), 1).await.err().unwrap().to_string();
         assert!(refused.contains("cannot connect") && !refused.contains("s3cret"), "{refused}");
         tokio::time::timeout(Duration::from_secs(5), running.close()).await.unwrap();
+    }
+}
+
+/// A broker allows 2,047 channels on a connection unless it is told otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_more_queues_than_a_connection_has_channels_gets_another_connection() {
+    let vhost = Vhost::fresh();
+    let url: BusUrl = format!("{}?channel_max=8", Vhost::url(&vhost)).parse().unwrap();
+    let queues: Vec<_> = (0..10).map(|number| format!("work-{number}")).collect();
+    let running = Running::open(&url, &queues.iter().map(|queue| work(queue, queue)).collect::<Vec<_>>()).await;
+    let among = QueueName::from("work-0");
+    let subscribing = queues.iter().map(|queue| running.subscribe(queue, 1));
+    let mut subscriptions = futures::future::join_all(subscribing).await;
+    for (queue, subscription) in queues.iter().zip(&mut subscriptions) {
+        running.publish(message(queue, queue)).await;
+        let delivery = next(&mut **subscription).await;
+        assert_eq!(delivery.properties.message_id.as_deref(), Some(queue.as_str()));
+        delivery.settler.ack().await;
+        // The seat stays with the connection on which it was taken, whichever the last one is.
+        let seat = within("a seat", running.bus.seat(&among)).await.unwrap();
+        assert_eq!((seat.number, seat.of), (0, 1));
+    }
+    // All of them end with the bus.
+    running.close().await;
+    for subscription in &mut subscriptions {
+        assert!(within("the end of a consumer", subscription.next()).await.is_none());
     }
 }
