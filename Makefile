@@ -30,10 +30,10 @@ test: parts
 	    $(TARGET)/debug/testkit-parts run -- $(CARGO) test --workspace $${missing:+--no-fail-fast}; \
 	fi && { [ -z "$$missing" ] || { echo "$$missing" >&2; exit 1; }; }
 
-# The form of the code, and all that clippy has to say.
+# The form of the code, and all that clippy has to say, of what only benchmarks are built with too.
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --workspace --all-targets --features tropomq/allocations -- --deny warnings
 
 # RabbitMQ, PostgreSQL, Chromium, Node, Python and Prometheus from Debian's packages, for the tests.
 parts:

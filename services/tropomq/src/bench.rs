@@ -24,7 +24,7 @@ use crate::rig::{Servers, blocking};
 use crate::settings::Settings;
 use growth::Growth;
 use measure::Measure;
-use report::{Report, Run};
+use report::{Ceilings, Report, Run};
 use stage::Subject;
 
 /// How long the benchmark's own tasks may take to end.
@@ -152,15 +152,18 @@ impl Bench {
             let servers = blocking(|| Servers::start(RabbitMq::start_for_load))?;
             let measure = Measure { bench: self, servers: Some(&servers), folder, http: http.clone() };
             let tropomq = measure.subject(Subject::Services { journal: self.journal }, Some(Subject::Ingress)).await?;
-            let ceiling = match self.no_ceiling {
-                true => None,
-                false => Some(measure.subject(Subject::Ceiling, Some(Subject::CeilingDoor)).await?),
+            let ceilings = match self.no_ceiling {
+                true => Ceilings::default(),
+                false => Ceilings {
+                    least: Some(measure.subject(Subject::Ceiling { tells: false }, Some(Subject::CeilingDoor)).await?),
+                    same_traffic: Some(measure.subject(Subject::Ceiling { tells: true }, None).await?),
+                },
             };
-            runs.push(Run::new("rabbitmq", tropomq, ceiling));
+            runs.push(Run::new("rabbitmq", tropomq, ceilings));
         }
         if self.bus.contains(&BusName::Embedded) {
             let measure = Measure { bench: self, servers: None, folder, http };
-            runs.push(Run::new("embedded", measure.subject(Subject::OneProcess, None).await?, None));
+            runs.push(Run::new("embedded", measure.subject(Subject::OneProcess, None).await?, Ceilings::default()));
         }
         Report::new(runs)
     }

@@ -1,5 +1,6 @@
 //! tropomq: the command line, and every service in one process.
 
+mod allocator;
 mod backends;
 mod balance;
 mod bench;
@@ -33,14 +34,9 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 
 use command::{Command, CommandLine};
 use stack::Services;
-
-/// A tenth less of the processor for a conversation than with the allocator of glibc (docs/benchmark.md).
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -5,12 +5,25 @@ use std::sync::LazyLock;
 use opentelemetry::metrics::Counter;
 use opentelemetry::{KeyValue, global};
 
+use crate::allocator;
+
 static CONFIGURATIONS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     global::meter("tropomq")
         .u64_counter("tropomq.configuration.changes")
         .with_description("Changes of the configuration while the process ran, by what became of them")
         .build()
 });
+
+/// What is asked of the allocator is told from now on, in a build that counts it.
+pub(crate) fn allocations() {
+    if allocator::allocations().is_some() {
+        global::meter("tropomq")
+            .u64_observable_counter("process.allocations")
+            .with_description("How often memory was asked for")
+            .with_callback(|counter| counter.observe(allocator::allocations().unwrap_or_default(), &[]))
+            .build();
+    }
+}
 
 /// The configuration is going to be watched: what becomes of its changes is counted from 0, so that the first is an
 /// increase.

@@ -31,6 +31,7 @@ use tracing::info;
 use tropo::ticket::Keyring;
 
 use crate::development;
+use crate::observe;
 use crate::output::print;
 use crate::settings::Settings;
 pub(crate) use listeners::Listeners;
@@ -95,6 +96,7 @@ async fn run(
     bound: impl FnOnce(&mut Settings) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let telemetry = telemetry::init(services.name(), &settings.telemetry);
+    observe::allocations();
     let version = chassis::build::version();
     info!(service.version = version, "{} {version} starts", services.name());
     files::raise_limit();

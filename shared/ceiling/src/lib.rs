@@ -5,6 +5,8 @@
 //! it causes is confirmed; a session is created with the token; its call-back gets the message once the release is
 //! committed to the database; only then the message is acknowledged. There are no retries, no duplicates are recognised,
 //! nothing is checked, traced or counted, and one process does all of it.
+//!
+//! It can be had publish as many messages as tropomq does: what it then tells is what their number alone costs.
 
 mod publish;
 mod releases;
@@ -22,6 +24,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::StreamExt;
+use futures::future::try_join_all;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -41,6 +44,15 @@ const RECEIVED: &str = "ceiling.received";
 
 /// Where the messages are.
 const SEND: &str = "ceiling.send";
+
+/// Where everything else is told, if it is.
+const TOLD: &str = "ceiling.told";
+
+/// What tropomq tells of a conversation besides these two, each step on record before the next begins: that the text was
+/// routed; that a session was created; that the message was released, what Tropo says of it, and that it was sent.
+const TOLD_OF_ROUTING: usize = 1;
+const TOLD_OF_LAUNCH: usize = 1;
+const TOLD_OF_RELEASE: usize = 3;
 
 /// How many deliveries of a queue are in hand at once: as many as tropomq has.
 const RECEIVED_AT_ONCE: u16 = 512;
@@ -64,6 +76,8 @@ pub struct Config {
     pub token: String,
     /// Whether there is nothing behind the first queue.
     pub only_door: bool,
+    /// Whether it publishes as many messages as tropomq does.
+    pub tells: bool,
 }
 
 /// What is read of a webhook.
@@ -111,6 +125,7 @@ struct Program {
     http: reqwest::Client,
     sessions: String,
     token: String,
+    tells: bool,
 }
 
 /// Runs until something fails.
@@ -121,7 +136,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let connect = || Connection::connect(&config.bus, ConnectionProperties::default());
     let (publishing, consuming) = tokio::try_join!(connect(), connect()).context("connect to RabbitMQ")?;
     let channel = publishing.create_channel().await?;
-    for queue in [RECEIVED, SEND] {
+    for queue in [RECEIVED, SEND, TOLD] {
         let mut quorum = FieldTable::default();
         quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
@@ -136,6 +151,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(CONNECTIONS_KEPT).build()?,
         sessions: config.sessions,
         token: config.token,
+        tells: config.tells,
     });
     let listener = TcpListener::bind(config.listen).await.context("listen")?;
     let routes = Router::new()
@@ -149,7 +165,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (routing, sending) = (Arc::clone(&program), program);
         let routed = consume(&consuming, RECEIVED, RECEIVED_AT_ONCE, move |body| route(Arc::clone(&routing), body));
         let sent = consume(&consuming, SEND, SENT_AT_ONCE, move |body| send(Arc::clone(&sending), body));
-        tokio::try_join!(serves, publishes, commits, routed, sent)?;
+        let read = consume(&consuming, TOLD, RECEIVED_AT_ONCE, |_| std::future::ready(Ok(())));
+        tokio::try_join!(serves, publishes, commits, routed, sent, read)?;
     }
     bail!("it ended")
 }
@@ -170,6 +187,12 @@ async fn webhook(State(program): State<Arc<Program>>, body: Bytes) -> Response {
 }
 
 impl Program {
+    /// Publishes so many messages more, if it shall, and waits for all confirms.
+    async fn tell(&self, count: usize, body: &[u8]) -> anyhow::Result<()> {
+        let count = if self.tells { count } else { 0 };
+        try_join_all((0..count).map(|_| self.publisher.publish(TOLD, body.to_vec()))).await.map(drop)
+    }
+
     /// Hands out the document of a message, once its release is committed.
     async fn release(&self, id: Uuid) -> anyhow::Result<String> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -188,6 +211,7 @@ async fn route(program: Arc<Program>, body: Vec<u8>) -> anyhow::Result<()> {
     let text = initial_text.unwrap_or_default();
     let text = text.strip_prefix("echo ").unwrap_or(&text).to_owned();
     let message = Message { to: format!("+{}", from.id), text };
+    program.tell(TOLD_OF_ROUTING, &body).await?;
     program.publisher.publish(SEND, serde_json::to_vec(&message)?).await
 }
 
@@ -200,7 +224,9 @@ async fn send(program: Arc<Program>, body: Vec<u8>) -> anyhow::Result<()> {
     let created = program.http.post(&program.sessions).json(&launch).send().await?.error_for_status()?;
     // The connection is used again once the answer was read.
     created.bytes().await?;
-    release.await.context("it was not released")
+    program.tell(TOLD_OF_LAUNCH, &body).await?;
+    release.await.context("it was not released")?;
+    program.tell(TOLD_OF_RELEASE, &body).await
 }
 
 /// Handles the deliveries of a queue, each in a task of its own, and acknowledges them.

@@ -9,9 +9,10 @@ const NOISE: f64 = 0.05;
 /// A figure, and whether more of it is better.
 type Figure = (&'static str, fn(&Run) -> Option<f64>, bool);
 
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     ("conversations_per_s", |run| Some(run.conversations_per_s), true),
     ("ceiling_ratio", |run| run.ceiling_ratio, true),
+    ("same_traffic_ceiling_ratio", |run| run.same_traffic_ceiling_ratio, true),
     ("ingress_ceiling_ratio", |run| run.ingress_ceiling_ratio, true),
     ("services_cpu_ms_per_conversation", |run| Some(run.services_cpu_ms_per_conversation), false),
     ("broker_cpu_ms_per_conversation", |run| Some(run.broker_cpu_ms_per_conversation), false),

@@ -79,7 +79,12 @@ pub(super) struct ClosedLoop {
     pub(super) broker_deliveries_per_conversation: Option<f64>,
     /// Bytes of AMQP, both ways.
     pub(super) broker_bytes_per_conversation: Option<f64>,
-    /// Memory of each process at the end of it.
+    /// How often each process asked the allocator for memory. Empty where the build does not count that.
+    #[serde(default)]
+    pub(super) allocations_per_conversation: BTreeMap<String, f64>,
+    /// Memory of each process when it had warmed up, and at the end of the loop.
+    #[serde(default)]
+    pub(super) warm_resident_mib: BTreeMap<String, f64>,
     pub(super) resident_mib: BTreeMap<String, f64>,
 }
 

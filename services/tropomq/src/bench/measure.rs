@@ -31,6 +31,9 @@ const RESULTS_INTERVAL: Duration = Duration::from_millis(50);
 /// Counts how released messages ended.
 const OUTCOMES: &str = "tropomq_outcomes_messages_total";
 
+/// Counts what is asked of the allocator, in a build that does.
+const ALLOCATIONS: &str = "process_allocations_total";
+
 /// What is needed for measuring.
 pub(super) struct Measure<'a> {
     pub(super) bench: &'a Bench,
@@ -151,14 +154,18 @@ impl Measure<'_> {
         load.closed_loop(at_once, self.bench.warm_up).await;
         self.rest(stage, load).await;
         let traffic = self.traffic(subject).await?;
+        let allocated = stage.counted(ALLOCATIONS).await;
         load.begin();
         let (counted, before, began) = (load.counts(), self.snapshot(stage), Instant::now());
         load.closed_loop(at_once, self.bench.duration).await;
         // All that the conversations cause counts, and the time that it takes.
         self.rest(stage, load).await;
         let (took, after) = (began.elapsed(), self.snapshot(stage));
-        let resident_mib = resident(&after.services);
         let conversations = load.counts().answered - counted.answered;
+        let mut allocations_per_conversation = stage.counted(ALLOCATIONS).await;
+        for (name, count) in &mut allocations_per_conversation {
+            *count = (*count - allocated.get(name).copied().unwrap_or_default()) / number(conversations);
+        }
         let traffic = self.traffic(subject).await?.zip(traffic);
         let per = |count: fn(&Traffic) -> f64| {
             traffic.map(|(after, before)| (count(&after) - count(&before)) / number(conversations))
@@ -172,7 +179,9 @@ impl Measure<'_> {
             broker_messages_per_conversation: per(|traffic| traffic.message_stats.publish),
             broker_deliveries_per_conversation: per(|traffic| traffic.message_stats.deliver_get),
             broker_bytes_per_conversation: per(|traffic| traffic.recv_oct + traffic.send_oct),
-            resident_mib,
+            allocations_per_conversation,
+            warm_resident_mib: resident(&before.services),
+            resident_mib: resident(&after.services),
         })
     }
 
@@ -181,7 +190,7 @@ impl Measure<'_> {
         load.rest().await;
         let deadline = Instant::now() + RESULTS_MAX;
         while stage.subject.tells_results() && Instant::now() < deadline {
-            if number(load.counts().answered) <= stage.counted(OUTCOMES).await {
+            if number(load.counts().answered) <= stage.counted(OUTCOMES).await.values().sum() {
                 return;
             }
             tokio::time::sleep(RESULTS_INTERVAL).await;

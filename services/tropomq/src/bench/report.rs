@@ -46,6 +46,8 @@ pub(super) struct Run {
     pub(super) latency: Latency,
     /// Conversations a second by those of the ceiling program.
     pub(super) ceiling_ratio: Option<f64>,
+    /// The same by those of the ceiling program when it publishes as many messages as tropomq.
+    pub(super) same_traffic_ceiling_ratio: Option<f64>,
     /// Webhooks a second of ingress alone by those of the ceiling program.
     pub(super) ingress_ceiling_ratio: Option<f64>,
     /// Latencies of the first open loop by those of the ceiling program.
@@ -55,14 +57,26 @@ pub(super) struct Run {
     pub(super) repeated: u64,
     pub(super) tropomq: Measured,
     pub(super) ceiling: Option<Measured>,
+    pub(super) same_traffic_ceiling: Option<Measured>,
+}
+
+/// What was found of the ceiling program.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ceilings {
+    pub(super) least: Option<Measured>,
+    /// When it publishes as many messages as tropomq.
+    pub(super) same_traffic: Option<Measured>,
 }
 
 impl Run {
-    pub(super) fn new(bus: &str, tropomq: Measured, ceiling: Option<Measured>) -> Self {
-        let ratio = |figure: fn(&Measured) -> Option<f64>| {
+    pub(super) fn new(bus: &str, tropomq: Measured, ceilings: Ceilings) -> Self {
+        let Ceilings { least: ceiling, same_traffic } = ceilings;
+        let ratio_to = |ceiling: &Option<Measured>, figure: fn(&Measured) -> Option<f64>| {
             let (ours, ceiling) = (figure(&tropomq)?, figure(ceiling.as_ref()?)?);
             (0.0 < ceiling).then(|| ours / ceiling)
         };
+        let ratio = |figure| ratio_to(&ceiling, figure);
+        let conversations_per_s = |measured: &Measured| Some(measured.closed_loop.conversations_per_s);
         let latency = tropomq.open_loop.first().map(|open| open.latency).unwrap_or_default();
         Self {
             bus: bus.to_owned(),
@@ -71,7 +85,8 @@ impl Run {
             broker_cpu_ms_per_conversation: tropomq.closed_loop.cpu.broker_cpu_ms_per_conversation,
             database_cpu_ms_per_conversation: tropomq.closed_loop.cpu.database_cpu_ms_per_conversation,
             latency,
-            ceiling_ratio: ratio(|measured| Some(measured.closed_loop.conversations_per_s)),
+            ceiling_ratio: ratio(conversations_per_s),
+            same_traffic_ceiling_ratio: ratio_to(&same_traffic, conversations_per_s),
             ingress_ceiling_ratio: ratio(|measured| measured.webhooks_per_s),
             p50_ceiling_ratio: ratio(|measured| Some(measured.open_loop.first()?.latency.p50_ms)),
             p99_ceiling_ratio: ratio(|measured| Some(measured.open_loop.first()?.latency.p99_ms)),
@@ -79,12 +94,15 @@ impl Run {
             repeated: tropomq.repeated,
             tropomq,
             ceiling,
+            same_traffic_ceiling: same_traffic,
         }
     }
 
     /// Who was measured, and what was found of them.
     pub(super) fn subjects(&self) -> impl Iterator<Item = (&'static str, &Measured)> {
-        std::iter::once(("tropomq", &self.tropomq)).chain(self.ceiling.iter().map(|ceiling| ("ceiling", ceiling)))
+        let ceilings = [("ceiling", &self.ceiling), ("same traffic", &self.same_traffic_ceiling)];
+        let ceilings = ceilings.into_iter().filter_map(|(name, ceiling)| Some((name, ceiling.as_ref()?)));
+        std::iter::once(("tropomq", &self.tropomq)).chain(ceilings)
     }
 }
 
@@ -186,7 +204,7 @@ impl Run {
 
     /// What each process used: in the closed loop, for one conversation, and at rest.
     fn processes(&self) -> String {
-        let head = ["PROCESS", "CPU ms/conv", "idle MiB", "loaded MiB", "ready ms"];
+        let head = ["PROCESS", "CPU ms/conv", "allocations/conv", "idle MiB", "warm MiB", "end MiB", "ready ms"];
         let mut table = Table::new(head, Ink::Plain);
         for (subject, measured) in self.subjects() {
             let Measured { closed_loop, ready_after_ms, idle_resident_mib, .. } = measured;
@@ -195,7 +213,9 @@ impl Run {
                 table.add([
                     Cell::new(name),
                     figure(*spent, 3),
+                    known(closed_loop.allocations_per_conversation.get(name).copied(), 0),
                     known(idle_resident_mib.get(name).copied(), 1),
+                    known(closed_loop.warm_resident_mib.get(name).copied(), 1),
                     known(closed_loop.resident_mib.get(name).copied(), 1),
                     known(ready_after_ms.get(name).copied(), 0),
                 ]);
@@ -207,7 +227,8 @@ impl Run {
             ];
             for (name, spent) in others.into_iter().filter(|(_, spent)| 0.0 < *spent) {
                 let name = Cell::new(format!("{name} of {subject}"));
-                table.add([name, figure(spent, 3), Cell::new(""), Cell::new(""), Cell::new("")]);
+                let [allocations, idle, warm, end, ready] = [(); 5].map(|()| Cell::new(""));
+                table.add([name, figure(spent, 3), allocations, idle, warm, end, ready]);
             }
         }
         table.written()
@@ -216,6 +237,7 @@ impl Run {
     fn verdict(&self) -> String {
         let ratios = [
             ("conversations/s", self.ceiling_ratio),
+            ("conversations/s with as many messages", self.same_traffic_ceiling_ratio),
             ("webhooks/s of ingress", self.ingress_ceiling_ratio),
             ("p50", self.p50_ceiling_ratio),
             ("p99", self.p99_ceiling_ratio),

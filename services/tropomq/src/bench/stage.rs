@@ -16,8 +16,8 @@ use crate::rig::{Places, Servers, Service, blocking};
 /// The one backend.
 pub(super) const BACKEND: &str = "bench";
 
-/// How long a process may take to be ready, and to stop.
-const START_MAX: Duration = Duration::from_secs(90);
+/// How long a process may take to be ready, which with thousands of backends is minutes, and to stop.
+const START_MAX: Duration = Duration::from_mins(10);
 const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// How long between two questions whether a process is ready.
@@ -40,8 +40,8 @@ pub(super) enum Subject {
     Ingress,
     /// Everything in one process, on the embedded bus.
     OneProcess,
-    /// The ceiling program.
-    Ceiling,
+    /// The ceiling program; it publishes as many messages as tropomq if it tells.
+    Ceiling { tells: bool },
     /// Its door, and nothing behind it.
     CeilingDoor,
 }
@@ -63,7 +63,7 @@ impl Subject {
             Self::Services { journal: true } => &["ingress", "router", "egress", "journal"],
             Self::Ingress => &["ingress"],
             Self::OneProcess => &["up"],
-            Self::Ceiling | Self::CeilingDoor => &["ceiling"],
+            Self::Ceiling { .. } | Self::CeilingDoor => &["ceiling"],
         }
     }
 
@@ -83,7 +83,8 @@ impl Subject {
         match self {
             Self::Services { .. } | Self::OneProcess => "tropomq",
             Self::Ingress => "ingress",
-            Self::Ceiling => "ceiling",
+            Self::Ceiling { tells: false } => "ceiling",
+            Self::Ceiling { tells: true } => "ceiling-tells",
             Self::CeilingDoor => "ceiling-door",
         }
     }
@@ -119,7 +120,7 @@ impl Stage {
             let own = folder.join(replica.to_string());
             fs::create_dir_all(&own).with_context(|| format!("make the folder {}", own.display()))?;
             let (admin, text) = match subject {
-                Subject::Ceiling | Subject::CeilingDoor => (places.ingress(), parts.ceiling()?),
+                Subject::Ceiling { .. } | Subject::CeilingDoor => (places.ingress(), parts.ceiling()?),
                 _ => (places.admin(ordinal), parts.settings(name, ordinal, replica, growth.backends)?),
             };
             fs::write(own.join(format!("{name}.toml")), text).context("write a configuration")?;
@@ -197,15 +198,17 @@ impl Stage {
         usage
     }
 
-    /// The sum of a counter over all processes and labels.
-    pub(super) async fn counted(&self, metric: &str) -> f64 {
-        let mut sum = 0.0;
+    /// The sum of a counter over all labels and replicas, for each service that has it.
+    pub(super) async fn counted(&self, metric: &str) -> BTreeMap<String, f64> {
+        let mut counted = BTreeMap::new();
         for service in &self.services {
             let told = service.metrics(&self.http).await.unwrap_or_default();
             let values = told.lines().filter(|line| line.starts_with(metric));
-            sum += values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+            for value in values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()) {
+                *counted.entry(service.name().to_owned()).or_default() += value;
+            }
         }
-        sum
+        counted
     }
 }
 
@@ -275,7 +278,42 @@ impl Parts<'_> {
             sessions: format!("http://{}/1.0/sessions", self.target.sessions),
             token: self.target.token.clone(),
             only_door: self.subject == Subject::CeilingDoor,
+            tells: self.subject == Subject::Ceiling { tells: true },
         };
         toml::to_string(&config).context("write the configuration of the ceiling")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn every_replica_has_a_configuration_that_is_good_and_an_address_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::new();
+        let target = Target { webhooks: String::new(), sessions: places.simulator(), token: format!("{:032x}", 1) };
+        let subject = Subject::Services { journal: true };
+        let parts = Parts { subject, servers: None, places, folder: folder.path(), target: &target };
+        let mut addresses = BTreeSet::new();
+        let processes: Vec<_> = subject.processes(4).collect();
+        assert_eq!(processes.len(), 1 + 4 + 4 + 1);
+        for (ordinal, (name, replica)) in (0..).zip(&processes) {
+            let file = folder.path().join("part.toml");
+            fs::write(&file, parts.settings(name, ordinal, *replica, 3).unwrap()).unwrap();
+            let settings = Settings::load(Some(file)).unwrap();
+            settings.check().unwrap();
+            assert_eq!(settings.backends.len(), 3);
+            let own = match *name {
+                "ingress" => settings.ingress.listen,
+                "router" => settings.router.listen,
+                "egress" => settings.egress.listen,
+                _ => settings.console.listen,
+            };
+            assert!(addresses.insert(own) && addresses.insert(settings.admin.listen), "{name} {replica}");
+        }
     }
 }

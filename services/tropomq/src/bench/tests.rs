@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::compare;
 use super::figures::{ClosedLoop, Cpu, Latency, Measured, OpenLoop};
-use super::report::{Report, Run};
+use super::growth::Backlog;
+use super::report::{Ceilings, Report, Run};
 
 /// What is measured where a second has so many conversations.
 fn measured(conversations_per_s: f64) -> Measured {
@@ -31,6 +32,8 @@ fn measured(conversations_per_s: f64) -> Measured {
             broker_messages_per_conversation: Some(6.0),
             broker_deliveries_per_conversation: Some(7.0),
             broker_bytes_per_conversation: Some(9000.0),
+            allocations_per_conversation: each(300.0),
+            warm_resident_mib: each(19.0),
             resident_mib: each(20.0),
         },
         open_loop: vec![open_loop],
@@ -44,9 +47,10 @@ fn measured(conversations_per_s: f64) -> Measured {
 }
 
 fn report() -> Report {
-    let rabbitmq = Run::new("rabbitmq", measured(600.0), Some(measured(1000.0)));
+    let ceilings = Ceilings { least: Some(measured(1000.0)), same_traffic: Some(measured(750.0)) };
+    let rabbitmq = Run::new("rabbitmq", measured(600.0), ceilings);
     let embedded = Measured { webhooks_per_s: None, ..measured(2000.0) };
-    Report::new(vec![rabbitmq, Run::new("embedded", embedded, None)]).unwrap()
+    Report::new(vec![rabbitmq, Run::new("embedded", embedded, Ceilings::default())]).unwrap()
 }
 
 #[test]
@@ -78,6 +82,7 @@ fn the_figures_that_matter_most_stand_at_the_top_of_the_file() {
         ("p999_ms", json!(9.0)),
         ("max_ms", json!(10.0)),
         ("ceiling_ratio", json!(0.6)),
+        ("same_traffic_ceiling_ratio", json!(0.8)),
         ("ingress_ceiling_ratio", json!(0.6)),
         ("p50_ceiling_ratio", json!(1.0)),
         ("p99_ceiling_ratio", json!(1.0)),
@@ -89,7 +94,9 @@ fn the_figures_that_matter_most_stand_at_the_top_of_the_file() {
     }
     assert_eq!(written["tropomq"]["closed_loop"]["load_cpu_ms_per_conversation"], 0.125);
     assert_eq!(written["tropomq"]["open_loop"][0]["rate_per_s"], 100.0);
+    assert_eq!(written["tropomq"]["closed_loop"]["allocations_per_conversation"]["ingress"], 300.0);
     assert_eq!(written["ceiling"]["closed_loop"]["conversations_per_s"], 1000.0);
+    assert_eq!(written["same_traffic_ceiling"]["closed_loop"]["conversations_per_s"], 750.0);
     let embedded = &written["embedded"];
     assert_eq!((&embedded["bus"], &embedded["conversations_per_s"]), (&json!("embedded"), &json!(2000.0)));
     assert_eq!((&embedded["ceiling_ratio"], &embedded["ceiling"]), (&Value::Null, &Value::Null));
@@ -129,7 +136,9 @@ fn the_table_has_each_process_and_says_how_far_the_ceiling_is() {
         "OPEN LOOP",
         "load of tropomq",
         "load of ceiling",
-        "Of the ceiling: conversations/s 0.60, webhooks/s of ingress 0.60, p50 1.00, p99 1.00",
+        "load of same traffic",
+        "Of the ceiling: conversations/s 0.60, conversations/s with as many messages 0.80, webhooks/s of ingress 0.60, \
+         p50 1.00, p99 1.00",
         "CPU for 1000 conversations: services 0.50 s, broker 0.75 s, database 0.25 s",
         "Lost: 0; repeated: 0",
     ] {
@@ -141,7 +150,8 @@ fn the_table_has_each_process_and_says_how_far_the_ceiling_is() {
 fn a_comparison_tells_by_how_much_each_figure_differs() {
     let mut better = measured(900.0);
     better.closed_loop.cpu.services_cpu_ms_per_conversation = 0.25;
-    let later = Report::new(vec![Run::new("rabbitmq", better, Some(measured(1000.0)))]).unwrap();
+    let ceilings = Ceilings { least: Some(measured(1000.0)), same_traffic: None };
+    let later = Report::new(vec![Run::new("rabbitmq", better, ceilings)]).unwrap();
     let told = compare::table(&report(), &later);
     let rows: Vec<Vec<&str>> = told.lines().map(|line| line.split_whitespace().collect()).collect();
     for row in [
@@ -157,16 +167,37 @@ fn a_comparison_tells_by_how_much_each_figure_differs() {
 
 #[test]
 fn runs_on_different_buses_cannot_be_compared_and_what_is_missing_is_left_out() {
-    let embedded = || Report::new(vec![Run::new("embedded", measured(2000.0), None)]).unwrap();
-    let rabbitmq = Report::new(vec![Run::new("rabbitmq", measured(600.0), None)]).unwrap();
+    let embedded = || Report::new(vec![Run::new("embedded", measured(2000.0), Ceilings::default())]).unwrap();
+    let rabbitmq = Report::new(vec![Run::new("rabbitmq", measured(600.0), Ceilings::default())]).unwrap();
     assert!(compare::table(&rabbitmq, &embedded()).contains("nothing can be compared"));
     assert!(!compare::table(&embedded(), &embedded()).contains("ceiling_ratio"));
 }
 
 #[test]
 fn faults_of_all_buses_count() {
-    let run = |bus, lost, repeated| Run::new(bus, Measured { lost, repeated, ..measured(1.0) }, None);
+    let run = |bus, lost, repeated| Run::new(bus, Measured { lost, repeated, ..measured(1.0) }, Ceilings::default());
     let report = Report::new(vec![run("rabbitmq", 1, 0), run("embedded", 2, 3)]).unwrap();
     assert_eq!(report.faults(), (3, 3));
     assert!(Report::new(Vec::new()).is_err());
+}
+
+#[test]
+fn a_backlog_is_told_where_there_was_one() {
+    let backlog = Backlog {
+        texts: 1000,
+        texts_per_s: 800.0,
+        first_half_per_s: 120.0,
+        second_half_per_s: 150.0,
+        broker_resident_mib: 64.0,
+    };
+    let told = |backlog| {
+        let measured = Measured { backlog, ..measured(1.0) };
+        Report::new(vec![Run::new("rabbitmq", measured, Ceilings::default())]).unwrap()
+    };
+    let sentence = "1000 texts waited, taken at 800/s: the first half was answered at 120/s, the second at 150/s; the \
+                    broker held 64 MiB";
+    let with = told(Some(backlog));
+    assert!(with.table().contains(sentence), "{}", with.table());
+    assert_eq!(serde_json::to_value(&with).unwrap()["tropomq"]["backlog"]["texts"], 1000);
+    assert!(!told(None).table().contains("waited"));
 }
