@@ -6,7 +6,7 @@ pub(crate) use chosen::allocations;
 mod chosen {
     use mimalloc::MiMalloc;
 
-    /// A tenth less of the processor for a conversation than with the allocator of glibc (docs/benchmark.md).
+    /// Takes less of the processor for a conversation than the allocator of glibc (docs/benchmark.md).
     #[global_allocator]
     static ALLOCATOR: MiMalloc = MiMalloc;
 

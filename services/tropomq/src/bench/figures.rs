@@ -82,9 +82,10 @@ pub(super) struct ClosedLoop {
     /// How often each process asked the allocator for memory. Empty where the build does not count that.
     #[serde(default)]
     pub(super) allocations_per_conversation: BTreeMap<String, f64>,
-    /// Memory of each process when it had warmed up, and at the end of the loop.
+    /// Memory of each process when it had warmed up.
     #[serde(default)]
     pub(super) warm_resident_mib: BTreeMap<String, f64>,
+    /// And at the end of the loop.
     pub(super) resident_mib: BTreeMap<String, f64>,
 }
 

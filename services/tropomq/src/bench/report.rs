@@ -210,8 +210,10 @@ impl Run {
             let Measured { closed_loop, ready_after_ms, idle_resident_mib, .. } = measured;
             let cpu = &closed_loop.cpu;
             for (name, spent) in &cpu.cpu_ms_per_conversation {
+                // The ceiling is one process, whatever it publishes.
+                let process = if subject == "same traffic" { format!("{name}, {subject}") } else { name.clone() };
                 table.add([
-                    Cell::new(name),
+                    Cell::new(process),
                     figure(*spent, 3),
                     known(closed_loop.allocations_per_conversation.get(name).copied(), 0),
                     known(idle_resident_mib.get(name).copied(), 1),

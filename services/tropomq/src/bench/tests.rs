@@ -137,6 +137,7 @@ fn the_table_has_each_process_and_says_how_far_the_ceiling_is() {
         "load of tropomq",
         "load of ceiling",
         "load of same traffic",
+        "ingress, same traffic",
         "Of the ceiling: conversations/s 0.60, conversations/s with as many messages 0.80, webhooks/s of ingress 0.60, \
          p50 1.00, p99 1.00",
         "CPU for 1000 conversations: services 0.50 s, broker 0.75 s, database 0.25 s",
